@@ -1,0 +1,29 @@
+"""Errors of this project, all of them ``UmtError``.
+
+A message is one line and says what was wanted, what came, and where, so that a
+page or a command can show it as it is.
+"""
+
+
+class UmtError(Exception):
+    """Base of every error that this project raises on purpose."""
+
+
+class ConfigError(UmtError):
+    """A setting is unknown, of the wrong type, or out of its range."""
+
+
+class DataError(UmtError):
+    """A data file or a tweet is not in the form that was asked for."""
+
+
+class ImageError(UmtError):
+    """A picture cannot be read, or is not one that we read."""
+
+
+class BackboneError(UmtError):
+    """The weights of a text or vision encoder are missing or not what they should be."""
+
+
+class CheckpointError(UmtError):
+    """A checkpoint is missing, incomplete, damaged, or of another kind."""

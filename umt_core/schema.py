@@ -1,0 +1,102 @@
+"""The values that travel between the parts: frozen, comparable, free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+GRID = 7  # the image is split into GRID x GRID blocks (paper, section 2.2)
+REGIONS = GRID * GRID
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """One entity mention: the tokens ``[start, end)`` of a tweet, and its type.
+
+    >>> Span(1, 3, "LOC").text(("in", "New", "Orleans"))
+    'New Orleans'
+    """
+
+    start: int  # first token, inclusive
+    end: int  # one past the last token
+    label: str  # entity type without prefix: PER, LOC, ORG or MISC
+
+    def text(self, tokens: tuple[str, ...]) -> str:
+        return " ".join(tokens[self.start : self.end])
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSpan:
+    """A predicted span and the probability its tagger gives it."""
+
+    span: Span
+    score: float  # CRF marginal: that exactly these tokens are one entity of this type, 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One tweet: its tokens, its picture's name, and its gold spans where known.
+
+    ``text`` and ``offsets`` (code points, one pair a token) are there when the tweet was
+    typed in or read as raw text, and ``tags`` when a file spelled them (so that it can be
+    written back as it was).
+    """
+
+    id: str
+    tokens: tuple[str, ...]
+    image: str | None = None  # id or path; None: the tweet has no picture
+    spans: tuple[Span, ...] | None = None  # None: not labelled (an empty tuple: labelled, no entity)
+    text: str | None = None
+    offsets: tuple[tuple[int, int], ...] | None = None
+    tags: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What one tagger says of one tweet."""
+
+    id: str
+    tokens: tuple[str, ...]
+    spans: tuple[ScoredSpan, ...]
+    tags: tuple[str, ...]  # one per token
+    notices: tuple[str, ...] = ()  # one line each: what a reader must know (no image, truncated, ...)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inspection:
+    """A prediction and the inside of the model that made it, per word of the tweet.
+
+    Arrays are float32. ``words`` counts the tokens the model read; a longer tweet is cut
+    there and ``prediction.notices`` says so. A map that a system does not have is ``None``.
+    The attention maps are the softmax rows of the CMT layers in eval mode, read at
+    each word's first subword:
+
+    - ``word_to_block`` (heads, words, 49): R queries V, gives Q (section 2.3.2); rows sum to 1 over blocks
+    - ``block_to_word`` (heads, 49, words): V queries R, gives P (section 2.3.1); rows are normalised
+      over all subwords, [CLS] and [SEP] among them; a word's value sums its subwords, so that
+      the words' share of a row is at most 1
+    - ``word_to_image_aware_block`` (heads, words, 49): R queries P, gives A; rows sum to 1 over blocks
+    """
+
+    system: str  # umt-bert-crf, ...
+    checkpoint: str  # twitter2017/umt-bert-crf, ...
+    prediction: Prediction
+    tags: tuple[str, ...]  # names of the tag axis below
+    marginals: np.ndarray  # (words, tags): P(tag | tweet, image) under the CRF
+    emissions: np.ndarray  # (words, tags): what the CRF decodes
+    has_image: bool
+    word_to_block: np.ndarray | None = None
+    block_to_word: np.ndarray | None = None
+    word_to_image_aware_block: np.ndarray | None = None
+    gate: np.ndarray | None = None  # (words, hidden), each in (0, 1)
+    esd_tags: tuple[str, ...] = ()
+    esd_marginals: np.ndarray | None = None  # (words, esd tags)
+    esd_emissions: np.ndarray | None = None  # (words, esd tags)
+    esd_decoded: tuple[str, ...] = ()  # the ESD tagger's own best sequence: B, I, O per word
+    main_emissions: np.ndarray | None = None  # (words, tags): before ESD is added
+    converted_esd: np.ndarray | None = None  # (words, tags): what ESD adds through the conversion matrix
+    seconds: float = 0.0  # this system's share of the run
+    extras: dict[str, float] = field(default_factory=dict)
