@@ -1,0 +1,1 @@
+"""Tweets and pictures from files, and back into them; torch-free."""

@@ -1,0 +1,59 @@
+"""Text files in and out: UTF-8, whole lines, never half a file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from umt_core.errors import DataError
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a UTF-8 file, without their ends; a BOM and CRLF are accepted.
+
+    Only line feeds end a line: ``str.splitlines`` would also break at U+0085 or U+2028,
+    which tweets contain.
+
+    Raises:
+        DataError: the file is missing, a folder, unreadable, or not UTF-8.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: wanted a readable file, got: {error.strerror}") from error
+    try:
+        lines = data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}:{line}: wanted UTF-8, got byte 0x{data[error.start]:02x}") from error
+    if not lines[-1]:
+        lines.pop()  # what follows the last line feed is no line
+    return [line.removesuffix("\r") for line in lines]
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a UTF-8 file in one step: a reader finds the old text or the new, never a part.
+
+    Raises:
+        DataError: the text holds half a surrogate pair, or the place cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        data = text.encode("utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{path}: wanted text, got half a surrogate pair (character {error.start})"
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path}: wanted a place to write, got: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
