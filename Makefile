@@ -1,0 +1,47 @@
+# `make help` prints the comment that follows a target.
+.DEFAULT_GOAL := help
+.PHONY: help app test check format bench lock runtime dev
+
+HOST ?= 127.0.0.1
+PORT ?= 8501
+TESTS ?= quick
+ARGS ?=
+
+# The first Python on the path that is new enough; an old or missing one is explained below.
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+RUN := .venv/bin/python
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+app: runtime ## set up and open the app (HOST=127.0.0.1 PORT=8501)
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then headless=false; else headless=true; fi; \
+	exec $(RUN) -m streamlit run app/streamlit_app.py --server.address $(HOST) --server.port $(PORT) \
+		--server.headless $$headless --server.showEmailPrompt false
+
+test: dev ## set up and run the quick tests (TESTS=all: slow ones too; TESTS=path: these)
+	$(RUN) -m pytest $(if $(filter quick,$(TESTS)),-m "not slow",$(filter-out all,$(TESTS))) $(ARGS)
+
+check: dev ## lint, formatting and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+format: dev ## format the code and mend what ruff can mend
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+bench: runtime ## measure speed and memory, write benchmarks/results/latest.json
+	$(RUN) -m benchmarks
+
+lock: ## pin again what pyproject.toml asks for (needs uv)
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
+		pyproject.toml -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
+		pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
+
+runtime dev:
+	@if [ -z "$(PYTHON)" ]; then echo "wanted Python 3.11 or newer on the path, found none;" \
+		"on Debian: apt-get install python3 python3-venv" >&2; exit 1; fi
+	@"$(PYTHON)" tools/environment.py requirements$(if $(filter dev,$@),-dev).txt
