@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from tokenizers import Tokenizer
@@ -20,6 +20,9 @@ from torch import Tensor, nn
 from umt_core.encoders.catalog import TEXT_ENCODERS
 from umt_core.encoders.files import file_sha256, package_file, verify
 from umt_core.errors import BackboneError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 WEIGHTS = "model.safetensors"
 _SHIFTED = {"mpnet", "roberta", "xlm-roberta"}  # their positions start after the padding id
@@ -65,13 +68,15 @@ class TextEncoder(nn.Module):
     ``weights_sha256`` names the weights file; ``None`` where the weights are random or in several files.
     """
 
-    def __init__(self, name: str, model: nn.Module, weights_sha256: str | None = None) -> None:
+    def __init__(self, name: str, model: PreTrainedModel, weights_sha256: str | None = None) -> None:
         super().__init__()
         self.name = name
         self.model = model
         self.weights_sha256 = weights_sha256
         self.hidden_size: int = model.config.hidden_size
-        self.embedding_size: int = model.get_input_embeddings().weight.shape[1]  # width of ``extra``
+        self.embedding_size: int = (
+            model.get_input_embeddings().get_parameter("weight").shape[1]
+        )  # width of ``extra``
         self.max_length: int = _max_length(model.config)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, extra: Tensor | None = None) -> Tensor:
@@ -113,8 +118,9 @@ def load_tokenizer(name: str) -> SubwordTokenizer:
     if tokenizer.token_to_id("\u0120the") is not None:  # byte-level: a word's first piece carries its space
         with contextlib.suppress(AttributeError):
             tokenizer.pre_tokenizer.add_prefix_space = True
-    special = {kind: tokenizer.token_to_id(token) for kind, token in names.items()}
-    if missing := sorted(kind for kind, token_id in special.items() if token_id is None):
+    ids = {kind: tokenizer.token_to_id(token) for kind, token in names.items()}
+    special = {kind: token_id for kind, token_id in ids.items() if token_id is not None}
+    if missing := sorted(ids.keys() - special.keys()):
         raise BackboneError(f"{folder}: its tokenizer has no {', '.join(missing)}")
     return SubwordTokenizer(tokenizer, special)
 

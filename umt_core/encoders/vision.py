@@ -53,7 +53,8 @@ class VisionEncoder(nn.Module):
     def pixels(self, image: Image.Image) -> Tensor:
         """What the net reads of an RGB picture: (3, 224, 224), float32."""
         square = _resize(image) if self.transform == "resize" else _released(image, self.seed)
-        values = (np.asarray(square, np.float32) - np.float32(self.mean)) / np.float32(self.scale)
+        mean, scale = np.array([self.mean, self.scale], np.float32)
+        values = (np.asarray(square, np.float32) - mean) / scale  # (224, 224, 3)
         return torch.from_numpy(values.transpose(2, 0, 1).copy())
 
     @torch.no_grad()

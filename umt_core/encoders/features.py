@@ -1,0 +1,230 @@
+"""Regions of pictures, computed once: on disk for training, in memory for the app.
+
+The vision encoder is frozen, so that a picture's regions depend on the encoder and the
+picture's bytes alone. Both places keep them as float16; every reader, trained or shown, so
+gets the same numbers.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from PIL import Image
+
+from umt_core.data.images import content_hash, open_image
+from umt_core.encoders.files import Sums
+from umt_core.encoders.vision import VisionEncoder
+from umt_core.errors import ImageError
+from umt_core.schema import REGIONS
+
+Progress = Callable[[int, int], None]  # done, of how many
+_LINE = 64 + 1  # bytes of a SHA-256 in hexadecimal and its line's end
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionFeatures:
+    """Regions of a list of pictures: ``array[rows[i]]`` are those of picture ``i``."""
+
+    array: np.ndarray  # (pictures kept, 49, channels), float16, mapped from disk
+    rows: tuple[int | None, ...]  # one per picture asked for; None: there is none, or it is unreadable
+    unreadable: tuple[tuple[Path | None, str], ...]  # each picture that could not be read, and why
+
+    def __getitem__(self, index: int) -> np.ndarray | None:
+        """Regions (49, channels) of picture ``index``, or ``None``."""
+        row = self.rows[index]
+        return None if row is None else self.array[row]
+
+
+def encode_images(encoder: VisionEncoder, images: Sequence[Image.Image], batch_size: int = 32) -> np.ndarray:
+    """Regions (images, 49, channels) of RGB pictures, float32."""
+    device = next(encoder.parameters()).device
+    regions = np.empty((len(images), REGIONS, encoder.channels), np.float32)
+    for start in range(0, len(images), batch_size):
+        pixels = torch.stack([encoder.pixels(image) for image in images[start : start + batch_size]])
+        regions[start : start + batch_size] = encoder(pixels.to(device)).float().cpu().numpy()
+    return regions
+
+
+class FeatureStore:
+    """A folder of regions, one subfolder per encoder, weights and transform.
+
+    ``regions.f16`` holds the rows one after the other and ``index.txt`` the SHA-256 of each
+    row's picture. A row's line is written when the row is safe on disk, so that after a kill
+    whatever lies beyond the last whole line is cut off by the next writer. Any number of
+    processes may read while one writes; others that want to write wait for it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    def features_for(
+        self,
+        images: Sequence[Path | bytes | None],
+        encoder: VisionEncoder,
+        *,
+        batch_size: int = 32,
+        progress: Progress | None = None,
+    ) -> RegionFeatures:
+        """Regions of pictures (files, or their bytes); what the store lacks is computed and added.
+
+        A picture that cannot be read has no row and is named in ``unreadable``.
+        """
+        table = _Table(self.folder / encoder.fingerprint, encoder.channels)
+        sums = Sums(self.folder / "sums.json")
+        hashes: list[str | None] = []
+        unreadable: dict[int, str] = {}
+        for i, image in enumerate(images):
+            try:
+                hashes.append(_hash(image, sums))
+            except OSError as error:
+                hashes.append(None)
+                unreadable[i] = f"{image!s}: cannot read the picture: {error.strerror}"
+        sums.save()
+
+        rows = table.read_index()
+        wanted = {
+            digest: image
+            for digest, image in zip(hashes, images, strict=True)
+            if digest and image is not None
+        }
+        failed: dict[str, str] = {}
+        if missing := wanted.keys() - rows.keys():
+            with table.writing() as append:
+                rows = table.read_index()  # another process may have computed them while we waited
+                todo = [
+                    (digest, image) for digest, image in wanted.items() if digest in missing - rows.keys()
+                ]
+                failed = _fill(append, todo, encoder, batch_size, progress)
+                rows = table.read_index()
+        unreadable |= {i: failed[digest] for i, digest in enumerate(hashes) if digest in failed}
+        return RegionFeatures(
+            table.open_array(len(rows)),
+            tuple(rows.get(digest) if digest else None for digest in hashes),
+            tuple((_path(images[i]), message) for i, message in sorted(unreadable.items())),
+        )
+
+
+class FeatureCache:
+    """The regions of the pictures last asked for, at most ``max_bytes`` of them; threads may share it."""
+
+    def __init__(self, max_bytes: int = 64_000_000) -> None:
+        self.max_bytes = max_bytes
+        self.bytes = 0
+        self._regions: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get_or_compute(self, image: bytes, encoder: VisionEncoder) -> np.ndarray:
+        """Regions (49, channels), float16, read-only, of a picture's bytes.
+
+        Raises:
+            ImageError: the bytes are no picture that we read.
+        """
+        key = (encoder.fingerprint, content_hash(image))
+        with self._lock:
+            if key in self._regions:
+                self._regions.move_to_end(key)
+                return self._regions[key]
+        regions = encode_images(encoder, [open_image(image)])[0].astype(np.float16)
+        regions.flags.writeable = False
+        with self._lock:
+            if key not in self._regions:
+                self._regions[key] = regions
+                self.bytes += regions.nbytes
+            while self.bytes > self.max_bytes:
+                self.bytes -= self._regions.popitem(last=False)[1].nbytes
+        return regions
+
+
+class _Table:
+    """Rows of one encoder on disk: fixed size, in the order of the index's lines."""
+
+    def __init__(self, folder: Path, channels: int) -> None:
+        self.folder = folder
+        self.shape = (REGIONS, channels)
+        self.row_bytes = REGIONS * channels * np.dtype(np.float16).itemsize
+        self.data = folder / "regions.f16"
+        self.index = folder / "index.txt"
+
+    def read_index(self) -> dict[str, int]:
+        """Row of each picture's SHA-256; a line that a kill left half-written ends the table."""
+        return {digest: row for row, digest in enumerate(self._lines())}
+
+    def open_array(self, rows: int) -> np.ndarray:
+        if rows == 0:  # an empty file cannot be mapped
+            return np.zeros((0, *self.shape), np.float16)
+        return np.memmap(self.data, np.float16, "r", shape=(rows, *self.shape))
+
+    @contextmanager
+    def writing(self) -> Iterator[Callable[[Sequence[str], np.ndarray], None]]:
+        """Gives a function that appends rows, and keeps other writers out while it is in use."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # let go by the system when the file closes, or the process dies
+            rows = len(self._lines())
+            with self.data.open("ab") as data, self.index.open("ab") as index:
+                data.truncate(rows * self.row_bytes)
+                index.truncate(rows * _LINE)
+
+                def append(digests: Sequence[str], regions: np.ndarray) -> None:
+                    _write(data, regions.astype(np.float16).tobytes())
+                    _write(index, "".join(f"{digest}\n" for digest in digests).encode())
+
+                yield append
+
+    def _lines(self) -> list[str]:
+        try:
+            content = self.index.read_bytes()
+            whole = min(len(content) // _LINE, self.data.stat().st_size // self.row_bytes)
+        except FileNotFoundError:
+            return []
+        return content.decode("ascii").split("\n")[:whole]
+
+
+def _write(stream: BinaryIO, content: bytes) -> None:
+    stream.write(content)
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def _fill(
+    append: Callable[[Sequence[str], np.ndarray], None],
+    todo: Sequence[tuple[str, Path | bytes]],
+    encoder: VisionEncoder,
+    batch_size: int,
+    progress: Progress | None,
+) -> dict[str, str]:
+    """Computes and appends the regions of ``todo``; returns why the rest could not be read."""
+    failed: dict[str, str] = {}
+    for start in range(0, len(todo), batch_size):
+        digests, images = [], []
+        for digest, source in todo[start : start + batch_size]:
+            try:
+                images.append(open_image(source))
+                digests.append(digest)
+            except ImageError as error:
+                failed[digest] = str(error)
+        if images:
+            append(digests, encode_images(encoder, images, batch_size))
+        if progress:
+            progress(min(start + batch_size, len(todo)), len(todo))
+    return failed
+
+
+def _hash(image: Path | bytes | None, sums: Sums) -> str | None:
+    if image is None:
+        return None
+    return content_hash(image) if isinstance(image, bytes) else sums.of(image)
+
+
+def _path(image: Path | bytes | None) -> Path | None:
+    return image if isinstance(image, Path) else None
