@@ -116,6 +116,7 @@ def format_conll(examples: Iterable[Example]) -> str:
 
     The form has one name for a tweet and its picture: the id is written, not ``image``.
 
+    >>> from umt_core.schema import Span
     >>> format_conll([Example("7", ("in", "Oz"), spans=(Span(1, 2, "LOC"),))])
     'IMGID:7\\nin\\tO\\nOz\\tB-LOC\\n\\n'
 
