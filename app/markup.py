@@ -1,0 +1,59 @@
+"""Values as escaped HTML and text. Tweets are hostile: nothing passes unescaped."""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Mapping
+
+# Hues of Okabe and Ito, told apart by colour-blind readers; the label always stands beside the colour.
+TYPE_COLOURS: Mapping[str, str] = {"PER": "#0072B2", "LOC": "#009E73", "ORG": "#D55E00", "MISC": "#B0569A"}
+_MARKDOWN = frozenset("\\`*_{}[]()<>#+-!|~:$/&^=@")
+
+
+def escape(text: str) -> str:
+    """Text that HTML, and plotly's subset of it, show as it is."""
+    return html.escape(text, quote=True)
+
+
+def visible(token: str) -> str:
+    """The token, or its code points where nothing would be seen of it.
+
+    >>> visible("Paris"), visible("\\u200b"), visible("\\u202eevil")
+    ('Paris', 'U+200B', 'evil')
+    """
+    shown = "".join(c for c in token if unicodedata.category(c) not in ("Cc", "Cf", "Cs") or c == "\u200d")
+    if shown.strip("\u200d \u3164\ufe0e\ufe0f"):
+        return shown
+    return " ".join(f"U+{ord(c):04X}" for c in token) or "empty"
+
+
+def plain(text: str) -> str:
+    """Text for a place that reads Markdown, so that it is shown as it is.
+
+    >>> print(plain("*x* [y](z)"))
+    \\*x\\* \\[y\\]\\(z\\)
+    """
+    return "".join(f"\\{c}" if c in _MARKDOWN else c for c in text.replace("\n", " "))
+
+
+def legend(names: Mapping[str, str]) -> str:
+    """The entity types with their colours, as one line."""
+    items = "".join(
+        f'<span style="display:inline-flex;align-items:center;gap:.35rem">'
+        f'<span aria-hidden="true" style="width:.7rem;height:.7rem;border-radius:.2rem;'
+        f'background:{TYPE_COLOURS[label]}"></span><b>{escape(label)}</b>&nbsp;{escape(name)}</span>'
+        for label, name in names.items()
+    )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;font-size:.85rem">{items}</div>'
+
+
+def facts(title: str, rows: Mapping[str, str]) -> str:
+    """A small heading and its facts, for the sidebar."""
+    lines = "".join(
+        f'<div style="display:flex;justify-content:space-between;gap:1rem">'
+        f'<span style="opacity:.7">{escape(name)}</span>'
+        f'<span style="text-align:right">{escape(value)}</span></div>'
+        for name, value in rows.items()
+    )
+    return f'<div style="font-size:.82rem;line-height:1.55"><b>{escape(title)}</b>{lines}</div>'

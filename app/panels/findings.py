@@ -1,0 +1,92 @@
+"""What each tagger found: the tracks, the legend of their differences, the table of entities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+from PIL import Image
+
+from app import state, tables
+from app.panels import tracks as tracks_component
+from umt_core.analysis.agreement import differences
+from umt_core.data.images import content_hash
+from umt_core.explain import attention
+from umt_core.schema import Example, Inspection
+
+ESD_SYSTEM = "umt-bert-crf"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One analysed tweet and what is chosen in it."""
+
+    doc: str  # changes with the tweet, its picture or the taggers: what a browser says of another is dropped
+    example: Example
+    picture: Image.Image | None
+    image: str | None  # names the picture's content
+    found: Mapping[str, Inspection]  # by a system's title
+    read: int  # words that the taggers read; the rest of a long tweet was cut
+    word: int
+    block: int | None
+
+    @property
+    def lookers(self) -> dict[str, Inspection]:
+        """The systems that look at the picture."""
+        return {title: found for title, found in self.found.items() if attention.heads(found)}
+
+    @property
+    def esd(self) -> Inspection | None:
+        """The system with a span detector, if it is among them."""
+        return next((found for found in self.found.values() if found.esd_marginals is not None), None)
+
+
+def view(
+    example: Example, picture: Image.Image | None, image: str | None, inspections: Mapping[str, Inspection]
+) -> View:
+    """The tweet and the choice in it; the first choice is the fullest system's first entity."""
+    found = {tables.system_title(i.system): i for i in inspections.values()}
+    content = "\0".join((*example.tokens, image or "", *inspections))
+    doc = content_hash(content.encode("utf-8", "replace"))[:16]
+    read = max((len(i.marginals) for i in found.values()), default=0)
+    spans = [s.span for i in reversed(list(found.values())) for s in i.prediction.spans]
+    default = spans[0].start if spans else 0
+    return View(
+        doc, example, picture, image, found, read, state.word(len(example.tokens), default), state.block()
+    )
+
+
+def tracks(view: View) -> None:
+    """The tweet with its tracks; the words are shaded by a chosen block."""
+    shares = None
+    if view.block is not None and (choice := state.attention_choice(view.lookers)) is not None:
+        map_, head, title = choice
+        shares = list(attention.weights(view.lookers[title], map_, head)[:, view.block])
+        shares += [0.0] * (len(view.example.tokens) - len(shares))
+    spans = {title: [s.span for s in found.prediction.spans] for title, found in view.found.items()}
+    tracks_component.show(
+        view.doc,
+        view.example.tokens,
+        {title: found.prediction.spans for title, found in view.found.items()},
+        gold=view.example.spans,
+        esd=[] if view.esd is None else tables.esd(view.esd),
+        differences=differences(spans),
+        chosen=view.word,
+        shares=shares,
+    )
+
+
+def entities(view: View) -> None:
+    st.subheader("Entities", anchor=False)
+    scored = {title: found.prediction.spans for title, found in view.found.items()}
+    table = tables.entities(view.example.tokens, scored, view.example.spans)
+    if table.empty:
+        st.text("No entity found by any of them.")
+        return
+    probability = {
+        title: st.column_config.ProgressColumn(title, format="%.2f", min_value=0, max_value=1, width="small")
+        for title in scored
+    }
+    st.dataframe(table, hide_index=True, column_config=probability, alt="Entities, and who found them")
+    st.caption("Probability: the CRF's marginal, that exactly these words are one entity of this type.")

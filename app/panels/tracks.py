@@ -1,0 +1,77 @@
+"""The tweet with one track a tagger, word by word under each other. One click chooses a word."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from app import markup, state, tables
+from app.panels.component import component
+from umt_core.analysis.agreement import Difference
+from umt_core.schema import ScoredSpan, Span
+
+SHOWN_WORDS = 400  # a longer text would be a wall; the taggers read fewer
+_TRACKS = component("tracks")
+_KINDS = {"type": "type", "extent": "extent", "type and extent": "both", "found": "found"}
+
+
+def show(
+    doc: str,
+    tokens: Sequence[str],
+    found: Mapping[str, Sequence[ScoredSpan]],
+    *,
+    gold: Sequence[Span] | None,
+    esd: Sequence[tuple[str, float]],
+    differences: Sequence[Difference],
+    chosen: int,
+    shares: Sequence[float] | None,
+) -> None:
+    """Draws the tracks. ``found``: by a system's title; ``shares``: of a chosen block, one a word.
+
+    The chosen word arrives in ``state`` before the next run.
+    """
+    words = tokens[:SHOWN_WORDS]
+    hidden = len(tokens) - len(words)
+    tracks = [
+        {
+            "title": title,
+            "gold": False,
+            "spans": [_span(s.span, f"{s.score:.2f}") for s in spans if s.span.end <= len(words)],
+        }
+        for title, spans in found.items()
+    ]
+    if gold is not None:
+        spans = [_span(span, None) for span in gold if span.end <= len(words)]
+        tracks.insert(0, {"title": tables.GOLD, "gold": True, "spans": spans})
+    _TRACKS(
+        key=state.Key.TRACKS,
+        data={
+            "doc": doc,
+            "words": [markup.visible(word) for word in words],
+            "rightToLeft": _right_to_left(words),
+            "tracks": tracks,
+            "esd": [(tag, f"{p:.2f}") for tag, p in esd[: len(words)]],
+            "esdTitle": "UMT spans (ESD)",
+            "differences": [_difference(d) for d in differences if d.end <= len(words)],
+            "sentences": tables.difference_lines([markup.visible(t) for t in tokens], differences),
+            "chosen": chosen,
+            "shares": None if shares is None else [round(float(s), 5) for s in shares],
+            "colours": dict(markup.TYPE_COLOURS),
+            "more": f"… and {hidden:,} more words, not drawn here" if hidden else "",
+        },
+        on_word_change=lambda: state.take_choice(state.Key.TRACKS, "word", state.Key.WORD, doc),
+    )
+
+
+def _span(span: Span, probability: str | None) -> dict[str, object]:
+    return {"start": span.start, "end": span.end, "label": span.label, "p": probability}
+
+
+def _difference(found: Difference) -> dict[str, object]:
+    return {"start": found.start, "end": found.end, "kind": _KINDS[found.kind]}
+
+
+def _right_to_left(words: Sequence[str]) -> bool:
+    """Whether most letters run from right to left: then the columns do."""
+    directions = [unicodedata.bidirectional(c) for word in words for c in word]
+    return sum(d in ("R", "AL") for d in directions) > sum(d == "L" for d in directions)

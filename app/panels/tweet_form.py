@@ -1,0 +1,85 @@
+"""Where a tweet and its picture come in: tweet box, upload, clipboard, sample tweets."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from contextlib import suppress
+
+import streamlit as st
+
+from app import markup, services, state
+from app.panels import gallery
+from app.panels.component import component
+from umt_core.data.images import MAX_BYTES
+from umt_core.errors import ImageError
+
+_PASTE = component("paste")
+TYPES = ["jpg", "jpeg", "png", "webp", "gif"]
+
+
+def show() -> None:
+    """Draws the form; what it asks for is then ``state.request()``."""
+    with st.container(border=True):
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            _tweet()
+        with right:
+            _picture()
+
+
+def _tweet() -> None:
+    st.text_area(
+        "Tweet",
+        key=state.Key.TEXT,
+        height=104,
+        placeholder="Type or paste a tweet",
+        on_change=state.take_text,
+        persist_state="session",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Analyse", type="primary", help="Ctrl + Enter in the tweet box does the same")
+        if st.button("Sample tweets", icon=":material/grid_view:"):
+            gallery.choose()
+    sample = services.samples().get(state.request().sample or "")
+    if sample is not None:
+        st.caption(markup.plain(f"Sample {sample.example.id} · {' · '.join(sample.kind)}"))
+        st.caption(markup.plain(sample.note))
+
+
+def _picture() -> None:
+    request = state.request()
+    name = services.picture_name(request)
+    preview, give = st.columns([2, 3], gap="small")
+    with give:
+        st.file_uploader(
+            "Picture",
+            type=TYPES,
+            key=state.uploader_key(),
+            on_change=state.take_upload,
+            help="JPEG, PNG, WEBP or GIF, at most 20 MB and 40 million pixels; an animation's first frame",
+        )
+        _PASTE(key=state.Key.PASTE, data={"limit": MAX_BYTES}, on_pasted_change=_take_pasted)
+    if name is None:
+        preview.caption("No picture")
+        return
+    with suppress(ImageError):  # the page says what is wrong with it
+        picture = services.picture(request)
+        if picture is not None:
+            preview.image(services.picture_uri(name, picture), alt="The tweet's picture")
+    if request.sample is not None:
+        st.checkbox("Keep this picture when I edit the text", key=state.Key.KEEP, persist_state="session")
+    else:
+        st.button("Remove picture", on_click=state.remove_picture)
+
+
+def _take_pasted() -> None:
+    payload = getattr(st.session_state.get(state.Key.PASTE), "pasted", None)
+    if not isinstance(payload, Mapping) or not isinstance(payload.get("data"), str):
+        return
+    try:
+        data = base64.b64decode(payload["data"], validate=True)
+    except binascii.Error:
+        return
+    state.take_picture(state.Picture("pasted picture", data))

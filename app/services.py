@@ -1,0 +1,198 @@
+"""Holds the models and caches what they said: the only place in the app that does.
+
+``UMT_BACKEND`` names a module that stands in for the registry and the predictor, for tests
+of the pages without weights.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from types import ModuleType
+from typing import Any
+
+import streamlit as st
+from PIL import Image
+
+from app.state import Picture, Request
+from umt_core.data.images import content_hash, open_image
+from umt_core.data.samples import OPENING_SAMPLE, Sample, load_samples, sample_picture, sample_thumbnail
+from umt_core.data.tokenize import tokenize
+from umt_core.errors import UmtError
+from umt_core.registry import CheckpointInfo, checkpoints_folder, find_checkpoint
+from umt_core.schema import Example, Inspection
+
+DEVICE = os.environ.get("UMT_DEVICE", "auto")
+SHOWN_WIDTH = 720  # pixels of the longer side on the page
+THUMBNAIL_WIDTH = 200
+
+# One thread runs every model: torch has its own threads below it, and they do not add up by session.
+_EXECUTOR = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
+
+
+def _backend(default: str) -> ModuleType:
+    return importlib.import_module(os.environ.get("UMT_BACKEND") or default)
+
+
+# --- checkpoints and models ---------------------------------------------------------------------
+
+
+def checkpoints() -> tuple[list[CheckpointInfo], list[str]]:
+    """The checkpoints that are there, and a line for each folder that ought to be one and isn't."""
+    found: list[CheckpointInfo] = _backend("umt_core.registry").checkpoints()
+    root, names = checkpoints_folder(), {info.name for info in found}
+    complaints = []
+    for folder in sorted(root.glob("*/*/")):
+        name = folder.relative_to(root).as_posix()
+        if name not in names and any(folder.iterdir()):
+            try:
+                find_checkpoint(folder)
+            except UmtError as error:
+                complaints.append(f"{name}: {str(error).removeprefix(f'{folder}: ')}")
+    return found, complaints
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _workbench(names: tuple[str, ...], sums: tuple[str, ...], device: str) -> Any:
+    def load() -> Any:  # in the inference thread, so that torch is imported there and the page stays free
+        return _backend("umt_core.predict").Workbench.load(names, device=device)
+
+    return _EXECUTOR.submit(load).result()
+
+
+def workbench(chosen: Sequence[CheckpointInfo]) -> Any:
+    """The taggers of these checkpoints, loaded once.
+
+    Raises:
+        CheckpointError, BackboneError: a file is missing or not what it should be.
+    """
+    return _workbench(tuple(c.name for c in chosen), _sums(chosen), DEVICE)
+
+
+def model_infos(chosen: Sequence[CheckpointInfo]) -> list[dict[str, Any]]:
+    """What each loaded tagger says of itself: device, parameters, memory, encoders."""
+    loaded = workbench(chosen)
+    return [loaded.predictors[info.name].info for info in chosen]
+
+
+def _sums(chosen: Sequence[CheckpointInfo]) -> tuple[str, ...]:
+    return tuple(c.manifest.weights_sha256 for c in chosen)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _inspections(
+    names: tuple[str, ...],
+    sums: tuple[str, ...],
+    device: str,
+    tokens: tuple[str, ...],
+    image: str | None,
+    _example: Example,
+    _picture: Image.Image | None,
+) -> dict[str, Inspection]:
+    found: dict[str, Inspection] = _EXECUTOR.submit(
+        _workbench(names, sums, device).inspect, _example, _picture
+    ).result()
+    return found
+
+
+def inspect(
+    chosen: Sequence[CheckpointInfo], example: Example, picture: Image.Image | None
+) -> dict[str, Inspection]:
+    """What each tagger says of a tweet, by checkpoint name; the same question is computed once."""
+    names = tuple(c.name for c in chosen)
+    return _inspections(
+        names, _sums(chosen), DEVICE, example.tokens, example.image, _example=example, _picture=picture
+    )
+
+
+# --- tweets and pictures ------------------------------------------------------------------------
+
+
+@st.cache_resource(show_spinner=False)
+def samples() -> dict[str, Sample]:
+    return {sample.example.id: sample for sample in load_samples()}
+
+
+def opening_sample() -> str:
+    return OPENING_SAMPLE
+
+
+def example(request: Request) -> Example:
+    """The tweet to analyse; its ``image`` names the picture's content, or is ``None``."""
+    if request.sample is not None:
+        return samples()[request.sample].example
+    words = tokenize(request.text)
+    return Example(
+        "typed",
+        tuple(words.tokens),
+        image=picture_name(request),
+        text=request.text,
+        offsets=tuple(words.offsets),
+    )
+
+
+def picture_name(request: Request) -> str | None:
+    """What the picture's content is known by; ``None``: the tweet has none."""
+    if request.own_picture is not None:
+        return content_hash(request.own_picture.data)
+    return request.picture_of if request.picture_of and samples()[request.picture_of].picture else None
+
+
+def picture(request: Request) -> Image.Image | None:
+    """The picture of the tweet, upright RGB.
+
+    Raises:
+        ImageError: the reader's file is no picture that we read.
+    """
+    if request.own_picture is not None:
+        return _opened(content_hash(request.own_picture.data), request.own_picture)
+    return None if request.picture_of is None else _sample_picture(request.picture_of)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _opened(digest: str, _picture: Picture) -> Image.Image:
+    return open_image(_picture.data, name=_picture.name)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _sample_picture(sample: str) -> Image.Image | None:
+    return sample_picture(samples()[sample])
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def picture_uri(image: str, _picture: Image.Image) -> str:
+    """A picture as a data URI, in its own proportions. ``image`` names its content."""
+    small = _picture.copy()
+    small.thumbnail((SHOWN_WIDTH, SHOWN_WIDTH))
+    return _webp_uri(small, quality=82)
+
+
+@st.cache_data(show_spinner=False)
+def gallery() -> list[dict[str, Any]]:
+    """What the gallery shows of each sample."""
+    items = []
+    for identifier, sample in samples().items():
+        thumbnail = sample_thumbnail(sample, THUMBNAIL_WIDTH)
+        items.append(
+            {
+                "id": identifier,
+                "text": sample_text(sample),
+                "kinds": list(sample.kind),
+                "thumbnail": None if thumbnail is None else _webp_uri(thumbnail, quality=60),
+            }
+        )
+    return items
+
+
+def sample_text(sample: Sample) -> str:
+    return sample.example.text or " ".join(sample.example.tokens)
+
+
+def _webp_uri(picture: Image.Image, quality: int) -> str:
+    buffer = BytesIO()
+    picture.convert("RGB").save(buffer, "WEBP", quality=quality)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,165 @@
+"""What pages show as tables: values in, DataFrames out. An empty table has a full one's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from umt_core.analysis.agreement import Difference
+from umt_core.schema import GRID, Inspection, ScoredSpan, Span
+
+SYSTEM_TITLES = {"mt-bert-crf": "MT", "umt-bert-crf": "UMT"}
+GOLD = "Gold"
+
+
+def system_title(system: str) -> str:
+    """A system's name as the paper writes it.
+
+    >>> system_title("umt-bert-crf"), system_title("bert-crf")
+    ('UMT', 'BERT-CRF')
+    """
+    return SYSTEM_TITLES.get(system, system.upper())
+
+
+def entities(
+    tokens: Sequence[str], found: Mapping[str, Sequence[ScoredSpan]], gold: Sequence[Span] | None = None
+) -> pd.DataFrame:
+    """One row for each entity that anyone found: its type, each system's probability, who agrees.
+
+    ``found`` goes from a system's title to its spans; where a system has not found the entity
+    its column is empty. With ``gold`` a column says whether the entity is labelled so.
+    """
+    scores = {system: {s.span: s.score for s in spans} for system, spans in found.items()}
+    every = sorted({span for by_span in scores.values() for span in by_span} | set(gold or ()))
+    rows = []
+    for span in every:
+        holders = [system for system, by_span in scores.items() if span in by_span]
+        row: dict[str, object] = {
+            "Entity": span.text(tuple(tokens)),
+            "Type": span.label,
+            **{system: by_span.get(span) for system, by_span in scores.items()},
+            "Agreement": _agreement(holders, list(scores)),
+        }
+        if gold is not None:
+            row[GOLD] = "yes" if span in gold else "no"
+        rows.append(row)
+    columns = ["Entity", "Type", *scores, "Agreement", *([GOLD] if gold is not None else [])]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.astype(dict.fromkeys(scores, float))
+
+
+def _agreement(holders: Sequence[str], systems: Sequence[str]) -> str:
+    if len(holders) == len(systems):
+        return f"= all {len(systems)}" if len(systems) > 1 else "found"
+    if not holders:
+        return "≠ none of them"
+    return f"≠ {len(holders)} of {len(systems)}: {', '.join(holders)}"
+
+
+def difference_lines(tokens: Sequence[str], found: Sequence[Difference]) -> list[tuple[str, str]]:
+    """For each difference the words it is about, and a sentence of who reads them how."""
+    lines = []
+    for difference in found:
+        by_reading: dict[str, list[str]] = {}
+        for reader, spans in difference.readings:
+            what = ", ".join(_reading(span, difference, tokens) for span in spans) or "nothing"
+            by_reading.setdefault(what, []).append(reader)
+        sentence = "; ".join(f"{_and(readers)}: {what}" for what, readers in by_reading.items())
+        lines.append((" ".join(tokens[difference.start : difference.end]), sentence))
+    return lines
+
+
+def _reading(span: Span, difference: Difference, tokens: Sequence[str]) -> str:
+    whole = (span.start, span.end) == (difference.start, difference.end)
+    return span.label if whole else f"{span.label} “{span.text(tuple(tokens))}”"
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def top_blocks(row: np.ndarray, count: int = 10) -> pd.DataFrame:
+    """The blocks with the largest weights of one word's row (49), largest first."""
+    order = np.argsort(-row, kind="stable")[:count]
+    return pd.DataFrame(
+        {
+            "Row": order // GRID + 1,
+            "Column": order % GRID + 1,
+            "Weight": row[order].astype(float),
+            "Of an even share": row[order].astype(float) * len(row),
+        }
+    )
+
+
+def words_of_block(tokens: Sequence[str], column: np.ndarray) -> pd.DataFrame:
+    """The words by their weight at one block, largest first. ``column``: (words,)."""
+    order = np.argsort(-column, kind="stable")
+    return pd.DataFrame(
+        {
+            "Word": [tokens[i] for i in order],
+            "Position": order + 1,
+            "Weight": column[order].astype(float),
+        }
+    )
+
+
+def gates(tokens: Sequence[str], gate: np.ndarray) -> pd.DataFrame:
+    """Mean and spread of each word's gate over its dimensions. ``gate``: (words, hidden)."""
+    values = gate.astype(float)
+    low, high = np.quantile(values, (0.1, 0.9), axis=1) if len(values) else (np.empty(0), np.empty(0))
+    return pd.DataFrame(
+        {
+            "Word": list(tokens[: len(values)]),
+            "Mean": values.mean(axis=1),
+            "Standard deviation": values.std(axis=1),
+            "10 % below": low,
+            "10 % above": high,
+        }
+    )
+
+
+def contributions(inspection: Inspection, word: int) -> pd.DataFrame:
+    """What each part of UMT gives to one word's tags (equation 7), and the CRF's marginals."""
+    if inspection.main_emissions is None or inspection.converted_esd is None:
+        return pd.DataFrame(columns=["Tag", "Main", "From ESD", "Sum", "Probability"])
+    return pd.DataFrame(
+        {
+            "Tag": list(inspection.tags),
+            "Main": inspection.main_emissions[word].astype(float),
+            "From ESD": inspection.converted_esd[word].astype(float),
+            "Sum": inspection.emissions[word].astype(float),
+            "Probability": inspection.marginals[word].astype(float),
+        }
+    )
+
+
+def esd(inspection: Inspection) -> list[tuple[str, float]]:
+    """The span detector's tag of each word and its probability; empty for a system without one."""
+    if inspection.esd_marginals is None:
+        return []
+    column = {tag: i for i, tag in enumerate(inspection.esd_tags)}
+    return [(t, float(inspection.esd_marginals[i, column[t]])) for i, t in enumerate(inspection.esd_decoded)]
+
+
+def run_facts(infos: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What the sidebar says of all loaded taggers. ``infos``: ``Predictor.info`` of each."""
+    return {
+        "Device": _each(infos, "device"),
+        "Text encoder": _each(infos, "text_encoder"),
+        "Vision encoder": _each(infos, "vision_encoder"),
+    }
+
+
+def _each(infos: Sequence[Mapping[str, Any]], field: str) -> str:
+    return ", ".join(dict.fromkeys(str(info[field]) for info in infos if info[field])) or "not used"
+
+
+def model_facts(info: Mapping[str, Any]) -> dict[str, str]:
+    """What the sidebar says of one loaded tagger. ``info``: ``Predictor.info``."""
+    return {
+        "Parameters": f"{info['parameters'] / 1e6:.1f} M",
+        "Memory": f"{info['memory_bytes'] / 2**20:.0f} MiB",
+    }

@@ -1,0 +1,136 @@
+"""A stand-in for the registry and the predictor: fabricated, deterministic inspections without weights.
+
+The pages load it through ``UMT_BACKEND=tests.ui.fake``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from umt_core.labels import WORD_ESD_TAGS, WORD_TAGS, conversion_matrix, esd_tag
+from umt_core.schema import REGIONS, Example, Inspection, Prediction, ScoredSpan
+from umt_core.spans import tags_to_spans
+
+HEADS, HIDDEN, LONGEST = 12, 24, 60
+SYSTEMS = ("bert-crf", "mt-bert-crf", "umt-bert-crf")
+IMAGES = "stand-in photographs of other scenes"
+
+
+def checkpoints() -> list[Any]:
+    return [
+        SimpleNamespace(
+            name=f"twitter2017/{system}",
+            folder=Path("nowhere"),
+            manifest=SimpleNamespace(
+                system=system,
+                dataset="twitter2017",
+                weights_sha256=f"sum of {system}",
+                images=IMAGES,
+                channels=None if system == "bert-crf" else 1280,
+            ),
+        )
+        for system in SYSTEMS
+    ]
+
+
+@dataclass
+class Predictor:
+    info: dict[str, object]
+
+
+class Workbench:
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.predictors = {name: Predictor(_info(name)) for name in names}
+
+    @classmethod
+    def load(cls, names: tuple[str, ...], device: str = "auto") -> Workbench:
+        return cls(tuple(names))
+
+    def inspect(self, example: Example, image: Any) -> dict[str, Inspection]:
+        return {name: fabricate(name, example, image is not None) for name in self.names}
+
+
+def _info(name: str) -> dict[str, object]:
+    return {
+        "device": "cpu",
+        "parameters": 22_700_000,
+        "memory_bytes": 90 * 2**20,
+        "text_encoder": "minilm",
+        "vision_encoder": None if name.endswith("/bert-crf") else "efficientnet-lite0",
+    }
+
+
+def fake_tags(system: str, tokens: tuple[str, ...]) -> list[str]:
+    """Capitalised words are entities; the systems differ on every second one."""
+    kinds = {"bert-crf": "PER", "mt-bert-crf": "LOC", "umt-bert-crf": "ORG"}
+    tags, before = [], "O"
+    for i, token in enumerate(tokens):
+        if token[:1].isupper():
+            kind = kinds[system] if i % 2 else "PER"
+            tags.append(f"I-{kind}" if before[2:] == kind else f"B-{kind}")
+        else:
+            tags.append("O")
+        before = tags[-1]
+    return tags
+
+
+def fabricate(name: str, example: Example, has_image: bool) -> Inspection:
+    system = name.split("/")[1]
+    tokens = example.tokens[:LONGEST]
+    n = len(tokens)
+    rng = np.random.default_rng(zlib.crc32(repr((name, tokens, has_image)).encode()))
+    tags = fake_tags(system, tokens)
+    main = rng.normal(size=(n, len(WORD_TAGS))).astype(np.float32)
+    for i, tag in enumerate(tags):
+        main[i, WORD_TAGS.id(tag)] += 5
+    esd = rng.normal(size=(n, len(WORD_ESD_TAGS))).astype(np.float32)
+    for i, tag in enumerate(tags):
+        esd[i, WORD_ESD_TAGS.id(esd_tag(tag))] += 4
+    converted = esd @ np.array(conversion_matrix(WORD_ESD_TAGS, WORD_TAGS), dtype=np.float32)
+    umt, looks = system == "umt-bert-crf", system != "bert-crf"
+    notices = () if len(example.tokens) <= LONGEST else (f"Only the first {LONGEST} words were read.",)
+    prediction = Prediction(
+        example.id,
+        example.tokens,
+        tuple(ScoredSpan(span, 0.6 + 0.39 * float(rng.random())) for span in tags_to_spans(tags)),
+        tuple(tags) + ("O",) * (len(example.tokens) - n),
+        notices,
+    )
+    emissions = main + converted if umt else main
+
+    def rows(*shape: int) -> np.ndarray | None:
+        return _softmax(rng.normal(size=shape) * (2 if has_image else 0)) if looks else None
+
+    block_to_word = _softmax(rng.normal(size=(HEADS, REGIONS, n + 2)))[:, :, 1:-1]
+    return Inspection(
+        system=system,
+        checkpoint=name,
+        prediction=prediction,
+        tags=WORD_TAGS.tags,
+        marginals=_softmax(emissions),
+        emissions=emissions,
+        has_image=has_image,
+        word_to_block=rows(HEADS, n, REGIONS),
+        block_to_word=block_to_word if looks else None,
+        word_to_image_aware_block=rows(HEADS, n, REGIONS),
+        gate=(1 / (1 + np.exp(-rng.normal(size=(n, HIDDEN))))).astype(np.float32) if looks else None,
+        esd_tags=WORD_ESD_TAGS.tags if umt else (),
+        esd_marginals=_softmax(esd) if umt else None,
+        esd_emissions=esd if umt else None,
+        esd_decoded=tuple(esd_tag(tag) for tag in tags) if umt else (),
+        main_emissions=main if umt else None,
+        converted_esd=converted if umt else None,
+    )
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    shares: np.ndarray = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+    return shares

@@ -1,0 +1,1 @@
+"""What a prediction rests on: attention, gate, and the parts of an emission."""
