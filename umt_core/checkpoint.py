@@ -1,0 +1,149 @@
+"""Saves and loads taggers: what was trained, in half precision safetensors, beside a manifest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from umt_core.encoders.text import SubwordTokenizer, TextEncoder, load_text_encoder, load_tokenizer
+from umt_core.errors import CheckpointError
+from umt_core.manifest import CARD, MANIFEST, WEIGHTS, Manifest, card, file_sum, write_text
+from umt_core.registry import CheckpointInfo, find_checkpoint
+from umt_core.systems import Tagger, build_system
+
+
+def trained_names(tagger: Tagger) -> list[str]:
+    """Names of the parameters that training may change; the others come from the encoders' packages."""
+    return [name for name, parameter in tagger.named_parameters() if parameter.requires_grad]
+
+
+def freeze_embeddings(tagger: Tagger) -> None:
+    """Hold the encoder's word, position and segment embeddings as they were published."""
+    frozen = {f"encoder.{name}" for name in tagger.encoder.embedding_parameter_names()}
+    for name, parameter in tagger.named_parameters():
+        if name in frozen:
+            parameter.requires_grad_(False)
+
+
+def save_weights(weights: Mapping[str, Tensor], path: Path) -> str:
+    """Write weights in half precision, whole or not at all; gives the file's SHA-256.
+
+    Raises:
+        CheckpointError: a value does not fit half precision.
+    """
+    halves = {}
+    for name, value in weights.items():
+        half = value.detach().to("cpu", torch.float16).contiguous()
+        if not torch.isfinite(half).all():
+            raise CheckpointError(
+                f"{path}: {name} holds a value that half precision cannot: nothing was written"
+            )
+        halves[name] = half
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    safetensors.torch.save_file(halves, temporary, metadata={"format": "pt"})
+    with temporary.open("rb") as stream:
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+    return file_sum(path)
+
+
+def save_checkpoint(folder: Path, weights: Mapping[str, Tensor], manifest: Manifest) -> None:
+    """Write the weights, the manifest and the card. The manifest comes last: without it there is no checkpoint."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    digest = save_weights(weights, folder / WEIGHTS)
+    if digest != manifest.weights_sha256:
+        raise CheckpointError(f"{folder}: the weights written are not those that the manifest names")
+    write_text(folder / CARD, card(manifest))
+    write_text(folder / MANIFEST, manifest.to_json())
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A tagger in eval mode on its device, with what it needs to read a tweet."""
+
+    info: CheckpointInfo
+    tagger: Tagger
+    tokenizer: SubwordTokenizer
+
+
+def load_checkpoint(
+    name: str | Path, device: torch.device | str = "cpu", *, encoder: TextEncoder | None = None
+) -> Loaded:
+    """A tagger from a checkpoint's name or folder, in float32 and eval mode.
+
+    Args:
+        encoder: a fresh text encoder to put the trained weights into, instead of loading one.
+
+    Raises:
+        CheckpointError: a file is missing, cut short, changed, or belongs to another system.
+        BackboneError: an encoder's published weights are missing or not those it was trained on.
+    """
+    info = find_checkpoint(name)
+    manifest = info.manifest
+    weights = read_weights(info.folder, manifest.weights_sha256)
+    encoder = encoder or load_text_encoder(manifest.model.text_encoder)
+    published = manifest.encoders.get(manifest.model.text_encoder)
+    if published and encoder.weights_sha256 and published != encoder.weights_sha256:
+        raise CheckpointError(
+            f"{info.folder}: was trained on another {manifest.model.text_encoder} "
+            f"(SHA-256 {published[:12]}...), the one installed is {encoder.weights_sha256[:12]}..."
+        )
+    tagger = build_system(manifest.system, manifest.model, encoder, manifest.channels)
+    if not manifest.train.train_embeddings:
+        freeze_embeddings(tagger)
+    put_weights(tagger, weights, where=str(info.folder / WEIGHTS))
+    return Loaded(info, tagger.to(device).eval(), load_tokenizer(manifest.model.text_encoder))
+
+
+def read_weights(folder: Path, sha256: str | None = None) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, as they were written.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not the one the manifest names.
+    """
+    path = folder / WEIGHTS
+    try:
+        if sha256 and (found := file_sum(path)) != sha256:
+            raise CheckpointError(
+                f"{path}: wanted the weights with SHA-256 {sha256[:12]}..., got {found[:12]}... "
+                f"({path.stat().st_size:,} bytes): cut short or replaced"
+            )
+        return safetensors.torch.load_file(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{folder}: wanted {WEIGHTS} beside the manifest, found none") from error
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"{path}: wanted weights in safetensors form, got {error}") from error
+
+
+def put_weights(tagger: Tagger, weights: Mapping[str, Tensor], *, where: str) -> None:
+    """Copy trained weights into a tagger: exactly those it trains, in their shapes.
+
+    Raises:
+        CheckpointError: a name is missing or unknown, or a shape differs.
+    """
+    own = dict(tagger.named_parameters())
+    wanted = set(trained_names(tagger))
+    if missing := sorted(wanted - weights.keys()):
+        raise CheckpointError(
+            f"{where}: lacks {len(missing)} weights of {tagger.name}, {missing[0]} among them"
+        )
+    if unknown := sorted(weights.keys() - wanted):
+        raise CheckpointError(
+            f"{where}: holds {len(unknown)} weights unknown to {tagger.name}, {unknown[0]} among them"
+        )
+    with torch.no_grad():
+        for name in sorted(wanted):
+            if own[name].shape != weights[name].shape:
+                raise CheckpointError(
+                    f"{where}: {name}: wanted shape {tuple(own[name].shape)}, got {tuple(weights[name].shape)}"
+                )
+            own[name].copy_(weights[name])

@@ -1,0 +1,180 @@
+"""Settings, each with its default, its unit and its reason; saved beside the weights they produced.
+
+Defaults are the paper's (Yu et al., ACL 2020, sections 2.2 to 2.5 and 3.1). ``RECIPES`` names
+the other choices: the released code's, and what was found to train a small encoder well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from umt_core.errors import ConfigError
+
+
+class Settings:
+    """What every group of settings can do: be read from a mapping, checked, and written as one."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Settings from plain values.
+
+        Raises:
+            ConfigError: a name is unknown, or a value is of the wrong type or out of range.
+        """
+        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        if unknown := sorted(values.keys() - known):
+            raise ConfigError(f"unknown setting {unknown}; known settings: {sorted(known)}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+    def replace(self, **values: Any) -> Self:
+        """The same settings but for the values given; errors as in ``from_dict``."""
+        return self.from_dict({**self.to_dict(), **values})
+
+    def _check_types(self) -> None:
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            value, wanted = getattr(self, f.name), str(f.type).split(" | ")
+            names = {"NoneType": "None"}.get(type(value).__name__, type(value).__name__)
+            if names not in wanted and not (names == "int" and "float" in wanted):
+                raise ConfigError(f"setting {f.name}: wanted {f.type}, got {value!r}")
+
+    def _check_range(self, name: str, low: float, high: float) -> None:
+        if not low <= getattr(self, name) <= high:
+            raise ConfigError(f"setting {name}: wanted {low} to {high}, got {getattr(self, name)!r}")
+
+    def _check_choice(self, name: str, *choices: str) -> None:
+        if getattr(self, name) not in choices:
+            raise ConfigError(f"setting {name}: wanted one of {list(choices)}, got {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings(Settings):
+    """What a tagger is made of. Systems ignore the settings of parts that they do not have."""
+
+    text_encoder: str = "minilm"  # a name of encoders.text, a hub id or a folder
+    vision_encoder: str = "efficientnet-lite0"  # a name of encoders.vision
+    heads: int = 12  # m, heads of every attention layer added to the encoder (3.1)
+    dropout: float = 0.1  # probability, in the added layers and on the encoder's output (3.1)
+    max_subwords: int = 128  # subwords of a tweet that are read, [CLS] and [SEP] among them (3.1)
+    word_shape: bool | None = None  # show the model each word's shape; None: where the encoder is uncased
+    tagging: str = "word"  # "word": nine tags read at each word's first subword; "subword": the released 13
+    constrain_bio: bool = False  # hold transitions that BIO2 forbids at a score of -100
+    visual_projections: int = 1  # W_u: 1 (2.2), or 2, one for each direction of attention (released code)
+    esd_weight: float = 0.5  # lambda, weight of the ESD loss (2.5)
+    esd_mix: str = "sum"  # eq. 7: "sum" of main and converted ESD emissions, or their "mean" (released code)
+    conversion: str = "learned"  # W^c: "learned" from its initial values (2.4), or "fixed" (released code)
+    image_transform: str = "resize"  # to 224 x 224 (2.2), or "released": random crop and flip
+
+    def __post_init__(self) -> None:
+        self._check_types()
+        self._check_range("heads", 1, 64)
+        self._check_range("dropout", 0, 0.9)
+        self._check_range("max_subwords", 8, 512)
+        self._check_range("visual_projections", 1, 2)
+        self._check_range("esd_weight", 0, 100)
+        self._check_choice("tagging", "word", "subword")
+        self._check_choice("esd_mix", "sum", "mean")
+        self._check_choice("conversion", "learned", "fixed")
+        self._check_choice("image_transform", "resize", "released")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings(Settings):
+    """How a tagger is trained."""
+
+    epochs: int = 20  # at most; the best by dev F1 is kept (the released code runs 22 and 24)
+    patience: int = 5  # epochs without a better dev F1 before stopping
+    batch_size: int = 16  # tweets (3.1)
+    learning_rate: float = 5e-5  # of the text encoder (3.1)
+    new_learning_rate: float = 5e-5  # of the layers added to it (the paper has one rate for all)
+    head_learning_rate: float = 5e-5  # of classifiers, CRFs and the word-shape embedding
+    layer_decay: float = 1.0  # factor of the encoder's rate from each layer to the one below
+    warmup: float = 0.1  # share of all steps over which the rate rises; it falls linearly after
+    weight_decay: float = 0.01  # AdamW, not on biases, norms and CRFs
+    clip_norm: float = 1.0  # largest gradient norm
+    average_decay: float = 0.0  # of a running average of the weights, which is what is kept; 0: none
+    image_dropout: float = (
+        0.0  # share of training tweets whose picture is withheld, so that none is known too
+    )
+    train_embeddings: bool = True  # False: word, position and segment embeddings stay as published
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._check_types()
+        self._check_range("epochs", 1, 1000)
+        self._check_range("patience", 1, 1000)
+        self._check_range("batch_size", 1, 1024)
+        for name in ("learning_rate", "new_learning_rate", "head_learning_rate"):
+            self._check_range(name, 0, 1)
+        self._check_range("layer_decay", 0.1, 1)
+        self._check_range("warmup", 0, 1)
+        self._check_range("weight_decay", 0, 1)
+        self._check_range("clip_norm", 1e-6, 1e6)
+        self._check_range("average_decay", 0, 0.99999)
+        self._check_range("image_dropout", 0, 1)
+        self._check_range("seed", 0, 2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A named set of choices over the paper's."""
+
+    about: str
+    model: Mapping[str, Any]
+    train: Mapping[str, Any]
+
+
+RECIPES: dict[str, Recipe] = {
+    "paper": Recipe("sections 2.2 to 3.1 as they stand", {}, {}),
+    "released": Recipe(
+        "the released code: 13 tags on subwords, averaged emissions, two projections, fixed matrix, random crops",
+        {
+            "tagging": "subword",
+            "esd_mix": "mean",
+            "visual_projections": 2,
+            "conversion": "fixed",
+            "image_transform": "released",
+            "word_shape": False,
+        },
+        {"batch_size": 32, "epochs": 22},
+    ),
+    "small": Recipe(
+        "for small encoders on a laptop: higher rates, frozen embeddings, averaged weights, BIO2 held",
+        {"constrain_bio": True},
+        {
+            "epochs": 12,
+            "patience": 4,
+            "learning_rate": 2e-4,
+            "new_learning_rate": 4e-4,
+            "head_learning_rate": 1e-3,
+            "layer_decay": 0.9,
+            "average_decay": 0.995,
+            "image_dropout": 0.1,
+            "train_embeddings": False,
+        },
+    ),
+}
+
+
+def settings_of(recipe: str, **overrides: Any) -> tuple[ModelSettings, TrainSettings]:
+    """Both groups of settings for a recipe's name; ``overrides`` that are ``None`` are left out.
+
+    Raises:
+        ConfigError: the recipe or a setting is unknown, or a value is out of range.
+    """
+    if recipe not in RECIPES:
+        raise ConfigError(f"unknown recipe {recipe!r}; known recipes: {sorted(RECIPES)}")
+    given = {name: value for name, value in overrides.items() if value is not None}
+    model_names = {f.name for f in dataclasses.fields(ModelSettings)}
+    model = {name: value for name, value in given.items() if name in model_names}
+    train = {name: value for name, value in given.items() if name not in model_names}
+    chosen = RECIPES[recipe]
+    return (
+        ModelSettings.from_dict({**chosen.model, **model}),
+        TrainSettings.from_dict({**chosen.train, **train}),
+    )

@@ -1,0 +1,193 @@
+"""From examples to the tensors that systems read: subwords, word shapes, targets, regions.
+
+Shapes: a batch holds ``batch`` tweets, padded to its longest: ``subwords`` with [CLS] and
+[SEP], ``words`` without. Nothing is padded to the maximum length.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from umt_core.labels import CLS, CONTINUATION, SEP, SUBWORD_TAGS, WORD_TAGS, esd_tag
+from umt_core.schema import REGIONS, Example
+from umt_core.spans import spans_to_tags
+
+if TYPE_CHECKING:
+    from umt_core.encoders.text import SubwordTokenizer
+
+SHAPES: tuple[str, ...] = (
+    "none",  # [CLS], [SEP], padding
+    "lower",  # house
+    "Capitalised",  # House
+    "UPPER",  # NBA (two letters and more)
+    "U",  # a single capital: A, J
+    "mixed",  # iPhone, McDonald
+    "Capitalised-digit",  # Covid19
+    "UPPER-digit",  # F1
+    "lower-digit",  # 4th
+    "digits",  # 2017
+    "hash",  # #
+    "at",  # @
+    "punctuation",
+    "symbol",  # emoji and the like
+    "caseless",  # letters of scripts without case
+    "Capitalised-first",  # as Capitalised, at the start of the tweet
+)
+SHAPE_IDS = {name: i for i, name in enumerate(SHAPES)}
+
+
+def word_shape(token: str, *, first: bool = False) -> str:
+    """The class of a token's written form, which an uncased encoder cannot see.
+
+    >>> word_shape("NBA"), word_shape("Paris"), word_shape("Paris", first=True), word_shape("iPhone"), word_shape("#")
+    ('UPPER', 'Capitalised', 'Capitalised-first', 'mixed', 'hash')
+    """
+    if token.startswith("#"):
+        return "hash"
+    if token.startswith("@"):
+        return "at"
+    letters = [c for c in token if c.isalpha()]
+    digits = any(c.isdigit() for c in token)
+    if not letters:
+        if digits:
+            return "digits"
+        punctuation = any(unicodedata.category(c).startswith("P") for c in token)
+        return "punctuation" if punctuation else "symbol"
+    if all(c.isupper() for c in letters):
+        return "UPPER-digit" if digits else "U" if len(letters) == 1 else "UPPER"
+    if not any(c.isupper() for c in letters):
+        if not any(c.islower() for c in letters):
+            return "caseless"
+        return "lower-digit" if digits else "lower"
+    if letters[0].isupper() and not any(c.isupper() for c in letters[1:]):
+        return "Capitalised-digit" if digits else "Capitalised-first" if first else "Capitalised"
+    return "mixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One tweet in numbers, [CLS] and [SEP] included."""
+
+    subwords: tuple[int, ...]
+    shapes: tuple[int, ...]  # of the word each subword belongs to
+    starts: tuple[int, ...]  # position of each read word's first subword
+    words: int  # tokens that were read; a longer tweet is cut here
+
+
+def encode_example(example: Example, tokenizer: SubwordTokenizer, max_subwords: int) -> Encoded:
+    """Subwords of a tweet, word by word; words that do not fit whole are cut."""
+    return encode_examples([example], tokenizer, max_subwords)[0]
+
+
+def encode_examples(
+    examples: Sequence[Example], tokenizer: SubwordTokenizer, max_subwords: int
+) -> list[Encoded]:
+    """``encode_example`` of many."""
+    encoded = []
+    for example in examples:
+        # A word takes at least one subword, so that no more words than this can be read.
+        pieces = tokenizer.encode_words(example.tokens[: max_subwords - 2])
+        ids, shapes, starts = [tokenizer.cls_id], [0], []
+        for i, (token, word) in enumerate(zip(example.tokens, pieces, strict=False)):
+            room = max_subwords - 1 - len(ids)
+            # The first word is read in part rather than not at all.
+            if len(word) > room and starts:
+                break
+            starts.append(len(ids))
+            ids.extend(word[:room])
+            shapes.extend([SHAPE_IDS[word_shape(token, first=i == 0)]] * len(word[:room]))
+        ids.append(tokenizer.sep_id)
+        shapes.append(0)
+        encoded.append(Encoded(tuple(ids), tuple(shapes), tuple(starts), len(starts)))
+    return encoded
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a system reads."""
+
+    subwords: Tensor  # (batch, subwords) int64
+    mask: Tensor  # (batch, subwords) bool, True at real subwords
+    shapes: Tensor  # (batch, subwords) int64, index into SHAPES
+    starts: Tensor  # (batch, words) int64, position of each word's first subword
+    word_mask: Tensor  # (batch, words) bool
+    regions: Tensor | None = None  # (batch, 49, channels) float32; zeros where a tweet has no picture
+    tags: Tensor | None = None  # (batch, words or subwords) int64, targets
+    esd_tags: Tensor | None = None  # the same for ESD
+
+    def to(self, device: torch.device) -> Batch:
+        values = (getattr(self, f.name) for f in fields(self))
+        return Batch(*(None if v is None else v.to(device, non_blocking=True) for v in values))
+
+
+def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+    width = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], dtype=torch.int64)
+
+
+def _mask(lengths: Sequence[int]) -> Tensor:
+    return torch.arange(max(lengths))[None, :] < torch.tensor(lengths)[:, None]
+
+
+def make_batch(
+    encoded: Sequence[Encoded],
+    *,
+    pad_id: int,
+    regions: Sequence[np.ndarray | None] | None = None,
+    channels: int = 0,
+    targets: Sequence[Example] | None = None,
+    tagging: str = "word",
+) -> Batch:
+    """Pad tweets to the longest among them.
+
+    Args:
+        regions: per tweet (49, channels), or ``None`` for a tweet without picture; ``None`` for text-only systems.
+        channels: of the vision encoder; needed where all pictures are missing.
+        targets: the labelled examples, where losses are wanted.
+        tagging: ``"word"`` or ``"subword"``, as in ``ModelSettings``.
+    """
+    batch = Batch(
+        subwords=_pad([e.subwords for e in encoded], pad_id),
+        mask=_mask([len(e.subwords) for e in encoded]),
+        shapes=_pad([e.shapes for e in encoded], 0),
+        starts=_pad([e.starts for e in encoded], 0),
+        word_mask=_mask([e.words for e in encoded]),
+    )
+    if regions is not None:
+        stacked = np.zeros((len(encoded), REGIONS, channels), dtype=np.float32)
+        for row, region in zip(stacked, regions, strict=True):
+            if region is not None:
+                row[:] = region
+        batch.regions = torch.from_numpy(stacked)
+    if targets is not None:
+        tags, esd = zip(
+            *(_target_ids(e, example, tagging) for e, example in zip(encoded, targets, strict=True)),
+            strict=True,
+        )
+        batch.tags, batch.esd_tags = _pad(tags, 0), _pad(esd, 0)
+    return batch
+
+
+_WORD_IDS = {tag: i for i, tag in enumerate(WORD_TAGS.tags)}
+_WORD_ESD_IDS = {"O": 0, "B": 1, "I": 2}
+_SUBWORD_IDS = {tag: i for i, tag in enumerate(SUBWORD_TAGS.tags)}
+_SUBWORD_ESD_IDS = {"O": 1, "B": 2, "I": 3, CONTINUATION: 4, CLS: 5, SEP: 6}
+
+
+def _target_ids(encoded: Encoded, example: Example, tagging: str) -> tuple[list[int], list[int]]:
+    # From spans, not from the file's spelling: an orphan I- becomes the B- it is read as.
+    tags = spans_to_tags(example.spans or (), len(example.tokens))[: encoded.words]
+    if tagging == "word":
+        return [_WORD_IDS[t] for t in tags], [_WORD_ESD_IDS[esd_tag(t)] for t in tags]
+    row = [CONTINUATION] * len(encoded.subwords)
+    row[0], row[-1] = CLS, SEP
+    for start, tag in zip(encoded.starts, tags, strict=True):
+        row[start] = tag
+    return [_SUBWORD_IDS[t] for t in row], [_SUBWORD_ESD_IDS[esd_tag(t)] for t in row]

@@ -1,0 +1,122 @@
+"""What a checkpoint says of itself: settings, seed, data, scores, the sums of its files. Free of torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from umt_core.config import ModelSettings, TrainSettings
+from umt_core.errors import CheckpointError, ConfigError
+
+FORMAT = 1  # of manifest.json; a reader refuses what it does not know
+MANIFEST, WEIGHTS, CARD = "manifest.json", "weights.safetensors", "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The contents of ``manifest.json``."""
+
+    system: str
+    dataset: str
+    model: ModelSettings
+    train: TrainSettings
+    recipe: str
+    channels: int | None  # of the vision encoder; None: the system uses no image
+    weights_sha256: str
+    parameters: dict[str, int]  # "trained" (in the weights file) and "frozen" (from the packages)
+    encoders: dict[str, str | None]  # name of each encoder used -> SHA-256 of its published weights
+    data: dict[str, Any]  # files' names, SHA-256, tweets, tweets with a picture, by split
+    images: str  # what the pictures were, in words; figures with stand-ins compare with no others
+    scores: dict[str, Any]  # by split, the fields of ``evaluate --json``
+    history: list[dict[str, float]]  # per epoch
+    epoch: int  # the epoch that was kept
+    seconds: float  # of training
+    code: str  # version of this package
+    created: str  # UTC, ISO 8601
+    init: str | None = None  # the checkpoint that training started from
+    format: int = FORMAT
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}/{self.system}"
+
+    def to_json(self) -> str:
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        values["model"], values["train"] = self.model.to_dict(), self.train.to_dict()
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a checkpoint folder.
+
+    Raises:
+        CheckpointError: it is missing, is no JSON, or does not say what this version must know.
+    """
+    path = folder / MANIFEST
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{folder}: wanted a checkpoint, found no {MANIFEST}") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: wanted a manifest in JSON, got {str(error).splitlines()[0]}"
+        ) from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        got = values.get("format") if isinstance(values, dict) else type(values).__name__
+        raise CheckpointError(f"{path}: wanted a manifest of format {FORMAT}, got {got!r}")
+    try:
+        values["model"] = ModelSettings.from_dict(values["model"])
+        values["train"] = TrainSettings.from_dict(values["train"])
+        return Manifest(**values)
+    except (ConfigError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: not a manifest of ours: {error}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def file_sum(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def card(manifest: Manifest) -> str:
+    """The README.md beside the weights, made from the manifest alone."""
+    m = manifest
+    lines = [
+        f"# {m.name}",
+        "",
+        f"Generated from `{MANIFEST}`. {m.system} (Yu et al., ACL 2020), trained on {m.dataset}.",
+        "",
+        f"- text encoder: {m.model.text_encoder}; vision encoder: "
+        + (m.model.vision_encoder if m.channels else "none, the system reads text only"),
+        f"- pictures: {m.images}",
+        f"- weights: {m.parameters['trained']:,} trained, here in half precision; "
+        f"{m.parameters['frozen']:,} as published, from their package",
+        f"- recipe: {m.recipe}, seed {m.train.seed}; epoch {m.epoch} of {len(m.history)} kept, by dev F1",
+        f"- started from: {m.init or 'the published encoder'}",
+        f"- trained in {m.seconds / 60:.0f} minutes; package version {m.code}; {m.created}",
+        "",
+        "| split | precision | recall | F1 | PER | LOC | ORG | MISC | spans |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for split, scores in m.scores.items():
+        types = " | ".join(f"{100 * scores['by_type'][t]['f1']:.2f}" for t in ("PER", "LOC", "ORG", "MISC"))
+        figures = " | ".join(f"{100 * scores[k]:.2f}" for k in ("precision", "recall", "f1"))
+        lines.append(f"| {split} | {figures} | {types} | {scores['spans']} |")
+    lines += ["", "Strict matches of span and type, in percent.", *[f"- {note}" for note in m.notes]]
+    return "\n".join(lines).rstrip() + "\n"

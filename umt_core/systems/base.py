@@ -1,0 +1,117 @@
+"""What every tagger shares: the text encoder, the word shapes, the CRF, and what a forward pass returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from umt_core.config import ModelSettings
+from umt_core.encoders.text import TextEncoder
+from umt_core.features import SHAPES, Batch
+from umt_core.labels import (
+    SUBWORD_ESD_TAGS,
+    SUBWORD_TAGS,
+    WORD_ESD_TAGS,
+    WORD_TAGS,
+    TagSet,
+    conversion_matrix,
+    is_allowed,
+)
+from umt_core.model.crf import LinearChainCRF
+from umt_core.model.mmi import Interaction
+
+
+@dataclass(slots=True)
+class Output:
+    """What one forward pass gives. ``n`` is words, or subwords where tags are on subwords.
+
+    Attention maps are (batch, heads, query, key) over subwords and 49 blocks.
+    """
+
+    emissions: Tensor  # (batch, n, tags), what the CRF reads
+    mask: Tensor  # (batch, n)
+    main_emissions: Tensor | None = None  # (batch, n, tags), before ESD is mixed in
+    esd_emissions: Tensor | None = None  # (batch, n, esd tags)
+    converted_esd: Tensor | None = None  # (batch, n, tags), as it is added
+    interaction: Interaction | None = None  # attention maps and gate
+    losses: dict[str, Tensor] = field(default_factory=dict)  # terms by name; "total" is what is minimised
+
+
+def init_added_weights(module: nn.Module, std: float = 0.02) -> None:
+    """BERT's initial weights for the layers that are added to it."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=std)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+class Tagger(nn.Module):
+    """A system: ``forward(batch) -> Output``, ``decode(output) -> tags``.
+
+    Subclasses set ``name``, ``uses_image`` and ``uses_esd``, add their parts and write ``forward``.
+    """
+
+    name: ClassVar[str]
+    uses_image: ClassVar[bool] = False
+    uses_esd: ClassVar[bool] = False
+
+    def __init__(self, settings: ModelSettings, encoder: TextEncoder) -> None:
+        super().__init__()
+        self.settings = settings
+        words = settings.tagging == "word"
+        self.tag_set: TagSet = WORD_TAGS if words else SUBWORD_TAGS
+        self.esd_tag_set: TagSet = WORD_ESD_TAGS if words else SUBWORD_ESD_TAGS
+        self.encoder = encoder
+        self.dropout = nn.Dropout(settings.dropout)
+        # Left open (None) it is decided where the tokenizer is known, before a system is built.
+        self.word_shape = (
+            nn.Embedding(len(SHAPES), encoder.embedding_size, padding_idx=0) if settings.word_shape else None
+        )
+        if self.word_shape is not None:
+            nn.init.zeros_(self.word_shape.weight)  # starts as the encoder was published
+        self.crf = LinearChainCRF(len(self.tag_set), self._forbidden(self.tag_set))
+
+    def encode(self, batch: Batch) -> Tensor:
+        """C of section 2.2, after dropout: (batch, subwords, hidden)."""
+        shapes = None if self.word_shape is None else self.word_shape(batch.shapes)
+        return self.dropout(self.encoder(batch.subwords, batch.mask, shapes))
+
+    def at_words(self, scores: Tensor, batch: Batch) -> Tensor:
+        """Scores where tags are: at each word's first subword, or at all subwords."""
+        # scores: (batch, subwords, tags) -> (batch, n, tags)
+        if self.settings.tagging == "subword":
+            return scores
+        return scores.gather(1, batch.starts.unsqueeze(-1).expand(-1, -1, scores.shape[-1]))
+
+    def tag_mask(self, batch: Batch) -> Tensor:
+        return batch.mask if self.settings.tagging == "subword" else batch.word_mask
+
+    def finish(self, output: Output, batch: Batch) -> Output:
+        """Add the main loss where the batch has targets."""
+        if batch.tags is not None:
+            main = self.crf.loss(output.emissions, batch.tags, output.mask)
+            output.losses = {"main": main, "total": main}
+        return output
+
+    def forward(self, batch: Batch) -> Output:
+        raise NotImplementedError
+
+    def decode(self, output: Output) -> list[list[str]]:
+        """Most probable tags of each tweet, one list per tweet, on words or subwords."""
+        return [
+            [self.tag_set.tags[i] for i in path]
+            for path in self.crf.best_paths(output.emissions, output.mask)
+        ]
+
+    def _forbidden(self, tags: TagSet) -> Tensor | None:
+        if not self.settings.constrain_bio or self.settings.tagging == "subword":
+            return None
+        rows = [[not is_allowed(before, after) for after in tags.tags] for before in (*tags.tags, None)]
+        return torch.tensor(rows)
+
+    def initial_conversion(self) -> list[list[float]]:
+        return conversion_matrix(self.esd_tag_set, self.tag_set)

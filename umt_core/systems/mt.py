@@ -1,0 +1,49 @@
+"""MT-BERT-CRF: the Multimodal Transformer (Yu et al., ACL 2020, section 2.3; right part of Fig. 2a)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from umt_core.config import ModelSettings
+from umt_core.encoders.text import TextEncoder
+from umt_core.errors import DataError
+from umt_core.features import Batch
+from umt_core.model.cmt import TransformerLayer
+from umt_core.model.mmi import Interaction, MultimodalInteraction
+from umt_core.model.visual import VisualProjection
+from umt_core.systems.base import Output, Tagger, init_added_weights
+
+
+class MultimodalTransformer(Tagger):
+    """Words see the image and the image sees words; a gate weighs the second; a CRF tags."""
+
+    name = "mt-bert-crf"
+    uses_image = True
+
+    def __init__(self, settings: ModelSettings, encoder: TextEncoder, channels: int) -> None:
+        super().__init__(settings, encoder)
+        hidden, heads, dropout = encoder.hidden_size, settings.heads, settings.dropout
+        self.visual_projection = VisualProjection(channels, hidden, settings.visual_projections)  # W_u
+        self.transformer = TransformerLayer(hidden, heads, dropout)  # gives R
+        self.mmi = MultimodalInteraction(hidden, heads, dropout)  # gives H
+        self.classifier = nn.Linear(2 * hidden, len(self.tag_set))  # w_MNER
+        for part in (self.visual_projection, self.transformer, self.mmi, self.classifier):
+            init_added_weights(part)
+
+    def interact(self, encoded: Tensor, batch: Batch) -> tuple[Tensor, Interaction]:
+        """Main emissions (eq. 6) on subwords, and the inside of MMI."""
+        # encoded (C): (batch, subwords, hidden)
+        if batch.regions is None:
+            raise DataError(
+                f"{self.name} wanted the regions of pictures (zeros where there is none), got none"
+            )
+        words, _ = self.transformer(encoded, batch.mask)  # R: (batch, subwords, hidden)
+        visual, asking_visual = self.visual_projection(batch.regions)  # V: (batch, 49, hidden)
+        interaction = self.mmi(words, visual, asking_visual, batch.mask)  # H: (batch, subwords, 2 * hidden)
+        return self.classifier(interaction.hidden), interaction
+
+    def forward(self, batch: Batch) -> Output:
+        scores, interaction = self.interact(self.encode(batch), batch)
+        emissions = self.at_words(scores, batch)  # (batch, n, tags)
+        output = Output(emissions, self.tag_mask(batch), main_emissions=emissions, interaction=interaction)
+        return self.finish(output, batch)

@@ -1,0 +1,306 @@
+"""One training run on disk: reads data, trains, logs, can be stopped and resumed, leaves a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import umt_core
+from umt_core.analysis.metrics import Score, Scores
+from umt_core.checkpoint import load_checkpoint, put_weights, read_weights, save_checkpoint, save_weights
+from umt_core.config import ModelSettings, TrainSettings
+from umt_core.data.images import ImageIndex
+from umt_core.data.jsonl import read_examples
+from umt_core.devices import pick_device
+from umt_core.encoders.features import FeatureStore, RegionFeatures
+from umt_core.encoders.files import cache_dir
+from umt_core.encoders.text import SubwordTokenizer, load_text_encoder, load_tokenizer
+from umt_core.encoders.vision import load_vision_encoder
+from umt_core.errors import CheckpointError, ConfigError, DataError
+from umt_core.manifest import MANIFEST, WEIGHTS, Manifest, file_sum
+from umt_core.registry import find_checkpoint
+from umt_core.schema import Example
+from umt_core.systems import Tagger, build_system, system_class
+from umt_core.tagging import make_tweet_set
+from umt_core.train.loop import Epoch, Trainer, evaluate
+
+LOG, STATE = "log.jsonl", "state.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be trained, on what, and where it goes."""
+
+    system: str
+    train: Path
+    valid: Path
+    output: Path
+    model: ModelSettings
+    settings: TrainSettings
+    recipe: str = "paper"
+    images: Path | None = None
+    test: Path | None = None  # scored once, when all is decided
+    dataset: str = ""  # "": the name of the train file's folder
+    about_images: str = ""  # what the pictures are, for the card
+    init: str | None = None  # a checkpoint to start from
+    device: str = "auto"
+
+
+class Watcher:
+    """What a caller hears of a run; all of it optional."""
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None: ...
+    def epoch(self, epoch: Epoch) -> None: ...
+    def note(self, text: str) -> None: ...
+    def features(self, done: int, total: int) -> None: ...
+    def should_stop(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    name: str
+    path: Path
+    examples: Sequence[Example]
+    features: RegionFeatures | None
+
+    def describe(self) -> dict[str, Any]:
+        rows = self.features.rows if self.features else ()
+        return {
+            "file": self.path.name,
+            "sha256": file_sum(self.path),
+            "tweets": len(self.examples),
+            "pictures": sum(row is not None for row in rows),
+        }
+
+
+def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) -> Manifest | None:
+    """Train as the job says; a run that was stopped goes on where its last epoch ended.
+
+    Args:
+        fresh: throw away an unfinished or finished run in the output folder.
+
+    Returns:
+        the manifest of the checkpoint that was written; ``None`` if the watcher stopped the run.
+
+    Raises:
+        ConfigError: settings, system or encoders do not fit together.
+        DataError: a data file cannot be read, or is empty.
+        CheckpointError: the output folder holds another run, or ``init`` cannot be read.
+    """
+    watcher = watcher or Watcher()
+    job.output.mkdir(parents=True, exist_ok=True)
+    _clear(job.output, fresh)
+    began = time.perf_counter()
+    device = pick_device(job.device)
+    system = system_class(job.system)
+    tokenizer = load_tokenizer(job.model.text_encoder)
+    if job.model.word_shape is None:
+        job = replace(job, model=job.model.replace(word_shape=not tokenizer.cased))
+
+    splits, channels, vision_sum = _read(job, system.uses_image, device, watcher)
+    torch.manual_seed(job.settings.seed)
+    encoder = load_text_encoder(job.model.text_encoder)
+    tagger = build_system(job.system, job.model, encoder, channels)
+    if job.init:
+        watcher.note(_start_from(tagger, job.init))
+    sets = {
+        split.name: make_tweet_set(
+            split.examples, tokenizer, tagger, features=split.features, channels=channels
+        )
+        for split in splits
+    }
+    trainer = Trainer(tagger, sets["train"], sets["valid"], job.settings, device)
+    log = _Log(job.output / LOG)
+    history, spent = _resume(job, trainer, log, watcher)
+    log.write(event="start" if not history else "resume", epoch=trainer.epoch, system=job.system)
+
+    def on_step(step: int, steps: int, loss: float) -> None:
+        watcher.step(trainer.epoch + 1, step, steps, loss)
+        if step % 20 == 0:
+            log.write(event="step", epoch=trainer.epoch + 1, step=step, steps=steps, loss=round(loss, 4))
+        if watcher.should_stop():
+            raise _Stopped
+
+    try:
+        for epoch in trainer.epochs(on_step):
+            history.append(_row(epoch))
+            spent += epoch.seconds
+            _save_state(job, trainer, history, spent)
+            log.write(event="epoch", **history[-1])
+            watcher.epoch(epoch)
+    except _Stopped:
+        log.write(event="stopped", epoch=trainer.epoch)
+        return None
+
+    manifest = Manifest(
+        system=job.system,
+        dataset=job.dataset or job.train.resolve().parent.name,
+        model=job.model,
+        train=job.settings,
+        recipe=job.recipe,
+        channels=channels if system.uses_image else None,
+        weights_sha256="",
+        parameters=_count(tagger),
+        encoders={job.model.text_encoder: encoder.weights_sha256}
+        | ({job.model.vision_encoder: vision_sum} if system.uses_image else {}),
+        data={split.name: split.describe() for split in splits},
+        images=(job.about_images or "as given by the user") if system.uses_image else "not used",
+        scores={},
+        history=history,
+        epoch=trainer.best_epoch,
+        seconds=round(spent, 1),
+        code=umt_core.__version__,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        init=job.init,
+    )
+    # Scores are those of the weights as they are kept: rounded to half precision.
+    digest = save_weights(trainer.best, job.output / WEIGHTS)
+    put_weights(tagger, read_weights(job.output, digest), where=str(job.output))
+    scores = {name: evaluate(tagger, sets[name], device).to_dict() for name in sets if name != "train"}
+    manifest = replace(manifest, weights_sha256=digest, scores=scores)
+    save_checkpoint(job.output, trainer.best, manifest)
+    (job.output / STATE).unlink(missing_ok=True)
+    log.write(
+        event="done", seconds=round(time.perf_counter() - began, 1), **{n: s["f1"] for n, s in scores.items()}
+    )
+    return manifest
+
+
+class _Stopped(Exception):
+    """The watcher asked for an end."""
+
+
+class _Log:
+    """Appends one JSON object a line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, **values: Any) -> None:
+        line = json.dumps({"time": round(time.time(), 2), **values}, ensure_ascii=False)
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+
+
+def _read(
+    job: Job, uses_image: bool, device: torch.device, watcher: Watcher
+) -> tuple[list[_Split], int | None, str | None]:
+    """All splits, with regions where the system uses images; the vision encoder's channels and sum."""
+    named = {"train": job.train, "valid": job.valid} | ({"test": job.test} if job.test else {})
+    read = {name: read_examples(path) for name, path in named.items()}
+    for name, examples in read.items():
+        if not any(example.spans for example in examples):
+            raise DataError(f"{named[name]}: wanted labelled tweets, got {len(examples)} without any span")
+    if not uses_image:
+        return [_Split(name, named[name], examples, None) for name, examples in read.items()], None, None
+    if job.images is None:
+        raise ConfigError(f"{job.system} uses images: wanted --images, got none")
+    index = ImageIndex.open(job.images)
+    vision = load_vision_encoder(job.model.vision_encoder, transform=job.model.image_transform).to(device)
+    store = FeatureStore(cache_dir() / "features")
+    splits = []
+    for name, examples in read.items():
+        paths = [index.path(example.image) for example in examples]
+        features = store.features_for(paths, vision, progress=watcher.features)
+        for _, message in features.unreadable[:5]:
+            watcher.note(message)
+        missing = sum(row is None for row in features.rows)
+        watcher.note(
+            f"{name}: {len(examples)} tweets, {len(examples) - missing} with a picture, {missing} without"
+        )
+        splits.append(_Split(name, named[name], examples, features))
+    return splits, vision.channels, vision.weights_sha256
+
+
+def _start_from(tagger: Tagger, init: str) -> str:
+    """Copy the weights of another checkpoint where name and shape are the same; says how many."""
+    info = find_checkpoint(init)
+    weights = read_weights(info.folder, info.manifest.weights_sha256)
+    own = dict(tagger.named_parameters())
+    fitting = [n for n, value in weights.items() if n in own and own[n].shape == value.shape]
+    if not fitting:
+        raise CheckpointError(
+            f"{info.folder}: holds no weight that fits {tagger.name}: wanted a related system"
+        )
+    with torch.no_grad():
+        for name in fitting:
+            own[name].copy_(weights[name])
+    return f"started from {info.name}: {len(fitting)} of its {len(weights)} weights fit"
+
+
+def _clear(output: Path, fresh: bool) -> None:
+    if fresh:
+        for name in (STATE, LOG, MANIFEST, WEIGHTS):
+            (output / name).unlink(missing_ok=True)
+    elif (output / MANIFEST).exists():
+        raise CheckpointError(f"{output}: holds a finished checkpoint: wanted another folder, or --fresh")
+
+
+def _save_state(job: Job, trainer: Trainer, history: list[dict[str, float]], spent: float) -> None:
+    state = trainer.state() | {"job": _identity(job), "history": history, "spent": spent}
+    if trainer.best_scores:
+        state["best_scores"] = {
+            label: [s.correct, s.predicted, s.gold] for label, s in trainer.best_scores.by_type.items()
+        }
+    temporary = job.output / (STATE + ".tmp")
+    torch.save(state, temporary)
+    temporary.replace(job.output / STATE)
+
+
+def _resume(job: Job, trainer: Trainer, log: _Log, watcher: Watcher) -> tuple[list[dict[str, float]], float]:
+    """Go on from the state in the output folder, if there is one: its history and seconds."""
+    path = job.output / STATE
+    if not path.exists():
+        return [], 0.0
+    try:
+        state = torch.load(path, map_location=trainer.device, weights_only=True)
+    except Exception as error:  # truncated or foreign: torch raises many classes
+        raise CheckpointError(
+            f"{path}: wanted the state of a run, got an unreadable file: use --fresh"
+        ) from error
+    if state.get("job") != _identity(job):
+        raise CheckpointError(f"{path}: is of a run with other settings or data: use them, or --fresh")
+    by_type = {label: Score(*row) for label, row in state.get("best_scores", {}).items()}
+    overall = Score(*(sum(getattr(s, k) for s in by_type.values()) for k in ("correct", "predicted", "gold")))
+    trainer.load_state(state, Scores(overall, by_type, len(trainer.valid)) if by_type else None)
+    watcher.note(f"resumed after epoch {trainer.epoch}")
+    return list(state["history"]), float(state["spent"])
+
+
+def _identity(job: Job) -> dict[str, Any]:
+    """What must be the same for a run to be resumed."""
+    return {
+        "system": job.system,
+        "model": job.model.to_dict(),
+        "settings": job.settings.to_dict(),
+        "train": file_sum(job.train),
+        "valid": file_sum(job.valid),
+        "init": job.init or "",
+    }
+
+
+def _row(epoch: Epoch) -> dict[str, float]:
+    overall = epoch.scores.overall
+    return {
+        "epoch": epoch.number,
+        **{f"loss_{name}": round(value, 4) for name, value in epoch.losses.items()},
+        "dev_precision": round(overall.precision, 5),
+        "dev_recall": round(overall.recall, 5),
+        "dev_f1": round(overall.f1, 5),
+        "seconds": round(epoch.seconds, 1),
+    }
+
+
+def _count(tagger: Tagger) -> dict[str, int]:
+    trained = sum(p.numel() for p in tagger.parameters() if p.requires_grad)
+    return {"trained": trained, "frozen": sum(p.numel() for p in tagger.parameters()) - trained}
