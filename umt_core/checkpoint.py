@@ -42,9 +42,7 @@ def save_weights(weights: Mapping[str, Tensor], path: Path) -> str:
     for name, value in weights.items():
         half = value.detach().to("cpu", torch.float16).contiguous()
         if not torch.isfinite(half).all():
-            raise CheckpointError(
-                f"{path}: {name} holds a value that half precision cannot: nothing was written"
-            )
+            raise CheckpointError(f"{path}: {name} holds a value that half precision cannot: nothing was written")
         halves[name] = half
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
@@ -133,9 +131,7 @@ def put_weights(tagger: Tagger, weights: Mapping[str, Tensor], *, where: str) ->
     own = dict(tagger.named_parameters())
     wanted = set(trained_names(tagger))
     if missing := sorted(wanted - weights.keys()):
-        raise CheckpointError(
-            f"{where}: lacks {len(missing)} weights of {tagger.name}, {missing[0]} among them"
-        )
+        raise CheckpointError(f"{where}: lacks {len(missing)} weights of {tagger.name}, {missing[0]} among them")
     if unknown := sorted(weights.keys() - wanted):
         raise CheckpointError(
             f"{where}: holds {len(unknown)} weights unknown to {tagger.name}, {unknown[0]} among them"

@@ -98,9 +98,7 @@ class TrainSettings(Settings):
     weight_decay: float = 0.01  # AdamW, not on biases, norms and CRFs
     clip_norm: float = 1.0  # largest gradient norm
     average_decay: float = 0.0  # of a running average of the weights, which is what is kept; 0: none
-    image_dropout: float = (
-        0.0  # share of training tweets whose picture is withheld, so that none is known too
-    )
+    image_dropout: float = 0.0  # share of training tweets whose picture is withheld, so that none is known too
     train_embeddings: bool = True  # False: word, position and segment embeddings stay as published
     seed: int = 0
 

@@ -7,9 +7,9 @@ import os
 # Idle OpenMP threads that spin steal the cores from a neighbour: a forward took 8 times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import torch  # noqa: E402
+import torch
 
-from umt_core.errors import ConfigError  # noqa: E402
+from umt_core.errors import ConfigError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 

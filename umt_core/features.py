@@ -86,15 +86,14 @@ def encode_example(example: Example, tokenizer: SubwordTokenizer, max_subwords: 
     return encode_examples([example], tokenizer, max_subwords)[0]
 
 
-def encode_examples(
-    examples: Sequence[Example], tokenizer: SubwordTokenizer, max_subwords: int
-) -> list[Encoded]:
+def encode_examples(examples: Sequence[Example], tokenizer: SubwordTokenizer, max_subwords: int) -> list[Encoded]:
     """``encode_example`` of many."""
     encoded = []
     for example in examples:
         # A word takes at least one subword, so that no more words than this can be read.
         pieces = tokenizer.encode_words(example.tokens[: max_subwords - 2])
-        ids, shapes, starts = [tokenizer.cls_id], [0], []
+        ids, shapes = [tokenizer.cls_id], [0]
+        starts: list[int] = []
         for i, (token, word) in enumerate(zip(example.tokens, pieces, strict=False)):
             room = max_subwords - 1 - len(ids)
             # The first word is read in part rather than not at all.
@@ -123,8 +122,8 @@ class Batch:
     esd_tags: Tensor | None = None  # the same for ESD
 
     def to(self, device: torch.device) -> Batch:
-        values = (getattr(self, f.name) for f in fields(self))
-        return Batch(*(None if v is None else v.to(device, non_blocking=True) for v in values))
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(**{name: None if v is None else v.to(device, non_blocking=True) for name, v in values.items()})
 
 
 def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:

@@ -64,9 +64,7 @@ def read_manifest(folder: Path) -> Manifest:
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder}: wanted a checkpoint, found no {MANIFEST}") from error
     except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path}: wanted a manifest in JSON, got {str(error).splitlines()[0]}"
-        ) from error
+        raise CheckpointError(f"{path}: wanted a manifest in JSON, got {str(error).splitlines()[0]}") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         got = values.get("format") if isinstance(values, dict) else type(values).__name__
         raise CheckpointError(f"{path}: wanted a manifest of format {FORMAT}, got {got!r}")
@@ -102,11 +100,11 @@ def card(manifest: Manifest) -> str:
         "",
         f"Generated from `{MANIFEST}`. {m.system} (Yu et al., ACL 2020), trained on {m.dataset}.",
         "",
-        f"- text encoder: {m.model.text_encoder}; vision encoder: "
-        + (m.model.vision_encoder if m.channels else "none, the system reads text only"),
+        f"- text encoder: {m.model.text_encoder}",
+        f"- vision encoder: {m.model.vision_encoder if m.channels else 'none, the system reads text only'}",
         f"- pictures: {m.images}",
-        f"- weights: {m.parameters['trained']:,} trained, here in half precision; "
-        f"{m.parameters['frozen']:,} as published, from their package",
+        f"- weights trained, here in half precision: {m.parameters['trained']:,}",
+        f"- weights as published, from their package: {m.parameters['frozen']:,}",
         f"- recipe: {m.recipe}, seed {m.train.seed}; epoch {m.epoch} of {len(m.history)} kept, by dev F1",
         f"- started from: {m.init or 'the published encoder'}",
         f"- trained in {m.seconds / 60:.0f} minutes; package version {m.code}; {m.created}",

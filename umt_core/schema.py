@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -98,5 +98,5 @@ class Inspection:
     esd_decoded: tuple[str, ...] = ()  # the ESD tagger's own best sequence: B, I, O per word
     main_emissions: np.ndarray | None = None  # (words, tags): before ESD is added
     converted_esd: np.ndarray | None = None  # (words, tags): what ESD adds through the conversion matrix
+    conversion: np.ndarray | None = None  # W^c, (esd tags, tags), as the model has it now
     seconds: float = 0.0  # this system's share of the run
-    extras: dict[str, float] = field(default_factory=dict)

@@ -36,9 +36,7 @@ class TweetSet:
         row = None if self.features is None else self.features.rows[i]
         return None if row is None or self.features is None else self.features.array[row]
 
-    def batch(
-        self, indices: Sequence[int], *, targets: bool = False, hide: Sequence[bool] | None = None
-    ) -> Batch:
+    def batch(self, indices: Sequence[int], *, targets: bool = False, hide: Sequence[bool] | None = None) -> Batch:
         """A batch of the tweets at ``indices``; ``hide`` withholds the picture where true."""
         regions = None
         if self.channels:

@@ -11,7 +11,7 @@ import fcntl
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ class RegionFeatures:
 
     array: np.ndarray  # (pictures kept, 49, channels), float16, mapped from disk
     rows: tuple[int | None, ...]  # one per picture asked for; None: there is none, or it is unreadable
-    unreadable: tuple[tuple[Path | None, str], ...]  # each picture that could not be read, and why
+    unreadable: Mapping[int, str]  # which pictures could not be read, and why
 
     def __getitem__(self, index: int) -> np.ndarray | None:
         """Regions (49, channels) of picture ``index``, or ``None``."""
@@ -45,7 +45,7 @@ class RegionFeatures:
         return None if row is None else self.array[row]
 
 
-def encode_images(encoder: VisionEncoder, images: Sequence[Image.Image], batch_size: int = 32) -> np.ndarray:
+def encode_images(encoder: VisionEncoder, images: Sequence[Image.Image], batch_size: int = 16) -> np.ndarray:
     """Regions (images, 49, channels) of RGB pictures, float32."""
     device = next(encoder.parameters()).device
     regions = np.empty((len(images), REGIONS, encoder.channels), np.float32)
@@ -72,7 +72,7 @@ class FeatureStore:
         images: Sequence[Path | bytes | None],
         encoder: VisionEncoder,
         *,
-        batch_size: int = 32,
+        batch_size: int = 16,
         progress: Progress | None = None,
     ) -> RegionFeatures:
         """Regions of pictures (files, or their bytes); what the store lacks is computed and added.
@@ -110,7 +110,7 @@ class FeatureStore:
         return RegionFeatures(
             table.open_array(len(rows)),
             tuple(rows.get(digest) if digest else None for digest in hashes),
-            tuple((_path(images[i]), message) for i, message in sorted(unreadable.items())),
+            dict(sorted(unreadable.items())),
         )
 
 
@@ -123,18 +123,16 @@ class FeatureCache:
         self._regions: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get_or_compute(self, image: bytes, encoder: VisionEncoder) -> np.ndarray:
-        """Regions (49, channels), float16, read-only, of a picture's bytes.
-
-        Raises:
-            ImageError: the bytes are no picture that we read.
-        """
-        key = (encoder.fingerprint, content_hash(image))
+    def get_or_compute(self, image: Image.Image, encoder: VisionEncoder) -> np.ndarray:
+        """Regions (49, channels), float16, read-only, of an RGB picture; known by what the net reads of it."""
+        pixels = encoder.pixels(image)
+        key = (encoder.fingerprint, content_hash(pixels.numpy().tobytes()))
         with self._lock:
             if key in self._regions:
                 self._regions.move_to_end(key)
                 return self._regions[key]
-        regions = encode_images(encoder, [open_image(image)])[0].astype(np.float16)
+        device = next(encoder.parameters()).device
+        regions = encoder(pixels[None].to(device))[0].cpu().numpy().astype(np.float16)
         regions.flags.writeable = False
         with self._lock:
             if key not in self._regions:
@@ -225,6 +223,3 @@ def _hash(image: Path | bytes | None, sums: Sums) -> str | None:
         return None
     return content_hash(image) if isinstance(image, bytes) else sums.of(image)
 
-
-def _path(image: Path | bytes | None) -> Path | None:
-    return image if isinstance(image, Path) else None

@@ -32,9 +32,7 @@ class LinearChainCRF(torchcrf.CRF):
             ):
                 with torch.no_grad():
                     parameter[where] = FORBIDDEN
-                parameter.register_hook(
-                    lambda grad, where=where: grad.masked_fill(where.to(grad.device), 0.0)
-                )
+                parameter.register_hook(lambda grad, where=where: grad.masked_fill(where.to(grad.device), 0.0))
 
     def loss(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Mean over the batch of -log P(tags | emissions) (section 2.5)."""

@@ -42,9 +42,7 @@ class MultimodalInteraction(nn.Module):
         # words (R): (batch, subwords, hidden), visual (V): (batch, 49, hidden), word_mask: (batch, subwords)
         # asking_visual: V again, or its second projection where the released code's is used
         blocks, block_to_word = self.block_to_word(asking_visual, words, word_mask)  # P: (batch, 49, hidden)
-        image_aware, to_image_aware = self.word_to_image_aware_block(
-            words, blocks
-        )  # A: (batch, subwords, hidden)
+        image_aware, to_image_aware = self.word_to_image_aware_block(words, blocks)  # A: (batch, subwords, hidden)
         word_aware, word_to_block = self.word_to_block(words, visual)  # Q: (batch, subwords, hidden)
         gated, gate = self.visual_gate(image_aware, word_aware)  # B, g: (batch, subwords, hidden)
         return Interaction(

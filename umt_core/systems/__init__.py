@@ -26,9 +26,7 @@ def system_class(name: str) -> type[Tagger]:
     return SYSTEMS[name]
 
 
-def build_system(
-    name: str, settings: ModelSettings, encoder: TextEncoder, channels: int | None = None
-) -> Tagger:
+def build_system(name: str, settings: ModelSettings, encoder: TextEncoder, channels: int | None = None) -> Tagger:
     """A new tagger on a text encoder; ``channels`` of the vision encoder, for systems that use images.
 
     Raises:

@@ -102,10 +102,7 @@ class Tagger(nn.Module):
 
     def decode(self, output: Output) -> list[list[str]]:
         """Most probable tags of each tweet, one list per tweet, on words or subwords."""
-        return [
-            [self.tag_set.tags[i] for i in path]
-            for path in self.crf.best_paths(output.emissions, output.mask)
-        ]
+        return [[self.tag_set.tags[i] for i in path] for path in self.crf.best_paths(output.emissions, output.mask)]
 
     def _forbidden(self, tags: TagSet) -> Tensor | None:
         if not self.settings.constrain_bio or self.settings.tagging == "subword":

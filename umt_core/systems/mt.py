@@ -34,9 +34,7 @@ class MultimodalTransformer(Tagger):
         """Main emissions (eq. 6) on subwords, and the inside of MMI."""
         # encoded (C): (batch, subwords, hidden)
         if batch.regions is None:
-            raise DataError(
-                f"{self.name} wanted the regions of pictures (zeros where there is none), got none"
-            )
+            raise DataError(f"{self.name} wanted the regions of pictures (zeros where there is none), got none")
         words, _ = self.transformer(encoded, batch.mask)  # R: (batch, subwords, hidden)
         visual, asking_visual = self.visual_projection(batch.regions)  # V: (batch, 49, hidden)
         interaction = self.mmi(words, visual, asking_visual, batch.mask)  # H: (batch, subwords, 2 * hidden)

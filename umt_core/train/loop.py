@@ -67,15 +67,11 @@ class Trainer:
         self.steps_per_epoch = math.ceil(len(train) / settings.batch_size)
         # Fused: one pass over each tensor. Unfused, the update took a quarter of a step on a CPU.
         fused = device.type in ("cpu", "cuda")
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(tagger, settings), lr=settings.learning_rate, fused=fused
-        )
+        self.optimizer = torch.optim.AdamW(parameter_groups(tagger, settings), lr=settings.learning_rate, fused=fused)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self._mixed is torch.float16)
         self.trained = {n: p for n, p in tagger.named_parameters() if p.requires_grad}
-        self.average = (
-            {n: p.detach().clone() for n, p in self.trained.items()} if settings.average_decay else {}
-        )
+        self.average = {n: p.detach().clone() for n, p in self.trained.items()} if settings.average_decay else {}
         self.best: dict[str, Tensor] = {}
         self.best_scores: Scores | None = None
         self.best_epoch = 0

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 import umt_core
 from umt_core.analysis.metrics import Score, Scores
-from umt_core.checkpoint import load_checkpoint, put_weights, read_weights, save_checkpoint, save_weights
+from umt_core.checkpoint import put_weights, read_weights, save_checkpoint, save_weights
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
 from umt_core.devices import pick_device
 from umt_core.encoders.features import FeatureStore, RegionFeatures
 from umt_core.encoders.files import cache_dir
-from umt_core.encoders.text import SubwordTokenizer, load_text_encoder, load_tokenizer
+from umt_core.encoders.text import load_text_encoder, load_tokenizer
 from umt_core.encoders.vision import load_vision_encoder
 from umt_core.errors import CheckpointError, ConfigError, DataError
 from umt_core.manifest import MANIFEST, WEIGHTS, Manifest, file_sum
@@ -114,9 +112,7 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
     if job.init:
         watcher.note(_start_from(tagger, job.init))
     sets = {
-        split.name: make_tweet_set(
-            split.examples, tokenizer, tagger, features=split.features, channels=channels
-        )
+        split.name: make_tweet_set(split.examples, tokenizer, tagger, features=split.features, channels=channels)
         for split in splits
     }
     trainer = Trainer(tagger, sets["train"], sets["valid"], job.settings, device)
@@ -170,9 +166,7 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
     manifest = replace(manifest, weights_sha256=digest, scores=scores)
     save_checkpoint(job.output, trainer.best, manifest)
     (job.output / STATE).unlink(missing_ok=True)
-    log.write(
-        event="done", seconds=round(time.perf_counter() - began, 1), **{n: s["f1"] for n, s in scores.items()}
-    )
+    log.write(event="done", seconds=round(time.perf_counter() - began, 1), **{n: s["f1"] for n, s in scores.items()})
     return manifest
 
 
@@ -212,12 +206,10 @@ def _read(
     for name, examples in read.items():
         paths = [index.path(example.image) for example in examples]
         features = store.features_for(paths, vision, progress=watcher.features)
-        for _, message in features.unreadable[:5]:
+        for message in list(features.unreadable.values())[:5]:
             watcher.note(message)
         missing = sum(row is None for row in features.rows)
-        watcher.note(
-            f"{name}: {len(examples)} tweets, {len(examples) - missing} with a picture, {missing} without"
-        )
+        watcher.note(f"{name}: {len(examples)} tweets, {len(examples) - missing} with a picture, {missing} without")
         splits.append(_Split(name, named[name], examples, features))
     return splits, vision.channels, vision.weights_sha256
 
@@ -229,9 +221,7 @@ def _start_from(tagger: Tagger, init: str) -> str:
     own = dict(tagger.named_parameters())
     fitting = [n for n, value in weights.items() if n in own and own[n].shape == value.shape]
     if not fitting:
-        raise CheckpointError(
-            f"{info.folder}: holds no weight that fits {tagger.name}: wanted a related system"
-        )
+        raise CheckpointError(f"{info.folder}: holds no weight that fits {tagger.name}: wanted a related system")
     with torch.no_grad():
         for name in fitting:
             own[name].copy_(weights[name])
@@ -265,9 +255,7 @@ def _resume(job: Job, trainer: Trainer, log: _Log, watcher: Watcher) -> tuple[li
     try:
         state = torch.load(path, map_location=trainer.device, weights_only=True)
     except Exception as error:  # truncated or foreign: torch raises many classes
-        raise CheckpointError(
-            f"{path}: wanted the state of a run, got an unreadable file: use --fresh"
-        ) from error
+        raise CheckpointError(f"{path}: wanted the state of a run, got an unreadable file: use --fresh") from error
     if state.get("job") != _identity(job):
         raise CheckpointError(f"{path}: is of a run with other settings or data: use them, or --fresh")
     by_type = {label: Score(*row) for label, row in state.get("best_scores", {}).items()}

@@ -1,0 +1,337 @@
+"""Predictor: a trained tagger that reads tweets and pictures. Workbench: several of them, side by side."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from umt_core.checkpoint import Loaded, load_checkpoint
+from umt_core.data.images import ImageIndex
+from umt_core.devices import pick_device
+from umt_core.encoders.features import FeatureCache, FeatureStore, RegionFeatures
+from umt_core.encoders.files import cache_dir
+from umt_core.encoders.text import TextEncoder, load_text_encoder
+from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
+from umt_core.errors import DataError
+from umt_core.features import Encoded
+from umt_core.labels import TagSet
+from umt_core.model.crf import Posterior
+from umt_core.registry import find_checkpoint
+from umt_core.schema import Example, Inspection, Prediction, ScoredSpan, Span
+from umt_core.spans import tags_to_spans
+from umt_core.systems import Output
+from umt_core.tagging import Progress, make_tweet_set, run, tag_all, word_tags
+
+Images = ImageIndex | Sequence[Image.Image | None] | None
+
+NO_PICTURE = (
+    "no picture: the tagger gets 49 blocks of zeros, so that its attention over blocks is even and tells nothing"
+)
+
+
+@dataclass(slots=True)
+class Predictor:
+    """A checkpoint on a device. It keeps no tweet; threads may share it one call at a time."""
+
+    loaded: Loaded
+    device: torch.device
+    vision: VisionEncoder | None  # None: the system reads text only
+    cache: FeatureCache = field(default_factory=FeatureCache)
+
+    @classmethod
+    def load(
+        cls,
+        name: str | Path,
+        device: str = "auto",
+        *,
+        encoder: TextEncoder | None = None,
+        vision: VisionEncoder | None = None,
+    ) -> Self:
+        """A predictor of a checkpoint's name (``twitter2017/umt-bert-crf``) or folder.
+
+        Args:
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            encoder, vision: encoders that are loaded already.
+
+        Raises:
+            CheckpointError: there is no such checkpoint, or it is damaged.
+            BackboneError: an encoder it needs is missing or damaged.
+            ConfigError: there is no such device.
+        """
+        where = pick_device(device)
+        loaded = load_checkpoint(name, where, encoder=encoder)
+        settings = loaded.tagger.settings
+        if loaded.tagger.uses_image and vision is None:
+            vision = load_vision_encoder(settings.vision_encoder, transform=settings.image_transform).to(where)
+        return cls(loaded, where, vision if loaded.tagger.uses_image else None)
+
+    @property
+    def name(self) -> str:
+        """Of the checkpoint."""
+        return self.loaded.info.name
+
+    @property
+    def system(self) -> str:
+        return self.loaded.tagger.name
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What a reader wants to know of a loaded model; sizes in bytes."""
+        tagger, manifest = self.loaded.tagger, self.loaded.info.manifest
+        tensors = [*tagger.parameters(), *tagger.buffers()]
+        return {
+            "name": self.name,
+            "system": self.system,
+            "device": str(self.device),
+            "parameters": sum(p.numel() for p in tagger.parameters()),
+            "memory_bytes": sum(t.numel() * t.element_size() for t in tensors),
+            "text_encoder": tagger.settings.text_encoder,
+            "vision_encoder": tagger.settings.vision_encoder if self.vision else None,
+            "images": manifest.images,
+            "dataset": manifest.dataset,
+            "scores": manifest.scores,
+        }
+
+    def regions(self, examples: Sequence[Example], images: Images, progress: Progress | None = None) -> RegionFeatures:
+        """Regions of the tweets' pictures: of an ``ImageIndex`` kept on disk, of pictures in memory kept there."""
+        if self.vision is None or images is None:
+            empty = np.zeros((0, 0, 0), np.float16)
+            return RegionFeatures(empty, (None,) * len(examples), {})
+        if isinstance(images, ImageIndex):
+            paths = [images.path(example.image) for example in examples]
+            return FeatureStore(cache_dir() / "features").features_for(paths, self.vision, progress=progress)
+        if len(images) != len(examples):
+            raise DataError(f"wanted a picture or None for each of {len(examples)} tweets, got {len(images)}")
+        found = [None if image is None else self.cache.get_or_compute(image, self.vision) for image in images]
+        rows = iter(range(len(found)))
+        array = np.stack([f for f in found if f is not None]) if any(f is not None for f in found) else np.zeros(0)
+        return RegionFeatures(array, tuple(None if f is None else next(rows) for f in found), {})
+
+    def predict(
+        self,
+        examples: Sequence[Example],
+        images: Images = None,
+        *,
+        batch_size: int = 64,
+        progress: Progress | None = None,
+    ) -> list[Prediction]:
+        """Entities of each tweet, with their probabilities.
+
+        Args:
+            images: where the tweets' pictures are (an ``ImageIndex``), or one picture or ``None``
+                for each tweet, or ``None``: no tweet has a picture.
+
+        Raises:
+            DataError: as many pictures as tweets were wanted.
+        """
+        features = self.regions(examples, images)
+        filled = [i for i, example in enumerate(examples) if example.tokens]
+        found: dict[int, Prediction] = {}
+        tweets = make_tweet_set(
+            [examples[i] for i in filled],
+            self.loaded.tokenizer,
+            self.loaded.tagger,
+            features=_select(features, filled),
+            channels=self.vision.channels if self.vision else None,
+        )
+        for indices, output in run(self.loaded.tagger, tweets, self.device, batch_size=batch_size, progress=progress):
+            posterior = self.loaded.tagger.crf.posterior(output.emissions, output.mask)
+            for row, (j, tags) in enumerate(zip(indices, self.loaded.tagger.decode(output), strict=True)):
+                i = filled[j]
+                encoded = tweets.encoded[j]
+                words = word_tags(tags, encoded, tweets.tagging, len(examples[i].tokens))
+                notices = self._notices(examples[i], encoded, features.rows[i] is not None, features.unreadable.get(i))
+                found[i] = self._prediction(examples[i], words, encoded, posterior, row, notices)
+        return [found.get(i) or Prediction(e.id, (), (), (), ("no words",)) for i, e in enumerate(examples)]
+
+    def tags(
+        self, examples: Sequence[Example], images: Images = None, *, progress: Progress | None = None
+    ) -> list[list[str]]:
+        """Tags alone, for scoring: faster than ``predict``, and the same answer."""
+        tweets = make_tweet_set(
+            examples,
+            self.loaded.tokenizer,
+            self.loaded.tagger,
+            features=self.regions(examples, images),
+            channels=self.vision.channels if self.vision else None,
+        )
+        return tag_all(self.loaded.tagger, tweets, self.device, progress=progress)
+
+    def inspect(self, example: Example, image: Image.Image | None = None) -> Inspection:
+        """One tweet's prediction and the inside of the model, see ``Inspection``.
+
+        Raises:
+            DataError: the tweet has no word.
+        """
+        if not example.tokens:
+            raise DataError("wanted a tweet with at least one word, got none")
+        began = time.perf_counter()
+        tagger = self.loaded.tagger
+        tweets = make_tweet_set(
+            [example],
+            self.loaded.tokenizer,
+            tagger,
+            features=self.regions([example], [image]),
+            channels=self.vision.channels if self.vision else None,
+        )
+        encoded = tweets.encoded[0]
+        with torch.inference_mode():
+            output = tagger(tweets.batch([0]).to(self.device))
+        posterior = tagger.crf.posterior(output.emissions, output.mask)
+        has_image = self.vision is not None and image is not None
+        words = word_tags(tagger.decode(output)[0], encoded, tweets.tagging, len(example.tokens))
+        notices = self._notices(example, encoded, has_image, None)
+        reader = _Reader(encoded, tweets.tagging)
+        return Inspection(
+            system=self.system,
+            checkpoint=self.name,
+            prediction=self._prediction(example, words, encoded, posterior, 0, notices),
+            tags=tagger.tag_set.tags,
+            marginals=reader.words(posterior.marginals),
+            emissions=reader.words(output.emissions),
+            has_image=has_image,
+            seconds=time.perf_counter() - began,
+            **self._inside(output, reader),
+        )
+
+    def _inside(self, output: Output, reader: _Reader) -> dict[str, Any]:
+        """What the multimodal systems show of themselves, as fields of ``Inspection``."""
+        inside: dict[str, Any] = {}
+        if (mmi := output.interaction) is not None:
+            inside |= {
+                "word_to_block": reader.from_words(mmi.word_to_block),
+                "block_to_word": reader.to_words(mmi.block_to_word),
+                "word_to_image_aware_block": reader.from_words(mmi.word_to_image_aware_block),
+                "gate": reader.first_subwords(mmi.gate),
+            }
+        if output.main_emissions is not None:
+            inside["main_emissions"] = reader.words(output.main_emissions)
+        if output.esd_emissions is not None and output.converted_esd is not None:
+            tagger: Any = self.loaded.tagger
+            tags: TagSet = tagger.esd_tag_set
+            posterior = tagger.esd_crf.posterior(output.esd_emissions, output.mask)
+            path = tagger.esd_crf.best_paths(output.esd_emissions, output.mask)[0]
+            names = [tags.tags[i] for i in path]
+            inside |= {
+                "esd_tags": tags.tags,
+                "esd_marginals": reader.words(posterior.marginals),
+                "esd_emissions": reader.words(output.esd_emissions),
+                "esd_decoded": tuple(word_tags(names, reader.encoded, reader.tagging, reader.encoded.words)),
+                "converted_esd": reader.words(output.converted_esd),
+                "conversion": tagger.conversion.matrix.detach().float().cpu().numpy(),
+            }
+        return inside
+
+    def _prediction(
+        self,
+        example: Example,
+        tags: Sequence[str],
+        encoded: Encoded,
+        posterior: Posterior,
+        row: int,
+        notices: tuple[str, ...],
+    ) -> Prediction:
+        spans = tuple(
+            ScoredSpan(span, self._probability(span, tags, encoded, posterior, row)) for span in tags_to_spans(tags)
+        )
+        return Prediction(example.id, example.tokens, spans, tuple(tags), notices)
+
+    def _probability(self, span: Span, tags: Sequence[str], encoded: Encoded, posterior: Posterior, row: int) -> float:
+        ids = self.loaded.tagger.tag_set
+        if self.loaded.tagger.settings.tagging == "word":
+            opening, inside = ids.id(tags[span.start]), ids.id(f"I-{span.label}")
+            return posterior.span_probability(row, span.start, span.end, opening, inside)
+        # On subwords an entity is broken up by X tags; its least certain word bounds it from above.
+        marginals = posterior.marginals[row]
+        return min(float(marginals[encoded.starts[i], ids.id(tags[i])]) for i in range(span.start, span.end))
+
+    def _notices(self, example: Example, encoded: Encoded, has_image: bool, unreadable: str | None) -> tuple[str, ...]:
+        notices = []
+        if encoded.words < len(example.tokens):
+            notices.append(
+                f"read the first {encoded.words} of {len(example.tokens)} words: this tagger reads "
+                f"{self.loaded.tagger.settings.max_subwords} subwords, and says O for the rest"
+            )
+        if unreadable:
+            notices.append(unreadable)
+        if self.vision is not None and not has_image:
+            notices.append(NO_PICTURE)
+        return tuple(notices)
+
+
+@dataclass(slots=True)
+class Workbench:
+    """Several predictors over one tweet; they share the vision encoder and the frozen embeddings."""
+
+    predictors: dict[str, Predictor]
+
+    @classmethod
+    def load(cls, names: Sequence[str | Path], device: str = "auto") -> Self:
+        """Predictors of several checkpoints; errors as in ``Predictor.load``."""
+        texts: dict[str, TextEncoder] = {}
+        visions: dict[tuple[str, str], VisionEncoder] = {}
+        cache = FeatureCache()
+        predictors: dict[str, Predictor] = {}
+        for name in names:
+            manifest = find_checkpoint(name).manifest
+            settings = manifest.model
+            if settings.text_encoder not in texts:
+                texts[settings.text_encoder] = load_text_encoder(settings.text_encoder)
+            published = texts[settings.text_encoder]
+            word_embeddings = published.model.get_input_embeddings().weight
+            shared = {} if manifest.train.train_embeddings else {id(word_embeddings): word_embeddings}
+            vision = visions.get((settings.vision_encoder, settings.image_transform)) if manifest.channels else None
+            predictor = Predictor.load(name, device, encoder=copy.deepcopy(published, shared), vision=vision)
+            predictor.cache = cache
+            if predictor.vision:
+                visions[settings.vision_encoder, settings.image_transform] = predictor.vision
+            predictors[predictor.name] = predictor
+        return cls(predictors)
+
+    def inspect(self, example: Example, image: Image.Image | None = None) -> Mapping[str, Inspection]:
+        """What each tagger says of a tweet, by checkpoint name."""
+        return {name: predictor.inspect(example, image) for name, predictor in self.predictors.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one tweet's values word by word, whatever its tags are on."""
+
+    encoded: Encoded
+    tagging: str
+
+    def words(self, scores: Tensor) -> np.ndarray:
+        # (1, n, tags) -> (words, tags)
+        return self.first_subwords(scores) if self.tagging == "subword" else _array(scores[0])
+
+    def first_subwords(self, values: Tensor) -> np.ndarray:
+        # (1, subwords, d) -> (words, d)
+        return _array(values[0, list(self.encoded.starts)])
+
+    def from_words(self, attention: Tensor) -> np.ndarray:
+        # (1, heads, subwords, 49) -> (heads, words, 49)
+        return _array(attention[0][:, list(self.encoded.starts)])
+
+    def to_words(self, attention: Tensor) -> np.ndarray:
+        # (1, heads, 49, subwords) -> (heads, 49, words): a word has what its subwords have together
+        starts = (*self.encoded.starts, len(self.encoded.subwords) - 1)  # the last is [SEP]
+        sums = [attention[0][:, :, a:b].sum(-1) for a, b in pairwise(starts)]
+        return _array(torch.stack(sums, dim=-1))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().float().cpu().numpy()
+
+
+def _select(features: RegionFeatures, indices: Sequence[int]) -> RegionFeatures:
+    return RegionFeatures(features.array, tuple(features.rows[i] for i in indices), {})
