@@ -74,7 +74,7 @@ def make_venv():
         sys.exit("wanted Python's venv and ensurepip, which Debian packs apart: apt-get install " + package)
     if os.path.lexists(str(VENV)):
         print("Making .venv anew: the one here is broken or was left half made", flush=True)
-        VENV.unlink() if VENV.is_symlink() else shutil.rmtree(str(VENV))
+        VENV.unlink() if VENV.is_symlink() or VENV.is_file() else shutil.rmtree(str(VENV))
     # The base interpreter: we may be running on the one in the folder just removed.
     python = getattr(sys, "_base_executable", sys.executable)
     if subprocess.call([python, "-m", "venv", str(VENV)]) != 0:
