@@ -55,6 +55,16 @@ def test_commands_and_options_named_in_the_pages_exist():
     assert not wrong
 
 
+def test_python_in_the_pages_imports_what_exists():
+    fence = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    blocks = [block for page in PAGES for block in fence.findall(text_of(page))]
+    nodes = [node for block in blocks for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)]
+    assert nodes
+    for node in nodes:
+        module = importlib.import_module(str(node.module))
+        assert not [alias.name for alias in node.names if not hasattr(module, alias.name)], node.module
+
+
 def test_make_targets_named_in_the_pages_exist():
     targets = set(re.findall(r"^([a-z]+):", text_of(ROOT / "Makefile"), flags=re.MULTILINE))
     named = {target for _, code in promises() for target in re.findall(r"\bmake ([a-z]+)", code)}
@@ -103,9 +113,7 @@ def test_no_tracked_file_names_a_machine_or_a_registry():
         if b"\0" in content:
             continue  # a picture, or weights
         lines = content.decode("utf-8").splitlines()
-        found += [
-            f"{name}:{i}: {line.strip()[:80]}" for i, line in enumerate(lines, 1) if machine.search(line)
-        ]
+        found += [f"{name}:{i}: {line.strip()[:80]}" for i, line in enumerate(lines, 1) if machine.search(line)]
     assert not found
 
 
