@@ -1,0 +1,385 @@
+"""The command line: ``python -m umt_core COMMAND``. Every command ends with 0, or with one line and 2.
+
+torch is imported inside commands, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from umt_core.errors import ConfigError, DataError, UmtError
+from umt_core.labels import LABELS
+
+if TYPE_CHECKING:
+    from umt_core.data.images import ImageIndex
+    from umt_core.schema import Example
+    from umt_core.train.loop import Epoch
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+checkpoints_app = typer.Typer(no_args_is_help=True, help="List and show checkpoints.")
+data_app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
+app.add_typer(checkpoints_app, name="checkpoints")
+app.add_typer(data_app, name="data")
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True)
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
+ImagesOption = Annotated[
+    Path | None, typer.Option("--images", help="Folder of <id>.jpg|.jpeg|.png|.webp, or a .tsv of id<TAB>path.")
+]
+
+
+@app.command()
+def predict(
+    checkpoint: Annotated[list[str], typer.Option(help="<dataset>/<system>, or a folder. Give several to compare.")],
+    input: Annotated[Path, typer.Option(help="Tweets: .jsonl or CoNLL .txt; raw text is tokenised.")],
+    output: Annotated[Path, typer.Option(help="JSONL to write.")],
+    images: ImagesOption = None,
+    device: Device = "auto",
+) -> None:
+    """Tag tweets and write them with each checkpoint's entities and their probabilities."""
+    from umt_core.data.jsonl import read_examples, write_jsonl
+    from umt_core.predict import Predictor
+
+    examples = read_examples(input)
+    index = _index(images)
+    predictions: dict[str, list[Any]] = {}
+    notices: dict[str, int] = {}
+    with _progress() as bar:
+        for name in checkpoint:
+            predictor = Predictor.load(name, device)
+            task = bar.add_task(predictor.name, total=len(examples))
+            found = predictor.predict(examples, index, progress=_advance(bar, task))
+            bar.update(task, completed=len(examples))
+            predictions[predictor.name] = [p.spans for p in found]
+            for notice in (notice for p in found for notice in p.notices):
+                notices[notice] = notices.get(notice, 0) + 1
+    rows = [{name: spans[i] for name, spans in predictions.items()} for i in range(len(examples))]
+    write_jsonl(output, examples, rows)
+    for notice, count in sorted(notices.items(), key=lambda row: -row[1])[:10]:
+        err.print(f"{count} x {notice}", markup=False, highlight=False)
+    err.print(f"{len(examples)} tweets written to {output}", markup=False, highlight=False)
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[str, typer.Option(help="<dataset>/<system>, or a folder.")],
+    data: Annotated[Path, typer.Option(help="Labelled tweets: .jsonl or CoNLL .txt.")],
+    images: ImagesOption = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="File to write the figures to.")] = None,
+    strict: Annotated[bool, typer.Option(help="Count no span that begins with an orphan I-.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Precision, recall and F1 over strict matches of span and type."""
+    from umt_core.analysis.metrics import score_spans
+    from umt_core.data.jsonl import read_examples
+    from umt_core.predict import Predictor
+    from umt_core.spans import tags_to_spans
+
+    examples = read_examples(data)
+    if unlabelled := sum(example.spans is None for example in examples):
+        raise DataError(f"{data}: wanted labelled tweets, got {unlabelled} of {len(examples)} without labels")
+    with _progress() as bar:
+        predictor = Predictor.load(checkpoint, device)
+        task = bar.add_task(predictor.name, total=len(examples))
+        tags = predictor.tags(examples, _index(images), progress=_advance(bar, task))
+    gold = [_gold(example, strict) for example in examples]
+    scores = score_spans(gold, [tags_to_spans(row, strict=strict) for row in tags]).to_dict()
+    table = Table("type", "precision", "recall", "F1", "entities", title=f"{predictor.name} on {data}")
+    for label in LABELS:
+        _score_row(table, label, scores["by_type"][label])
+    _score_row(table, "all", scores | {"support": scores["spans"]})
+    out.print(table)
+    if json_out:
+        _write_json(json_out, scores)
+
+
+@app.command()
+def train(
+    system: Annotated[str, typer.Option(help="bert-crf, mt-bert-crf or umt-bert-crf")],
+    train: Annotated[Path, typer.Option(help="Labelled tweets to learn from.")],
+    valid: Annotated[Path, typer.Option(help="Labelled tweets to choose the best epoch by.")],
+    output: Annotated[Path, typer.Option(help="Folder of the checkpoint; an unfinished run in it goes on.")],
+    images: ImagesOption = None,
+    test: Annotated[Path | None, typer.Option(help="Labelled tweets that are scored once, at the end.")] = None,
+    text_encoder: Annotated[
+        str, typer.Option(help="minilm, mpnet-base, bert-base-cased, a hub id, a folder")
+    ] = "minilm",
+    vision_encoder: Annotated[str, typer.Option(help="efficientnet-lite0 or resnet152")] = "efficientnet-lite0",
+    recipe: Annotated[
+        str | None, typer.Option(help="paper, released or small; by default small for minilm, else paper")
+    ] = None,
+    seed: int = 0,
+    epochs: Annotated[int | None, typer.Option(help="At most; by default the recipe's.")] = None,
+    batch_size: int | None = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of the text encoder.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other setting: NAME=VALUE, e.g. --set dropout=0.2")
+    ] = None,
+    init: Annotated[str | None, typer.Option(help="Checkpoint to start from.")] = None,
+    about_images: Annotated[str, typer.Option(help="What the pictures are, for the card.")] = "",
+    fresh: Annotated[bool, typer.Option(help="Throw away what the output folder holds of a run.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Train a tagger. Ctrl-C stops after saving nothing half: the same command goes on from the last epoch."""
+    from umt_core.config import settings_of
+    from umt_core.train.run import Job, run_job
+
+    recipe = recipe or ("small" if text_encoder == "minilm" else "paper")
+    model, settings = settings_of(
+        recipe,
+        **{
+            "text_encoder": text_encoder,
+            "vision_encoder": vision_encoder,
+            "seed": seed,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+        }
+        | _assignments(set_ or []),
+    )
+    job = Job(
+        system=system,
+        train=train,
+        valid=valid,
+        test=test,
+        output=output,
+        model=model,
+        settings=settings,
+        recipe=recipe,
+        images=images,
+        about_images=about_images,
+        init=init,
+        device=device,
+    )
+    with _progress() as bar, _interrupts() as interrupted:
+        manifest = run_job(job, _TrainingView(bar, settings.epochs, interrupted), fresh=fresh)
+    if manifest is None:
+        err.print(f"stopped; the same command goes on from the last whole epoch in {output}", markup=False)
+        raise typer.Exit(130)
+    figures = ", ".join(f"{split} F1 {100 * scores['f1']:.2f}" for split, scores in manifest.scores.items())
+    out.print(f"{output}: epoch {manifest.epoch}, {figures}", markup=False, highlight=False)
+
+
+@checkpoints_app.command("list")
+def checkpoints_list() -> None:
+    """Checkpoints that are there, with their F1."""
+    from umt_core.registry import checkpoints, checkpoints_folder
+
+    table = Table("checkpoint", "text encoder", "pictures", "dev F1", "test F1", title=str(checkpoints_folder()))
+    for info in checkpoints():
+        m = info.manifest
+        figures = (f"{100 * m.scores[s]['f1']:.2f}" if s in m.scores else "" for s in ("valid", "test"))
+        table.add_row(info.name, m.model.text_encoder, m.images, *figures)
+    out.print(table)
+
+
+@checkpoints_app.command("show")
+def checkpoints_show(name: str) -> None:
+    """A checkpoint's manifest, as JSON."""
+    from umt_core.registry import find_checkpoint
+
+    print(find_checkpoint(name).manifest.to_json(), end="")
+
+
+@data_app.command("stats")
+def data_stats(
+    path: Annotated[Path, typer.Argument(help="A data file, or a folder of them.")],
+    images: ImagesOption = None,
+    tokenisation: Annotated[bool, typer.Option(help="How raw text would be split, against the file.")] = False,
+    json_out: Annotated[Path | None, typer.Option("--json", help="File to write the figures to.")] = None,
+) -> None:
+    """Tweets and entities by type, beside the paper's Table 1 where the file is one of its splits."""
+    from umt_core.data import stats
+
+    files = stats.read_files(path)
+    if tokenisation:
+        tables = {"tokenisation": stats.tokenisation_rows(files)}
+    else:
+        tables = {"statistics": stats.statistics_rows(files, _index(images))}
+        tables |= {"Table 1 of the paper": rows} if (rows := stats.table1_rows(files)) else {}
+    for title, rows in tables.items():
+        out.print(_table(title, rows))
+    explanations = [] if tokenisation else stats.table1_explanations(files)
+    for line in explanations:
+        out.print(line, markup=False, highlight=False)
+    if json_out:
+        _write_json(json_out, {**tables, "explanations": explanations})
+
+
+@data_app.command("doctor")
+def data_doctor(
+    path: Annotated[Path, typer.Argument(help="A data file, or a folder of them.")],
+    images: ImagesOption = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="File to write the whole lists to.")] = None,
+) -> None:
+    """What is wrong with tweets and pictures: counts, and the first few of each."""
+    from umt_core.data import stats
+
+    with _progress() as bar:
+        rows = stats.doctor(
+            stats.read_files(path),
+            _index(images),
+            progress=lambda paths: bar.track(paths, description="pictures"),
+        )
+    table = Table("check", "count", "of", "for example", title=str(path))
+    for row in rows:
+        table.add_row(row["check"], str(row["count"]), str(row["of"]), "; ".join(row["items"][:3]))
+    out.print(table)
+    if json_out:
+        _write_json(json_out, rows)
+
+
+class _TrainingView:
+    """Shows a run's progress; ``umt_core.train.run.Watcher`` by shape."""
+
+    def __init__(self, bar: Progress, epochs: int, interrupted: Callable[[], bool]) -> None:
+        self.bar, self.epochs = bar, epochs
+        self.should_stop = interrupted
+        self.steps_task: Any = None
+        self.features_task: Any = None
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        if self.steps_task is None:
+            self.steps_task = self.bar.add_task("training")
+        self.bar.update(
+            self.steps_task,
+            description=f"epoch {epoch} of at most {self.epochs}, loss {loss:.2f}",
+            completed=step,
+            total=steps,
+        )
+
+    def epoch(self, epoch: Epoch) -> None:
+        star = " (best so far)" if epoch.best else ""
+        line = f"epoch {epoch.number}: dev F1 {100 * epoch.scores.overall.f1:.2f}{star}, {epoch.seconds:.0f} s"
+        err.print(line, markup=False, highlight=False)
+
+    def note(self, text: str) -> None:
+        err.print(text, markup=False, highlight=False)
+
+    def features(self, done: int, total: int) -> None:
+        if self.features_task is None:
+            self.features_task = self.bar.add_task("regions of pictures")
+        self.bar.update(self.features_task, completed=done, total=total)
+
+
+class _interrupts:  # noqa: N801  a context manager, used like a function
+    """Inside, Ctrl-C and SIGTERM ask for an end instead of breaking off; a second Ctrl-C breaks off."""
+
+    def __enter__(self) -> Callable[[], bool]:
+        self.asked = False
+        self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        return lambda: self.asked
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, _: object) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+def _index(images: Path | None) -> ImageIndex | None:
+    from umt_core.data.images import ImageIndex
+
+    return None if images is None else ImageIndex.open(images)
+
+
+def _gold(example: Example, strict: bool) -> Sequence[Any]:
+    from umt_core.data.conll import TAG_SPELLINGS
+    from umt_core.spans import tags_to_spans
+
+    if strict and example.tags is not None:
+        return tags_to_spans([TAG_SPELLINGS[tag] for tag in example.tags], strict=True)
+    return example.spans or ()
+
+
+def _assignments(texts: Iterable[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` texts as settings; values are JSON where they can be, else text."""
+    values = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--set: wanted NAME=VALUE, got {text!r}")
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = value
+    return values
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=err, transient=True)
+
+
+def _advance(bar: Progress, task: Any) -> Callable[[int, int], None]:
+    return lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()))
+    return table
+
+
+def _score_row(table: Table, name: str, scores: dict[str, Any]) -> None:
+    figures = (f"{100 * scores[key]:.2f}" for key in ("precision", "recall", "f1"))
+    table.add_row(name, *figures, str(scores["support"]))
+
+
+def _write_json(path: Path, values: Any) -> None:
+    from umt_core.manifest import write_text
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise DataError(f"{path}: cannot write the figures: {error.strerror}") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code: 0, 2 after one line that says what went wrong, or 130 after Ctrl-C."""
+    try:
+        return int(app(args=arguments, standalone_mode=False) or 0)
+    except UmtError as error:
+        err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 2
+    except typer.Exit as done:
+        return done.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("stopped", markup=False)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left; say no more
+        return 0
+    except Exception as error:
+        if hasattr(error, "format_message"):  # the command line itself was wrong
+            err.print(f"error: {error.format_message()}", markup=False, highlight=False, soft_wrap=True)
+            return 2
+        if os.environ.get("UMT_DEBUG"):
+            raise
+        line = f"error: {type(error).__name__}: {error} (a fault of ours; UMT_DEBUG=1 shows where)"
+        err.print(line.replace("\n", " "), markup=False, highlight=False, soft_wrap=True)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
