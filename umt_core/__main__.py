@@ -20,6 +20,7 @@ from rich.table import Table
 
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.labels import LABELS
+from umt_core.train.watcher import Watcher
 
 if TYPE_CHECKING:
     from umt_core.data.images import ImageIndex
@@ -66,8 +67,7 @@ def predict(
             predictions[predictor.name] = [p.spans for p in found]
             for notice in (notice for p in found for notice in p.notices):
                 notices[notice] = notices.get(notice, 0) + 1
-    rows = [{name: spans[i] for name, spans in predictions.items()} for i in range(len(examples))]
-    write_jsonl(output, examples, rows)
+    write_jsonl(output, examples, predictions)
     for notice, count in sorted(notices.items(), key=lambda row: -row[1])[:10]:
         err.print(f"{count} x {notice}", markup=False, highlight=False)
     err.print(f"{len(examples)} tweets written to {output}", markup=False, highlight=False)
@@ -164,7 +164,7 @@ def train(
         init=init,
         device=device,
     )
-    with _progress() as bar, _interrupts() as interrupted:
+    with _progress() as bar, _Interrupts() as interrupted:
         manifest = run_job(job, _TrainingView(bar, settings.epochs, interrupted), fresh=fresh)
     if manifest is None:
         err.print(f"stopped; the same command goes on from the last whole epoch in {output}", markup=False)
@@ -242,12 +242,12 @@ def data_doctor(
         _write_json(json_out, rows)
 
 
-class _TrainingView:
-    """Shows a run's progress; ``umt_core.train.run.Watcher`` by shape."""
+class _TrainingView(Watcher):
+    """Shows a run's progress."""
 
     def __init__(self, bar: Progress, epochs: int, interrupted: Callable[[], bool]) -> None:
         self.bar, self.epochs = bar, epochs
-        self.should_stop = interrupted
+        self.interrupted = interrupted
         self.steps_task: Any = None
         self.features_task: Any = None
 
@@ -266,6 +266,9 @@ class _TrainingView:
         line = f"epoch {epoch.number}: dev F1 {100 * epoch.scores.overall.f1:.2f}{star}, {epoch.seconds:.0f} s"
         err.print(line, markup=False, highlight=False)
 
+    def should_stop(self) -> bool:
+        return self.interrupted()
+
     def note(self, text: str) -> None:
         err.print(text, markup=False, highlight=False)
 
@@ -275,7 +278,7 @@ class _TrainingView:
         self.bar.update(self.features_task, completed=done, total=total)
 
 
-class _interrupts:  # noqa: N801  a context manager, used like a function
+class _Interrupts:
     """Inside, Ctrl-C and SIGTERM ask for an end instead of breaking off; a second Ctrl-C breaks off."""
 
     def __enter__(self) -> Callable[[], bool]:

@@ -30,6 +30,7 @@ from umt_core.schema import Example
 from umt_core.systems import Tagger, build_system, system_class
 from umt_core.tagging import make_tweet_set
 from umt_core.train.loop import Epoch, Trainer, evaluate
+from umt_core.train.watcher import Watcher
 
 LOG, STATE = "log.jsonl", "state.pt"
 
@@ -51,17 +52,6 @@ class Job:
     about_images: str = ""  # what the pictures are, for the card
     init: str | None = None  # a checkpoint to start from
     device: str = "auto"
-
-
-class Watcher:
-    """What a caller hears of a run; all of it optional."""
-
-    def step(self, epoch: int, step: int, steps: int, loss: float) -> None: ...
-    def epoch(self, epoch: Epoch) -> None: ...
-    def note(self, text: str) -> None: ...
-    def features(self, done: int, total: int) -> None: ...
-    def should_stop(self) -> bool:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
