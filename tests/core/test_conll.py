@@ -77,8 +77,10 @@ def test_a_token_may_look_like_an_id():
         ("IMGID:1\n\tO\n", "f:2: wanted a token before the tab, got nothing"),
         (
             "IMGID:1\na\tB-GPE\n",
-            "f:2: wanted a tag of O, B-PER, I-PER, B-LOC, I-LOC, B-ORG, I-ORG, B-MISC, I-MISC,"
-            " B-OTHER, I-OTHER, got 'B-GPE'",
+            (
+                "f:2: wanted a tag of O, B-PER, I-PER, B-LOC, I-LOC, B-ORG, I-ORG, B-MISC, I-MISC,"
+                " B-OTHER, I-OTHER, got 'B-GPE'"
+            ),
         ),
         (
             "IMGID:1\na\tO\n\nIMGID:1\nb\tO\n",
@@ -162,8 +164,7 @@ rows = st.lists(st.tuples(texts, st.sampled_from(sorted(TAG_SPELLINGS))), min_si
 @given(st.lists(st.tuples(ids, rows), unique_by=lambda tweet: tweet[0], max_size=4))
 def test_any_well_formed_text_comes_out_as_it_was(tweets):
     blocks = [
-        f"IMGID:{identity}\n" + "".join(f"{token}\t{tag}\n" for token, tag in lines)
-        for identity, lines in tweets
+        f"IMGID:{identity}\n" + "".join(f"{token}\t{tag}\n" for token, tag in lines) for identity, lines in tweets
     ]
     text = "".join(f"{block}\n" for block in blocks)
     examples = parse_conll(text.split("\n"))

@@ -26,12 +26,7 @@ def png(width: int, height: int, pixels: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(pixels))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
 
 
 def near(pixel, wanted, by=12) -> bool:
@@ -62,9 +57,7 @@ def test_sixteen_bit_grey_is_rescaled_not_clipped():
 
 
 def test_cmyk_jpeg_keeps_its_colour():
-    assert near(
-        open_image(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG")).getpixel((4, 4)), RED
-    )
+    assert near(open_image(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG")).getpixel((4, 4)), RED)
 
 
 def test_transparency_is_laid_on_white():
@@ -96,9 +89,7 @@ def test_animations_show_their_first_frame(kind):
     assert near(open_image(data).getpixel((0, 0)), RED)
 
 
-@pytest.mark.parametrize(
-    ("side", "got"), [(20_000, "more"), (11_000, "11,000 x 11,000"), (7_000, "7,000 x 7,000")]
-)
+@pytest.mark.parametrize(("side", "got"), [(20_000, "more"), (11_000, "11,000 x 11,000"), (7_000, "7,000 x 7,000")])
 def test_a_bomb_is_refused_by_its_header(side, got):
     with pytest.raises(ImageError) as error:
         open_image(png(side, side, bytes(1000)), name="bomb.png")

@@ -100,9 +100,7 @@ def test_a_bad_line_is_named(record, message):
 
 
 def test_an_id_that_comes_again_is_refused_by_line():
-    with pytest.raises(
-        DataError, match=r"^f:3: wanted an id of its own .* got '1' again \(first in line 1\)"
-    ):
+    with pytest.raises(DataError, match=r"^f:3: wanted an id of its own .* got '1' again \(first in line 1\)"):
         parse_jsonl(['{"id": "1", "tokens": ["a"]}', "", '{"id": 1, "tokens": ["b"]}'], source="f")
 
 
@@ -123,9 +121,7 @@ def test_files_are_told_by_their_suffix(tmp_path):
     (tmp_path / "a.txt").write_text("IMGID:1\na\tO\n")
     write_jsonl(tmp_path / "a.jsonl", [Example("1", ("a",), image="1", spans=())], {"x": [[]]})
     conll, jsonl = read_examples(tmp_path / "a.txt"), read_examples(tmp_path / "a.jsonl")
-    assert [(e.id, e.tokens, e.image, e.spans) for e in conll] == [
-        (e.id, e.tokens, e.image, e.spans) for e in jsonl
-    ]
+    assert [(e.id, e.tokens, e.image, e.spans) for e in conll] == [(e.id, e.tokens, e.image, e.spans) for e in jsonl]
     with pytest.raises(DataError, match=r"wanted a file .txt, .conll or .jsonl, got .csv"):
         read_examples(tmp_path / "a.csv")
 

@@ -10,8 +10,8 @@ from umt_core.data.tokenize import STYLES, tokenize
 @pytest.mark.parametrize(
     ("text", "tokens"),
     [
-        ("#NBA: Kawhi wins!", "# NBA : Kawhi wins !"),
-        ("RT @Sunny_Harbour: I'll go", "RT @ Sunny_Harbour : I ' ll go"),
+        ("#NBA: Ann wins!", "# NBA : Ann wins !"),
+        ("RT @Ann_Lee: I'll go", "RT @ Ann_Lee : I ' ll go"),
         ("5th, May 21, 2016, $10,000 and 13.5%", "5 th , May 21, 2016, $ 10,000 and 13.5 %"),
         ("07.05.16 half-time 3-1 ...", "07.05 . 16 half - time 3 - 1 . . ."),
         ("nice :) and :-( ;- :D :Did", "nice :) and :-( ; - :D : Did"),
@@ -25,8 +25,8 @@ def test_the_splits_of_twitter_2017(text, tokens):
 @pytest.mark.parametrize(
     ("text", "tokens"),
     [
-        ("#NBA: Kawhi wins!!", "#NBA : Kawhi wins ! !"),
-        ("RT @Marta_Lindner: I'm in (St.) Louis", "RT @Marta _ Lindner : I ' m in ( St . ) Louis"),
+        ("#NBA: Ann wins!!", "#NBA : Ann wins ! !"),
+        ("RT @Ann_Lee: I'm in (St.) Louis", "RT @Ann _ Lee : I ' m in ( St . ) Louis"),
         ("same-sex 9/11 w/ $2.99 5th &amp; *cries*", "same-sex 9/11 w/ $ 2 . 99 5th &amp ; *cries*"),
         ("see http://t.co/aB1 https://t.co/c…", "see http://t.co/aB1 https://t.co/c…"),
     ],
@@ -39,9 +39,7 @@ ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize(
-    "whole", ["👨‍👩‍👧", "🤷🏽‍♀️", "🇺🇸", ENGLAND, "1️⃣", "⚽️", "e\u0301te\u0301", "क्षि", "한국"]
-)
+@pytest.mark.parametrize("whole", ["👨‍👩‍👧", "🤷🏽‍♀️", "🇺🇸", ENGLAND, "1️⃣", "⚽️", "e\u0301te\u0301", "क्षि", "한국"])
 def test_what_a_reader_sees_as_one_is_one_token(style, whole):
     assert tokenize(f"in {whole} now", style).tokens == ("in", whole, "now")
 
@@ -92,9 +90,7 @@ def test_no_token_holds_white_space(text, style):
     assert all(len(token.split(" ")) == 1 and "\n" not in token for token in tokenize(text, style).tokens)
 
 
-@pytest.mark.parametrize(
-    "unit", ["http://", "http://.", ":", "\u200b", "\u0301", "👨‍", "1,", "a_", "@#", "\u200b "]
-)
+@pytest.mark.parametrize("unit", ["http://", "http://.", ":", "\u200b", "\u0301", "👨‍", "1,", "a_", "@#", "\u200b "])
 def test_long_hostile_text_takes_no_time(unit):
     for style in STYLES:
         tokenize(unit * 20_000, style)  # would not end if the expressions tried again from each place

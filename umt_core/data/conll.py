@@ -51,9 +51,7 @@ def parse_conll(lines: Iterable[str], *, source: str = "<lines>") -> list[Exampl
     first_seen: dict[str, int] = {}
     for number, name, rows in _blocks(lines, source):
         if not rows:
-            raise DataError(
-                f"{source}:{number}: wanted token<TAB>tag lines after {ID_PREFIX}{name}, got none"
-            )
+            raise DataError(f"{source}:{number}: wanted token<TAB>tag lines after {ID_PREFIX}{name}, got none")
         identity = name or f"line-{number}"
         if identity in first_seen:
             raise DataError(
@@ -92,9 +90,7 @@ def _blocks(lines: Iterable[str], source: str) -> Iterator[tuple[int, str | None
                 nameless = nameless or number
             rows.append(_row(line, f"{source}:{number}"))
         if named and nameless:
-            raise DataError(
-                f"{source}:{nameless}: wanted {ID_PREFIX}<id> before a tweet's first token, got none"
-            )
+            raise DataError(f"{source}:{nameless}: wanted {ID_PREFIX}<id> before a tweet's first token, got none")
     if start:
         yield start, name, rows
 

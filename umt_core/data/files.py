@@ -50,9 +50,7 @@ def write_text(path: str | Path, text: str) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except UnicodeEncodeError as error:
-        raise DataError(
-            f"{path}: wanted text, got half a surrogate pair (character {error.start})"
-        ) from error
+        raise DataError(f"{path}: wanted text, got half a surrogate pair (character {error.start})") from error
     except OSError as error:
         raise DataError(f"{path}: wanted a place to write, got: {error.strerror}") from error
     finally:

@@ -46,9 +46,7 @@ def read_jsonl(path: str | Path, *, style: str = DEFAULT_STYLE) -> list[Example]
     return parse_jsonl(read_lines(path), source=str(path), style=style)
 
 
-def parse_jsonl(
-    lines: Iterable[str], *, source: str = "<lines>", style: str = DEFAULT_STYLE
-) -> list[Example]:
+def parse_jsonl(lines: Iterable[str], *, source: str = "<lines>", style: str = DEFAULT_STYLE) -> list[Example]:
     """The tweets of JSONL lines; ``style`` is how raw text is tokenised, ``source`` stands in errors.
 
     A tweet without an id is called ``line-<n>``. A span may give ``start_char`` and
@@ -145,9 +143,7 @@ def _check_encodable(value: str, name: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise DataError(
-            f'wanted text as "{name}", got half a surrogate pair (character {error.start})'
-        ) from error
+        raise DataError(f'wanted text as "{name}", got half a surrogate pair (character {error.start})') from error
 
 
 def _tokens(value: object) -> tuple[str, ...]:
@@ -223,8 +219,7 @@ def format_record(example: Example, predictions: Mapping[str, Sequence[ScoredSpa
         record["spans"] = [_span_record(span, example.offsets) for span in example.spans]
     if predictions is not None:
         record["predictions"] = {
-            system: [_scored_record(scored, example) for scored in spans]
-            for system, spans in predictions.items()
+            system: [_scored_record(scored, example) for scored in spans] for system, spans in predictions.items()
         }
     line = json.dumps(record, ensure_ascii=False)
     _check_encodable(line, f"tweet {example.id!r}")

@@ -3,7 +3,7 @@
 The data sets were published as tokens, without raw text; their rules were read off the
 files (docs/tokenisation.md shows how, and how well they agree):
 
-- TWITTER-2017 splits at everything but letters: ``# NBA``, ``@ Sunny_Harbour``, ``I ' ll``,
+- TWITTER-2017 splits at everything but letters: ``# NBA``, ``@ Ann_Lee``, ``I ' ll``,
   ``5 th``; numbers keep a decimal part and a comma (``21,``), a few emoticons stay whole.
   It holds no URL.
 - TWITTER-2015 splits at white space, and at ``. , : ; ! ? " ' ( ) [ ] { } $ % + | ~ _ ^ =``
