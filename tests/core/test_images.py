@@ -89,7 +89,7 @@ def test_animations_show_their_first_frame(kind):
     assert near(open_image(data).getpixel((0, 0)), RED)
 
 
-@pytest.mark.parametrize(("side", "got"), [(20_000, "more"), (11_000, "11,000 x 11,000"), (7_000, "7,000 x 7,000")])
+@pytest.mark.parametrize(("side", "got"), [(20_000, "more"), (7_000, "7,000 x 7,000")])
 def test_a_bomb_is_refused_by_its_header(side, got):
     with pytest.raises(ImageError) as error:
         open_image(png(side, side, bytes(1000)), name="bomb.png")

@@ -187,7 +187,7 @@ def _unseen(tweets: Iterable[tuple[str, Example]]) -> Iterable[str]:
     for name, example in tweets:
         for i, token in enumerate(example.tokens):
             if all(unicodedata.category(character)[0] in "CMZ" for character in token):
-                yield f"{name} token {i} ({token!r})"
+                yield f"{name} token {i} ({token!a})"
 
 
 def _picture_rows(
