@@ -34,7 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
-    if BROWSER_REQUIRED and report.skipped and item.get_closest_marker("browser"):
+    skipped = report.skipped and not hasattr(report, "wasxfail")
+    if BROWSER_REQUIRED and skipped and item.get_closest_marker("browser"):
         report.outcome = "failed"
         report.longrepr = f"a browser is required (UMT_REQUIRE_BROWSER=1), but: {report.longrepr[2]}"
     return report
