@@ -33,7 +33,8 @@ data_app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
 app.add_typer(checkpoints_app, name="checkpoints")
 app.add_typer(data_app, name="data")
 
-out = Console(soft_wrap=True)
+# A pipe has no width of its own, and a table cut at 80 columns says nothing.
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True)
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
@@ -206,7 +207,11 @@ def data_stats(
 
     files = stats.read_files(path)
     if tokenisation:
-        tables = {"tokenisation": stats.tokenisation_rows(files)}
+        rows = stats.tokenisation_rows(files)
+        for row in rows:
+            pairs = "; ".join(f"{a} | {b} ({count})" for (a, b), count in row.pop("differences"))
+            out.print(f"{row['file']}, split in the file | by us (times): {pairs}", markup=False, highlight=False)
+        tables = {"tokenisation": rows}
     else:
         tables = {"statistics": stats.statistics_rows(files, _index(images))}
         tables |= {"Table 1 of the paper": rows} if (rows := stats.table1_rows(files)) else {}
