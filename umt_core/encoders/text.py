@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 WEIGHTS = "model.safetensors"
+_HUB_SECONDS = 10.0  # to wait for the hub's first answer
 _UNPACKED = (WEIGHTS, "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 _SHIFTED = {"mpnet", "roberta", "xlm-roberta"}  # their positions start after the padding id
 _WITH_POOLER = {"bert"} | _SHIFTED
@@ -75,9 +76,7 @@ class TextEncoder(nn.Module):
         self.model = model
         self.weights_sha256 = weights_sha256
         self.hidden_size: int = model.config.hidden_size
-        self.embedding_size: int = (
-            model.get_input_embeddings().get_parameter("weight").shape[1]
-        )  # width of ``extra``
+        self.embedding_size: int = model.get_input_embeddings().get_parameter("weight").shape[1]  # width of ``extra``
         self.max_length: int = _max_length(model.config)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, extra: Tensor | None = None) -> Tensor:
@@ -176,7 +175,7 @@ def _folder(name: str, *, weights: bool) -> Path:
         return folder
     if Path(name).is_dir():
         return Path(name)
-    return _hub_folder(name)
+    return _hub_folder(name, weights=weights)
 
 
 def _packaged(backbone: TextBackbone) -> Path:
@@ -207,9 +206,7 @@ def _special_tokens(folder: Path) -> dict[str, str]:
         with contextlib.suppress(OSError, ValueError):
             names |= json.loads(file.read_text(encoding="utf-8"))
     found = {kind: names.get(kind) for kind in _SPECIAL_TOKENS}
-    return {
-        kind: value["content"] if isinstance(value, dict) else value or "" for kind, value in found.items()
-    }
+    return {kind: value["content"] if isinstance(value, dict) else value or "" for kind, value in found.items()}
 
 
 def _convert_tokenizer(folder: Path) -> tuple[Tokenizer, dict[str, str]]:
@@ -224,19 +221,29 @@ def _convert_tokenizer(folder: Path) -> tuple[Tokenizer, dict[str, str]]:
             raise BackboneError(f"{folder}: cannot load its tokenizer: {_first_line(error)}") from error
 
 
-def _hub_folder(name: str) -> Path:
-    """Where the hub's client keeps an encoder, downloaded first if need be."""
-    from huggingface_hub import snapshot_download
+def _hub_folder(name: str, *, weights: bool) -> Path:
+    """Where the hub's client keeps an encoder; what it lacks is downloaded, in safetensors if it can be had."""
+    from huggingface_hub import HfApi, snapshot_download
 
-    wanted = ["config.json", "*token*.json", "vocab.*", "merges.txt", "bpe.codes"]
+    no_hub: Exception | None = None
     try:
-        folder = Path(snapshot_download(name, allow_patterns=[*wanted, "model*.safetensors*"]))
-        if not any(folder.glob("model*.safetensors")):
-            snapshot_download(name, allow_patterns="pytorch_model*.bin*")
+        HfApi().model_info(name, timeout=_HUB_SECONDS)  # snapshot_download itself would wait without end
     except Exception as error:  # no network, no such id, no rights: many classes of two libraries
+        no_hub = error
+
+    def fetch(*patterns: str) -> Path:
+        return Path(snapshot_download(name, allow_patterns=list(patterns), local_files_only=no_hub is not None))
+
+    try:
+        folder = fetch("config.json", "*token*.json", "vocab.*", "merges.txt", "bpe.codes")
+        if weights:
+            fetch("model*.safetensors*")
+            if not any(folder.glob("model*.safetensors")):
+                fetch("pytorch_model*.bin*")
+    except Exception as error:
         raise BackboneError(
             f"text encoder {name!r}: no such folder, and the Hugging Face hub did not give it "
-            f"({_first_line(error)}): give the path of a folder that holds it, or connect to the network"
+            f"({_first_line(no_hub or error)}): give the path of a folder that holds it, or connect to the network"
         ) from error
     return folder
 

@@ -53,9 +53,9 @@ class VisionEncoder(nn.Module):
     def pixels(self, image: Image.Image) -> Tensor:
         """What the net reads of an RGB picture: (3, 224, 224), float32."""
         square = _resize(image) if self.transform == "resize" else _released(image, self.seed)
-        mean, scale = np.array([self.mean, self.scale], np.float32)
-        values = (np.asarray(square, np.float32) - mean) / scale  # (224, 224, 3)
-        return torch.from_numpy(values.transpose(2, 0, 1).copy())
+        colours = torch.from_numpy(np.array(square)).permute(2, 0, 1).float()
+        mean, scale = torch.tensor([self.mean, self.scale])[..., None, None]
+        return (colours - mean) / scale
 
     @torch.no_grad()
     def forward(self, pixels: Tensor) -> Tensor:
