@@ -54,7 +54,7 @@ class SubwordTokenizer:
         """Subword ids of each token; a token without any subword (a zero-width space) is unknown.
 
         >>> load_tokenizer("minilm").encode_words(["Orleans", "", "snowboarding"])
-        [[5979], [100], [21145]]
+        [[5979], [100], [4586, 21172]]
         """
         try:
             encodings = self._tokenizer.encode_batch_fast(list(tokens), add_special_tokens=False)
