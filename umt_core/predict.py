@@ -249,7 +249,7 @@ class Predictor:
     def _probability(self, span: Span, tags: Sequence[str], encoded: Encoded, posterior: Posterior, row: int) -> float:
         ids = self.loaded.tagger.tag_set
         if self.loaded.tagger.settings.tagging == "word":
-            opening, inside = ids.id(tags[span.start]), ids.id(f"I-{span.label}")
+            opening, inside = ids.id(f"B-{span.label}"), ids.id(f"I-{span.label}")
             return posterior.span_probability(row, span.start, span.end, opening, inside)
         # On subwords an entity is broken up by X tags; its least certain word bounds it from above.
         marginals = posterior.marginals[row]

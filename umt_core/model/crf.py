@@ -101,27 +101,30 @@ class Posterior:
         """P(tag at a position): (batch, n, tags), 0 where masked."""
         return (self.forward + self.backward).softmax(dim=2) * self.mask.unsqueeze(2)
 
+    @torch.no_grad()
     def span_probability(self, row: int, start: int, end: int, opening: int, inside: int) -> float:
         """P(exactly the positions ``[start, end)`` of a tweet are one entity).
 
-        The entity opens with tag ``opening``, goes on with ``inside``, and what follows it is not
-        ``inside``. All tags are indices.
+        ``opening`` and ``inside`` are the indices of its B- and I- tags. The entity opens with B-, or
+        with an I- that continues nothing, goes on with I-, and no I- follows it.
         """
         crf, emissions = self.crf, self.emissions[row]
         length = int(self.mask[row].sum())
+        tags = torch.tensor([opening, inside], device=emissions.device)  # that the entity's position may have
         if start == 0:
-            score = crf.start_transitions[opening] + emissions[0, opening]
+            scores = crf.start_transitions[tags]  # (2,)
         else:
-            arriving = self.forward[row, start - 1] + crf.transitions[:, opening]  # (tags,)
-            score = arriving.logsumexp(0) + emissions[start, opening]
-        last = opening
+            arriving = self.forward[row, start - 1].unsqueeze(1) + crf.transitions[:, tags]  # (tags, 2)
+            arriving[tags, 1] = -torch.inf  # after these, an I- goes on with the entity before
+            scores = arriving.logsumexp(0)
+        scores = scores + emissions[start, tags]
         for i in range(start + 1, end):
-            score = score + crf.transitions[last, inside] + emissions[i, inside]
-            last = inside
+            scores = (scores + crf.transitions[tags, inside]).logsumexp(0, keepdim=True) + emissions[i, inside]
+            tags = tags[-1:]  # inside alone
         if end == length:
-            score = score + crf.end_transitions[last]
+            scores = scores + crf.end_transitions[tags]
         else:
-            leaving = crf.transitions[last] + emissions[end] + self.backward[row, end]  # (tags,)
-            leaving = leaving.index_fill(0, torch.tensor([inside], device=leaving.device), -torch.inf)
-            score = score + leaving.logsumexp(0)
-        return min(1.0, float((score - self.log_partition[row]).exp()))
+            leaving = crf.transitions[tags] + emissions[end] + self.backward[row, end]  # (1 or 2, tags)
+            leaving[:, inside] = -torch.inf
+            scores = scores + leaving.logsumexp(1)
+        return min(1.0, float((scores.logsumexp(0) - self.log_partition[row]).exp()))
