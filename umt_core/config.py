@@ -99,6 +99,7 @@ class TrainSettings(Settings):
     clip_norm: float = 1.0  # largest gradient norm
     average_decay: float = 0.0  # of a running average of the weights, which is what is kept; 0: none
     image_dropout: float = 0.0  # share of training tweets whose picture is withheld, so that none is known too
+    word_dropout: float = 0.0  # share of training words hidden as unknown, so that context and shape must do
     train_embeddings: bool = True  # False: word, position and segment embeddings stay as published
     seed: int = 0
 
@@ -115,6 +116,7 @@ class TrainSettings(Settings):
         self._check_range("clip_norm", 1e-6, 1e6)
         self._check_range("average_decay", 0, 0.99999)
         self._check_range("image_dropout", 0, 1)
+        self._check_range("word_dropout", 0, 0.9)
         self._check_range("seed", 0, 2**31 - 1)
 
 

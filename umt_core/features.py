@@ -129,6 +129,16 @@ class Batch:
         return Batch(**moved)
 
 
+def hide_words(batch: Batch, share: float, unk_id: int, rng: np.random.Generator) -> None:
+    """Replace a share of the words, whole, by the unknown subword; their shapes stay."""
+    hidden = torch.from_numpy(rng.random(batch.starts.shape) < share) & batch.word_mask  # (batch, words)
+    positions = torch.arange(batch.subwords.shape[1]).expand_as(batch.subwords).contiguous()
+    beyond = batch.starts.masked_fill(~batch.word_mask, batch.subwords.shape[1])
+    word = torch.searchsorted(beyond, positions, right=True) - 1  # (batch, subwords); -1 at [CLS]
+    inside = batch.mask & (word >= 0) & (positions < batch.mask.sum(1, keepdim=True) - 1)  # the last is [SEP]
+    batch.subwords[inside & hidden.gather(1, word.clamp(min=0))] = unk_id
+
+
 def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
     width = max(len(row) for row in rows)
     return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], dtype=torch.int64)

@@ -24,6 +24,7 @@ class TweetSet:
     examples: Sequence[Example]
     encoded: Sequence[Encoded]
     pad_id: int
+    unk_id: int
     tagging: str
     features: RegionFeatures | None = None  # None: the system reads text only
     channels: int = 0
@@ -71,6 +72,7 @@ def make_tweet_set(
         examples=examples,
         encoded=encode_examples(examples, tokenizer, settings.max_subwords),
         pad_id=tokenizer.pad_id,
+        unk_id=tokenizer.unk_id,
         tagging=settings.tagging,
         features=features if tagger.uses_image else None,
         channels=(channels or 0) if tagger.uses_image else 0,

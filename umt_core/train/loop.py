@@ -21,6 +21,7 @@ from umt_core.analysis.metrics import Scores, score_spans
 from umt_core.checkpoint import freeze_embeddings
 from umt_core.config import TrainSettings
 from umt_core.errors import DataError
+from umt_core.features import hide_words
 from umt_core.spans import tags_to_spans
 from umt_core.systems import Tagger
 from umt_core.tagging import TweetSet, tag_all
@@ -137,8 +138,7 @@ class Trainer:
         self.tagger.train()
         sums: dict[str, float] = {}
         for i, indices in enumerate(batches, start=1):
-            hide = (order.random(len(indices)) < self.settings.image_dropout).tolist()
-            losses = self._run_step(indices, hide)
+            losses = self._run_step(indices, order)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value
             if on_step:
@@ -153,8 +153,12 @@ class Trainer:
         means = {name: value / len(batches) for name, value in sums.items()}
         return Epoch(number, means, scores, time.perf_counter() - began, best)
 
-    def _run_step(self, indices: list[int], hide: list[bool]) -> dict[str, float]:
-        batch = self.train.batch(indices, targets=True, hide=hide).to(self.device)
+    def _run_step(self, indices: list[int], rng: np.random.Generator) -> dict[str, float]:
+        hide = (rng.random(len(indices)) < self.settings.image_dropout).tolist()
+        batch = self.train.batch(indices, targets=True, hide=hide)
+        if self.settings.word_dropout:
+            hide_words(batch, self.settings.word_dropout, self.train.unk_id, rng)
+        batch = batch.to(self.device)
         with self._autocast():
             losses = self.tagger(batch).losses
         self.scaler.scale(losses["total"]).backward()
