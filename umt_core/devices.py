@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-# Idle OpenMP threads that spin steal the cores from a neighbour: a forward took 8 times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import torch
 
 from umt_core.errors import ConfigError
