@@ -1,4 +1,4 @@
-"""Text files in and out: UTF-8, whole lines, never half a file."""
+"""Text files in and out (UTF-8, whole lines, never half a file), and where the cache is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import secrets
 from pathlib import Path
 
 from umt_core.errors import DataError
+
+
+def cache_dir() -> Path:
+    """Where what can be made again is kept: ``$UMT_CACHE``, else ``~/.cache/mner-workbench``."""
+    return Path(os.environ.get("UMT_CACHE") or Path.home() / ".cache" / "mner-workbench")
 
 
 def read_lines(path: str | Path) -> list[str]:

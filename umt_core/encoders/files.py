@@ -14,15 +14,11 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from umt_core.data.files import cache_dir as cache_dir
 from umt_core.data.files import write_text
 from umt_core.errors import BackboneError, DataError
 
 _RECENT_NS = 2_000_000_000  # a file this young may change again within one tick of the file system's clock
-
-
-def cache_dir() -> Path:
-    """Where what can be made again is kept: ``$UMT_CACHE``, else ``~/.cache/mner-workbench``."""
-    return Path(os.environ.get("UMT_CACHE") or Path.home() / ".cache" / "mner-workbench")
 
 
 def package_file(module: str, filename: str, *, install: str) -> Path:
