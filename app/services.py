@@ -99,14 +99,10 @@ def _inspections(
     return found
 
 
-def inspect(
-    chosen: Sequence[CheckpointInfo], example: Example, picture: Image.Image | None
-) -> dict[str, Inspection]:
+def inspect(chosen: Sequence[CheckpointInfo], example: Example, picture: Image.Image | None) -> dict[str, Inspection]:
     """What each tagger says of a tweet, by checkpoint name; the same question is computed once."""
     names = tuple(c.name for c in chosen)
-    return _inspections(
-        names, _sums(chosen), DEVICE, example.tokens, example.image, _example=example, _picture=picture
-    )
+    return _inspections(names, _sums(chosen), DEVICE, example.tokens, example.image, _example=example, _picture=picture)
 
 
 # --- tweets and pictures ------------------------------------------------------------------------
@@ -171,21 +167,11 @@ def picture_uri(image: str, _picture: Image.Image) -> str:
     return _webp_uri(small, quality=82)
 
 
-@st.cache_data(show_spinner=False)
-def gallery() -> list[dict[str, Any]]:
-    """What the gallery shows of each sample."""
-    items = []
-    for identifier, sample in samples().items():
-        thumbnail = sample_thumbnail(sample, THUMBNAIL_WIDTH)
-        items.append(
-            {
-                "id": identifier,
-                "text": sample_text(sample),
-                "kinds": list(sample.kind),
-                "thumbnail": None if thumbnail is None else _webp_uri(thumbnail, quality=60),
-            }
-        )
-    return items
+@st.cache_data(max_entries=400, show_spinner=False)
+def thumbnail_uri(sample: str) -> str | None:
+    """A sample's picture, small, as a data URI; drawn when it is first asked for."""
+    thumbnail = sample_thumbnail(samples()[sample], THUMBNAIL_WIDTH)
+    return None if thumbnail is None else _webp_uri(thumbnail, quality=60)
 
 
 def sample_text(sample: Sample) -> str:

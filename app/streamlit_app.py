@@ -1,13 +1,16 @@
 """The frame: page settings and the list of pages."""
 
 import os
+from pathlib import Path
 
 # Set before torch loads: spinning OpenMP threads make a forward many times slower beside a busy neighbour.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import streamlit as st
 
-st.set_page_config(page_title="MNER workbench", page_icon=":material/image_search:", layout="wide")
+st.set_page_config(page_title="MNER workbench", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
+# Streamlit leaves room above a page for a toolbar that we hide.
+st.html("<style>.stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3rem; max-width: 82rem; }</style>")
 st.navigation(
     [
         st.Page("views/inspect.py", title="Inspect", icon=":material/image_search:", default=True),

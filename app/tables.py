@@ -40,23 +40,20 @@ def entities(
         row: dict[str, object] = {
             "Entity": span.text(tuple(tokens)),
             "Type": span.label,
+            "Agreement": _agreement(len(holders), len(scores)),
             **{system: by_span.get(span) for system, by_span in scores.items()},
-            "Agreement": _agreement(holders, list(scores)),
         }
         if gold is not None:
             row[GOLD] = "yes" if span in gold else "no"
         rows.append(row)
-    columns = ["Entity", "Type", *scores, "Agreement", *([GOLD] if gold is not None else [])]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.astype(dict.fromkeys(scores, float))
+    columns = ["Entity", "Type", *([GOLD] if gold is not None else []), *scores, "Agreement"]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(scores, float))
 
 
-def _agreement(holders: Sequence[str], systems: Sequence[str]) -> str:
-    if len(holders) == len(systems):
-        return f"= all {len(systems)}" if len(systems) > 1 else "found"
-    if not holders:
-        return "≠ none of them"
-    return f"≠ {len(holders)} of {len(systems)}: {', '.join(holders)}"
+def _agreement(holders: int, systems: int) -> str:
+    if holders == systems:
+        return f"= all {systems}"
+    return f"≠ {holders} of {systems}" if holders else "≠ none"
 
 
 def difference_lines(tokens: Sequence[str], found: Sequence[Difference]) -> list[tuple[str, str]]:
@@ -79,6 +76,15 @@ def _reading(span: Span, difference: Difference, tokens: Sequence[str]) -> str:
 
 def _and(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def notice_lines(inspections: Sequence[Inspection]) -> list[str]:
+    """Each notice once, after the systems that give it."""
+    systems: dict[str, list[str]] = {}
+    for inspection in inspections:
+        for notice in inspection.prediction.notices:
+            systems.setdefault(notice, []).append(system_title(inspection.system))
+    return [f"{_and(titles)}: {notice}" for notice, titles in systems.items()]
 
 
 def top_blocks(row: np.ndarray, count: int = 10) -> pd.DataFrame:
@@ -142,6 +148,14 @@ def esd(inspection: Inspection) -> list[tuple[str, float]]:
         return []
     column = {tag: i for i, tag in enumerate(inspection.esd_tags)}
     return [(t, float(inspection.esd_marginals[i, column[t]])) for i, t in enumerate(inspection.esd_decoded)]
+
+
+def type_spread(inspection: Inspection) -> float:
+    """The most that the conversion matrix gives to one type over another for an ESD tag; 0: it is uniform."""
+    if inspection.conversion is None:
+        return 0.0
+    kinds = [[i for i, tag in enumerate(inspection.tags) if tag.startswith(f"{p}-")] for p in "BI"]
+    return float(max(np.ptp(inspection.conversion[:, columns], axis=1).max() for columns in kinds))
 
 
 def run_facts(infos: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -52,9 +52,7 @@ def view(
     read = max((len(i.marginals) for i in found.values()), default=0)
     spans = [s.span for i in reversed(list(found.values())) for s in i.prediction.spans]
     default = spans[0].start if spans else 0
-    return View(
-        doc, example, picture, image, found, read, state.word(len(example.tokens), default), state.block()
-    )
+    return View(doc, example, picture, image, found, read, state.word(len(example.tokens), default), state.block())
 
 
 def tracks(view: View) -> None:
@@ -63,7 +61,7 @@ def tracks(view: View) -> None:
     if view.block is not None and (choice := state.attention_choice(view.lookers)) is not None:
         map_, head, title = choice
         shares = list(attention.weights(view.lookers[title], map_, head)[:, view.block])
-        shares += [0.0] * (len(view.example.tokens) - len(shares))
+        shares += [0.0] * (len(view.example.tokens) - len(shares))  # of words that were not read
     spans = {title: [s.span for s in found.prediction.spans] for title, found in view.found.items()}
     tracks_component.show(
         view.doc,
@@ -72,6 +70,7 @@ def tracks(view: View) -> None:
         gold=view.example.spans,
         esd=[] if view.esd is None else tables.esd(view.esd),
         differences=differences(spans),
+        read=view.read,
         chosen=view.word,
         shares=shares,
     )

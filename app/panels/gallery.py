@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import streamlit as st
 
 from app import services, state
 from app.panels.component import component
+from umt_core.data.samples import Sample
 
 _GALLERY = component("gallery")
+PER_PAGE = 15
 
 
 @st.dialog("Sample tweets", width="large")
 def choose() -> None:
     """Lets the reader open a sample."""
-    items = services.gallery()
-    kinds = sorted({kind for item in items for kind in item["kinds"]})
+    samples = services.samples()
+    kinds = sorted({kind for sample in samples.values() for kind in sample.kind})
     wanted = st.pills("Kind", kinds, selection_mode="multi", key=state.Key.KINDS)
-    shown = [item for item in items if set(wanted or ()) <= set(item["kinds"])]
-    st.caption(f"{len(shown)} of {len(items)} tweets, written for this project, with gold labels")
+    matching = [sample for sample in samples.values() if set(wanted or ()) <= set(sample.kind)]
+    st.caption(f"{len(matching)} of {len(samples)} tweets, written for this project, with gold labels")
+    if not matching:
+        return
+    pages = math.ceil(len(matching) / PER_PAGE)
+    # The key holds the filter: another choice of kinds starts at its first page.
+    page = st.pagination(pages, key=f"{state.Key.GALLERY}_{'_'.join(sorted(wanted or ()))}") if pages > 1 else 1
     picked = _GALLERY(
         key=state.Key.GALLERY,
-        data={"items": shown, "current": state.request().sample},
+        data={
+            "items": [_card(sample) for sample in matching[(page - 1) * PER_PAGE : page * PER_PAGE]],
+            "current": state.request().sample,
+        },
         on_picked_change=lambda: None,
     ).picked
-    if isinstance(picked, Mapping) and picked.get("id") in services.samples():
+    if isinstance(picked, Mapping) and picked.get("id") in samples:
         state.ask_for_sample(picked["id"])
         st.rerun()
+
+
+def _card(sample: Sample) -> dict[str, object]:
+    return {
+        "id": sample.example.id,
+        "text": services.sample_text(sample),
+        "kinds": sample.kind,
+        "thumbnail": services.thumbnail_uri(sample.example.id),
+    }

@@ -1,7 +1,7 @@
 // The picture with its 7 x 7 blocks over it, each a button coloured by its weight.
 const SIZE = 7;
 // From clear to dark red to yellow: lightness rises with the weight, so that it reads without hue too.
-const STOPS = [[20, 12, 40, .5], [130, 20, 60, .55], [225, 90, 10, .62], [255, 225, 90, .72]];
+const STOPS = [[20, 12, 40, .5], [130, 20, 60, .55], [225, 90, 10, .56], [255, 225, 90, .6]];
 
 function heat(t) {
   const x = Math.min(Math.max(t, 0), 1) * (STOPS.length - 1), k = Math.min(Math.floor(x), STOPS.length - 2);

@@ -18,7 +18,7 @@ function bar(track, span, i, colours) {
   const name = element("span", i === span.start ? "name" : "name again");
   if (i > span.start) name.append("… ");  // only shown where the span goes on in a new line
   name.append(element("b", "", span.label));
-  if (span.p !== null) name.append(element("span", "p", span.p));
+  if (span.p !== null && i === span.start) name.append(element("span", "p", span.p));
   cell.append(shape, name);
   cell.title = `${track.title}: ${span.label}${span.p === null ? "" : ", probability " + span.p}`;
   return cell;
@@ -83,7 +83,7 @@ function labels(data) {
     node.append(line);
   };
   row("", "var(--word)");
-  if (data.shares) row("looked at by block", "1rem", true);
+  if (data.shares) row("At block", "1rem", true);
   for (const track of data.tracks) row(track.title, "var(--track)", track.gold);
   if (data.esd.length) row(data.esdTitle, "var(--esd)", true);
   if (data.differences.length) row("Differences", "var(--diff)", true);

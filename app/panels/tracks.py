@@ -10,7 +10,7 @@ from app.panels.component import component
 from umt_core.analysis.agreement import Difference
 from umt_core.schema import ScoredSpan, Span
 
-SHOWN_WORDS = 400  # a longer text would be a wall; the taggers read fewer
+TAIL = 20  # words drawn of what the taggers did not read: enough to see where they stopped
 _TRACKS = component("tracks")
 _KINDS = {"type": "type", "extent": "extent", "type and extent": "both", "found": "found"}
 
@@ -23,14 +23,18 @@ def show(
     gold: Sequence[Span] | None,
     esd: Sequence[tuple[str, float]],
     differences: Sequence[Difference],
+    read: int,
     chosen: int,
     shares: Sequence[float] | None,
 ) -> None:
-    """Draws the tracks. ``found``: by a system's title; ``shares``: of a chosen block, one a word.
+    """Draws the tracks.
+
+    ``found`` goes from a system's title to its spans, ``read`` counts the words that the taggers
+    read, ``shares`` says how much each word has of a chosen block.
 
     The chosen word arrives in ``state`` before the next run.
     """
-    words = tokens[:SHOWN_WORDS]
+    words = tokens[: read + TAIL]
     hidden = len(tokens) - len(words)
     tracks = [
         {
@@ -51,13 +55,13 @@ def show(
             "rightToLeft": _right_to_left(words),
             "tracks": tracks,
             "esd": [(tag, f"{p:.2f}") for tag, p in esd[: len(words)]],
-            "esdTitle": "UMT spans (ESD)",
+            "esdTitle": "ESD (UMT)",
             "differences": [_difference(d) for d in differences if d.end <= len(words)],
             "sentences": tables.difference_lines([markup.visible(t) for t in tokens], differences),
             "chosen": chosen,
             "shares": None if shares is None else [round(float(s), 5) for s in shares],
             "colours": dict(markup.TYPE_COLOURS),
-            "more": f"… and {hidden:,} more words, not drawn here" if hidden else "",
+            "more": f"… and {hidden:,} more words, not drawn: no tagger reads them" if hidden else "",
         },
         on_word_change=lambda: state.take_choice(state.Key.TRACKS, "word", state.Key.WORD, doc),
     )

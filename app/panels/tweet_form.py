@@ -16,6 +16,7 @@ from umt_core.data.images import MAX_BYTES
 from umt_core.errors import ImageError
 
 _PASTE = component("paste")
+PREVIEW_WIDTH = 150  # pixels
 TYPES = ["jpg", "jpeg", "png", "webp", "gif"]
 
 
@@ -67,7 +68,7 @@ def _picture() -> None:
     with suppress(ImageError):  # the page says what is wrong with it
         picture = services.picture(request)
         if picture is not None:
-            preview.image(services.picture_uri(name, picture), alt="The tweet's picture")
+            preview.image(services.picture_uri(name, picture), alt="The tweet's picture", width=PREVIEW_WIDTH)
     if request.sample is not None:
         st.checkbox("Keep this picture when I edit the text", key=state.Key.KEEP, persist_state="session")
     else:

@@ -11,9 +11,9 @@ from app.panels.findings import View
 from umt_core.explain import attention as maps
 from umt_core.schema import GRID, Inspection
 
-NOT_PROOF = (
-    "Attention shows where a layer looked, not why the tagger decided: it is a hint to check, no proof."
-)
+UNIFORM_WITHIN = 1e-3  # half precision rounds the matrix's entries by less
+
+NOT_PROOF = "Attention shows where a layer looked, not why the tagger decided: it is a hint to check, no proof."
 GATE_IS_NOT_ALL = (
     "A gate of 0 does not take the picture away: it only closes Q (word → block). "
     "The picture still reaches the word through A (word → text-aware block)."
@@ -22,10 +22,11 @@ ESD_MOVES_BOUNDARIES = (
     "The conversion matrix is uniform: it gives B to all four types alike, and I likewise. "
     "So the span detector can move boundaries and never favours a type."
 )
-NO_PICTURE = (
-    "This tweet has no picture, so MT and UMT read 49 zero blocks: attention over blocks that are all alike "
-    "is even and says nothing. The gate is still computed. BERT-CRF reads text only and is not concerned."
+ESD_FAVOURS_TYPES = (
+    "Training moved the conversion matrix away from uniform: one ESD tag gives up to {:.3f} more to one type "
+    "than to another, for each point of its score. So the span detector can favour a type here."
 )
+NO_PICTURE = "No picture: the map is even over 49 zero blocks and says nothing. The gate is still computed."
 
 
 def word_name(view: View) -> str:
@@ -34,12 +35,15 @@ def word_name(view: View) -> str:
 
 def attention(view: View) -> None:
     """The map over the picture for the chosen word, with its checks and its table."""
-    st.subheader(f"Where {word_name(view)} looks", anchor=False)
     lookers = view.lookers
+    choice = state.attention_choice(lookers)
+    from_blocks = choice is not None and not choice[0].rows_are_words
+    st.subheader(
+        f"{'Blocks that look at' if from_blocks else 'Where the model looks for'} {word_name(view)}", anchor=False
+    )
     if not lookers:
         st.text("BERT-CRF reads text only. Choose MT or UMT in the sidebar to see where they look.")
         return
-    choice = state.attention_choice(lookers)
     if choice is None or view.word >= view.read:
         st.text(f"The taggers read the first {view.read} words only; this one came after them.")
         return
@@ -64,7 +68,7 @@ def attention(view: View) -> None:
     row = weights[view.word]
     overlay.show(view.doc, view.image or "", view.picture, map_, row, view.block)
     if view.picture is None:
-        st.info(NO_PICTURE)
+        st.caption(NO_PICTURE)
     else:
         size = f"{view.picture.width} × {view.picture.height}"
         st.caption(f"Shown in its proportions ({size}); the model saw it resized to 224 × 224.")
@@ -93,9 +97,7 @@ def _tables(view: View, map_: maps.AttentionMap, weights: np.ndarray) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**Words at the block in row {row}, column {column}**")
             st.button("Clear", on_click=state.clear_block, type="tertiary")
-        table = tables.words_of_block(
-            [markup.visible(t) for t in view.example.tokens], weights[:, view.block]
-        )
+        table = tables.words_of_block([markup.visible(t) for t in view.example.tokens], weights[:, view.block])
         st.dataframe(
             table,
             hide_index=True,
@@ -161,7 +163,8 @@ def contributions(view: View) -> None:
             alt="Scores of each tag by part; the table has the numbers",
         )
         st.markdown(_esd_line(inspection, view.word))
-        st.caption(ESD_MOVES_BOUNDARIES)
+        spread = tables.type_spread(inspection)
+        st.caption(ESD_FAVOURS_TYPES.format(spread) if spread > UNIFORM_WITHIN else ESD_MOVES_BOUNDARIES)
     with right:
         number = st.column_config.NumberColumn(format="%.2f")
         st.dataframe(

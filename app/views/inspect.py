@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from app import markup, services, state
+from app import markup, services, state, tables
 from app.panels import findings, sidebar, tweet_form, word_detail
 from umt_core.errors import UmtError
 from umt_core.labels import LABEL_NAMES
@@ -14,9 +14,7 @@ samples = services.samples()
 state.start({i: services.sample_text(sample) for i, sample in samples.items()}, services.opening_sample())
 
 st.title("Inspect a tweet", anchor=False)
-st.caption(
-    "What three taggers read in a tweet and its picture, where they look, and how far they trust the picture."
-)
+st.caption("What three taggers read in a tweet and its picture, where they look, and how far they trust the picture.")
 if complaint := state.complaint():
     st.warning(complaint)
 chosen = sidebar.choose()
@@ -41,8 +39,8 @@ except UmtError as error:
     st.error(markup.plain(str(error)))
     st.stop()
 
-for notice in dict.fromkeys(n for found in inspections.values() for n in found.prediction.notices):
-    st.info(markup.plain(notice))
+for line in tables.notice_lines(list(inspections.values())):
+    st.info(markup.plain(line))
 
 
 @st.fragment
@@ -51,7 +49,7 @@ def results() -> None:
     st.html(markup.legend(LABEL_NAMES))
     view = findings.view(example, picture, services.picture_name(request), inspections)
     findings.tracks(view)
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([5, 6], gap="large")
     with left:
         word_detail.attention(view)
     with right:

@@ -93,9 +93,12 @@ def fabricate(name: str, example: Example, has_image: bool) -> Inspection:
     esd = rng.normal(size=(n, len(WORD_ESD_TAGS))).astype(np.float32)
     for i, tag in enumerate(tags):
         esd[i, WORD_ESD_TAGS.id(esd_tag(tag))] += 4
-    converted = esd @ np.array(conversion_matrix(WORD_ESD_TAGS, WORD_TAGS), dtype=np.float32)
+    conversion = np.array(conversion_matrix(WORD_ESD_TAGS, WORD_TAGS), dtype=np.float32)
+    converted = esd @ conversion
     umt, looks = system == "umt-bert-crf", system != "bert-crf"
-    notices = () if len(example.tokens) <= LONGEST else (f"Only the first {LONGEST} words were read.",)
+    notices = () if len(example.tokens) <= LONGEST else (f"read the first {LONGEST} words",)
+    if looks and not has_image:
+        notices += ("no picture: 49 blocks of zeros",)
     prediction = Prediction(
         example.id,
         example.tokens,
@@ -127,6 +130,7 @@ def fabricate(name: str, example: Example, has_image: bool) -> Inspection:
         esd_decoded=tuple(esd_tag(tag) for tag in tags) if umt else (),
         main_emissions=main if umt else None,
         converted_esd=converted if umt else None,
+        conversion=conversion if umt else None,
     )
 
 

@@ -1,0 +1,55 @@
+"""Reading the three attention maps."""
+
+import math
+
+import numpy as np
+import pytest
+
+from umt_core.errors import ConfigError
+from umt_core.explain import attention
+from umt_core.schema import REGIONS, Inspection, Prediction
+
+
+def make_inspection(**arrays):
+    nothing = np.zeros((2, 9), np.float32)
+    return Inspection(
+        "umt-bert-crf",
+        "x/umt-bert-crf",
+        Prediction("1", ("a", "b"), (), ("O", "O")),
+        (),
+        nothing,
+        nothing,
+        True,
+        **arrays,
+    )
+
+
+def test_a_map_is_read_with_words_first_whatever_side_asks():
+    word_to_block = np.arange(2 * 2 * REGIONS, dtype=np.float32).reshape(2, 2, REGIONS)
+    block_to_word = np.arange(2 * REGIONS * 2, dtype=np.float32).reshape(2, REGIONS, 2)
+    inspection = make_inspection(word_to_block=word_to_block, block_to_word=block_to_word)
+    one_way = attention.weights(inspection, attention.get_map("word_to_block"), head=1)
+    other_way = attention.weights(inspection, attention.get_map("block_to_word"), head=0)
+    assert one_way[1, 3] == word_to_block[1, 1, 3]
+    assert other_way[1, 3] == block_to_word[0, 3, 1]
+
+
+def test_without_a_head_the_heads_are_averaged():
+    maps = np.stack([np.full((2, REGIONS), 0.25), np.full((2, REGIONS), 0.75)]).astype(np.float32)
+    inspection = make_inspection(word_to_image_aware_block=maps)
+    assert (attention.weights(inspection, attention.get_map("word_to_image_aware_block")) == 0.5).all()
+
+
+def test_a_map_or_head_that_is_not_there_is_named():
+    inspection = make_inspection(word_to_block=np.zeros((2, 2, REGIONS), np.float32))
+    with pytest.raises(ConfigError, match="head from 1 to 2, got 5"):
+        attention.weights(inspection, attention.get_map("word_to_block"), head=4)
+    with pytest.raises(ConfigError, match="block → word"):
+        attention.weights(inspection, attention.get_map("block_to_word"))
+    with pytest.raises(ConfigError, match="'sideways'"):
+        attention.get_map("sideways")
+
+
+def test_entropy_is_that_of_the_definition():
+    row = np.array([0.5, 0.25, 0.25, 0.0])
+    assert attention.entropy(row) == pytest.approx(1.5 * math.log(2))

@@ -1,0 +1,156 @@
+"""The Inspect page as Streamlit runs it, with fabricated models: what appears, and what a session keeps."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from umt_core.data.samples import OPENING_SAMPLE, load_samples
+
+ENTRY = Path(__file__).resolve().parents[2] / "app" / "streamlit_app.py"
+TWEET = "Taylor sings in Berlin"
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("UMT_BACKEND", "tests.ui.fake")
+    return AppTest.from_file(str(ENTRY), default_timeout=60)
+
+
+def texts(page: AppTest) -> str:
+    """All lines of the page but the tweet box."""
+    kinds = ("title", "subheader", "caption", "markdown", "info", "warning", "error", "text")
+    return "\n".join(element.value for kind in kinds for element in page.get(kind))
+
+
+def picture_bytes(format: str = "PNG") -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (30, 20), "teal").save(buffer, format)
+    return buffer.getvalue()
+
+
+def component_data(page: AppTest, key: str) -> dict:
+    """What a component of ours was given to draw."""
+    (element,) = [e for e in page.get("bidi_component") if key in e.proto.id]
+    data: dict = json.loads(element.proto.json)
+    return data
+
+
+def test_it_opens_on_a_sample_that_is_analysed(page):
+    page.run()
+    sample = next(s for s in load_samples() if s.example.id == OPENING_SAMPLE)
+    assert not page.exception
+    assert page.text_area[0].value == sample.example.text
+    tracks = component_data(page, "tracks")
+    assert tracks["words"] == list(sample.example.tokens)
+    assert [track["title"] for track in tracks["tracks"]] == ["Gold", "BERT-CRF", "MT", "UMT"]
+    assert page.query_params["sample"] == OPENING_SAMPLE
+
+
+def test_an_own_tweet_is_read_without_the_samples_picture_and_stays_out_of_the_link(page):
+    page.run()
+    page.text_area[0].set_value(TWEET).run()
+    assert component_data(page, "tracks")["words"] == TWEET.split()
+    assert "no picture" in texts(page)
+    assert component_data(page, "overlay")["image"] is None
+    assert not page.query_params
+
+
+def test_the_samples_picture_stays_where_the_reader_says_so(page):
+    page.run()
+    page.checkbox[0].check().run()
+    page.text_area[0].set_value(TWEET).run()
+    assert component_data(page, "overlay")["image"].startswith("data:image/webp")
+
+
+def test_an_uploaded_picture_is_shown_and_can_be_taken_away(page):
+    page.run()
+    page.text_area[0].set_value(TWEET).run()
+    page.get("file_uploader")[0].set_value(("photo.png", picture_bytes(), "image/png")).run()
+    assert component_data(page, "overlay")["ratio"] == 1.5
+    assert component_data(page, "overlay")["image"] is not None
+    next(b for b in page.button if b.label == "Remove picture").click().run()
+    assert component_data(page, "overlay")["image"] is None
+
+
+def test_a_file_that_is_no_picture_gives_one_line_with_its_name(page):
+    page.run()
+    page.get("file_uploader")[0].set_value(("holiday.jpg", b"just text", "image/jpeg")).run()
+    assert not page.exception
+    (error,) = page.error
+    assert "holiday.jpg" in error.value.replace("\\", "")
+    assert "\n" not in error.value
+    assert not [e for e in page.get("bidi_component") if "tracks" in e.proto.id]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\t"])
+def test_a_blank_tweet_asks_for_one(page, text):
+    page.run()
+    page.text_area[0].set_value(text).run()
+    assert not page.exception
+    assert [i.value for i in page.info] == ["Type or paste a tweet to see its entities."]
+
+
+STRANGE = {
+    "emoji": "🎉🔥👩‍👩‍👧",
+    "zero width": "\u200b\u200d\ufeff",
+    "right to left": "مرحبا من القاهرة",
+    "markup": "<script>alert(1)</script> & <b>",
+    "control": "a\u202eb \x00 c",
+    "10,000 words": "Paris " * 10_000,
+}
+
+
+@pytest.mark.parametrize("text", STRANGE.values(), ids=STRANGE)
+def test_strange_tweets_break_nothing(page, text):
+    page.run()
+    page.text_area[0].set_value(text).run()
+    assert not page.exception
+    assert not page.error
+    assert len(component_data(page, "tracks")["words"]) <= 100
+
+
+def test_a_long_tweet_says_how_far_it_was_read(page):
+    page.run()
+    page.text_area[0].set_value("Paris " * 10_000).run()
+    assert "BERT\\-CRF, MT and UMT\\: read the first 60 words" in page.info[0].value
+    assert "9,920 more words" in component_data(page, "tracks")["more"]
+
+
+def test_a_link_restores_the_view(page):
+    sample = next(s for s in load_samples() if len(s.example.tokens) > 3 and s.example.id != OPENING_SAMPLE)
+    for name, value in {
+        "sample": sample.example.id,
+        "word": "2",
+        "map": "block_to_word",
+        "head": "3",
+        "system": "MT",
+    }.items():
+        page.query_params[name] = value
+    page.run()
+    assert component_data(page, "tracks")["chosen"] == 2
+    assert page.selectbox(key="head").value == 3
+    assert component_data(page, "overlay")["title"] == "block → word"
+    assert page.session_state["system"] == "MT"
+    assert page.query_params["word"] == "2"
+
+
+def test_a_link_to_nowhere_opens_the_first_sample_and_says_so(page):
+    page.query_params["sample"] = "<b>nowhere</b>"
+    page.run()
+    assert not page.exception
+    assert len(page.warning) == 1
+    assert page.query_params["sample"] == OPENING_SAMPLE
+
+
+def test_without_a_tagger_that_looks_nothing_claims_to(page):
+    page.run()
+    page.button_group(key="systems_twitter2017").set_value(["bert-crf"]).run()
+    assert not page.exception
+    assert "BERT-CRF reads text only" in texts(page)
+    assert not [e for e in page.get("bidi_component") if "overlay" in e.proto.id]
