@@ -70,8 +70,8 @@ def predict(
                 notices[notice] = notices.get(notice, 0) + 1
     write_jsonl(output, examples, predictions)
     for notice, count in sorted(notices.items(), key=lambda row: -row[1])[:10]:
-        err.print(f"{count} x {notice}", markup=False, highlight=False)
-    err.print(f"{len(examples)} tweets written to {output}", markup=False, highlight=False)
+        _say(f"{count} x {notice}")
+    _say(f"{len(examples)} tweets written to {output}")
 
 
 @app.command()
@@ -168,7 +168,7 @@ def train(
     with _progress() as bar, _Interrupts() as interrupted:
         manifest = run_job(job, _TrainingView(bar, settings.epochs, interrupted), fresh=fresh)
     if manifest is None:
-        err.print(f"stopped; the same command goes on from the last whole epoch in {output}", markup=False)
+        _say(f"stopped; the same command goes on from the last whole epoch in {output}")
         raise typer.Exit(130)
     figures = ", ".join(f"{split} F1 {100 * scores['f1']:.2f}" for split, scores in manifest.scores.items())
     out.print(f"{output}: epoch {manifest.epoch}, {figures}", markup=False, highlight=False)
@@ -269,13 +269,13 @@ class _TrainingView(Watcher):
     def epoch(self, epoch: Epoch) -> None:
         star = " (best so far)" if epoch.best else ""
         line = f"epoch {epoch.number}: dev F1 {100 * epoch.scores.overall.f1:.2f}{star}, {epoch.seconds:.0f} s"
-        err.print(line, markup=False, highlight=False)
+        _say(line)
 
     def should_stop(self) -> bool:
         return self.interrupted()
 
     def note(self, text: str) -> None:
-        err.print(text, markup=False, highlight=False)
+        _say(text)
 
     def features(self, done: int, total: int) -> None:
         if self.features_task is None:
@@ -330,6 +330,11 @@ def _assignments(texts: Iterable[str]) -> dict[str, Any]:
     return values
 
 
+def _say(text: str) -> None:
+    """One line on stderr, whatever the text holds and however wide the terminal is."""
+    err.print(" ".join(text.splitlines()), markup=False, highlight=False, soft_wrap=True)
+
+
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=err, transient=True)
@@ -368,24 +373,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(app(args=arguments, standalone_mode=False) or 0)
     except UmtError as error:
-        err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        _say(f"error: {error}")
         return 2
     except typer.Exit as done:
         return done.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        err.print("stopped", markup=False)
+        _say("stopped")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left; say no more
         return 0
     except Exception as error:
         if hasattr(error, "format_message"):  # the command line itself was wrong
-            err.print(f"error: {error.format_message()}", markup=False, highlight=False, soft_wrap=True)
+            _say(f"error: {error.format_message()}")
             return 2
         if os.environ.get("UMT_DEBUG"):
             raise
-        line = f"error: {type(error).__name__}: {error} (a fault of ours; UMT_DEBUG=1 shows where)"
-        err.print(line.replace("\n", " "), markup=False, highlight=False, soft_wrap=True)
+        _say(f"error: {type(error).__name__}: {error} (a fault of ours; UMT_DEBUG=1 shows where)")
         return 2
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from umt_core.config import ModelSettings
 from umt_core.encoders.text import TextEncoder
+from umt_core.errors import ConfigError
 from umt_core.features import SHAPES, Batch
 from umt_core.labels import (
     SUBWORD_ESD_TAGS,
@@ -53,6 +54,9 @@ class Tagger(nn.Module):
     """A system: ``forward(batch) -> Output``, ``decode(output) -> tags``.
 
     Subclasses set ``name``, ``uses_image`` and ``uses_esd``, add their parts and write ``forward``.
+
+    Raises:
+        ConfigError: ``max_subwords`` is more than the encoder has positions for.
     """
 
     name: ClassVar[str]
@@ -61,6 +65,10 @@ class Tagger(nn.Module):
 
     def __init__(self, settings: ModelSettings, encoder: TextEncoder) -> None:
         super().__init__()
+        if settings.max_subwords > encoder.max_length:
+            raise ConfigError(
+                f"setting max_subwords: {encoder.name} reads at most {encoder.max_length}, got {settings.max_subwords}"
+            )
         self.settings = settings
         words = settings.tagging == "word"
         self.tag_set: TagSet = WORD_TAGS if words else SUBWORD_TAGS
