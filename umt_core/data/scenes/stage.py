@@ -14,6 +14,7 @@ def concert(c: Canvas, variant: int, words: str) -> None:
     )[(variant - 1) % 3]
     w = c.width
     c.gradient(night, mix(night, haze, 0.5), haze, mix(haze, warm, 0.55), height=330)
+    c.gradient(mix(night, haze, 0.4), night, y=330)
     c.glow(w / 2, 300, 330, warm, 0.8)
     c.glow(w * 0.15, 260, 220, cool, 0.35)
     c.glow(w * 0.85, 260, 220, cool, 0.35)
@@ -35,9 +36,11 @@ def concert(c: Canvas, variant: int, words: str) -> None:
     c.line([(368, 306), (380, 258)], "#0d0a14", 2)
     c.disc(262, 258, 20, "#d9a441", 4)
     c.disc(380, 258, 20, "#d9a441", 4)
-    _player(c, 320, 318, 104, "#07050c", warm, guitar=False)
-    _player(c, 170, 326, 112, "#07050c", cool, guitar=True)
-    _player(c, 470, 326, 112, "#07050c", cool, guitar=True)
+    for x, tone in ((168, cool), (320, warm), (472, cool)):  # their light on the floor
+        c.disc(x, 350, 70, tone + "30", 11)
+    _player(c, 320, 348, 142, "#07050c", warm, guitar=False)
+    _player(c, 168, 352, 140, "#07050c", cool, guitar=True)
+    _player(c, 472, 352, 140, "#07050c", cool, guitar=True)
     c.box(30, 258, 54, 64, "#0d0a14", 4)
     c.box(w - 84, 258, 54, 64, "#0d0a14", 4)
     for x in (57, w - 57):
@@ -60,20 +63,24 @@ def _player(c: Canvas, x: float, y: float, height: float, body: str, rim: str, *
         )  # fmt: skip
         c.line([(x - 0.5 * u + dx, y - 4.8 * u), (x - 1.1 * u + dx, y)], colour, 0.95 * u)
         c.line([(x + 0.5 * u + dx, y - 4.8 * u), (x + 1.1 * u + dx, y)], colour, 0.95 * u)
+    c.disc(x, y - 9.6 * u, 0.85 * u, body, 0.75 * u)  # hair
     if guitar:
-        c.line([(x - 1.2 * u, y - 7.2 * u), (x - 2 * u, y - 5.6 * u), (x - 0.6 * u, y - 5.2 * u)], body, 0.7 * u)
-        c.line([(x - 1.2 * u, y - 5.0 * u), (x + 3.6 * u, y - 6.9 * u)], "#3a2415", 0.3 * u)
-        c.disc(x - 0.9 * u, y - 5.1 * u, 1.25 * u, rim, 0.95 * u)
-        c.disc(x - 0.9 * u, y - 5.1 * u, 0.4 * u, body)
-        c.line([(x + 1.2 * u, y - 7.2 * u), (x + 2.3 * u, y - 6.2 * u)], body, 0.7 * u)
+        wood = mix(rim, "#30100a", 0.25)
+        c.line([(x - 1.2 * u, y - 7.2 * u), (x - 2.1 * u, y - 5.7 * u), (x - 0.7 * u, y - 5.3 * u)], body, 0.7 * u)
+        c.line([(x - 1.0 * u, y - 4.9 * u), (x + 4.2 * u, y - 7.3 * u)], "#c9a06a", 0.28 * u)
+        c.line([(x + 4.0 * u, y - 7.2 * u), (x + 4.7 * u, y - 7.5 * u)], "#2a1a10", 0.5 * u)
+        c.disc(x - 1.2 * u, y - 4.8 * u, 1.15 * u, wood, u)
+        c.disc(x + 0.1 * u, y - 5.4 * u, 0.85 * u, wood, 0.75 * u)
+        c.disc(x - 0.7 * u, y - 5.0 * u, 0.36 * u, body)
+        c.line([(x - 1.7 * u, y - 4.5 * u), (x - 0.2 * u, y - 5.2 * u)], "#ffffff80", 0.1 * u)
+        c.line([(x + 1.2 * u, y - 7.3 * u), (x + 2.2 * u, y - 5.8 * u), (x + 2.4 * u, y - 6.5 * u)], body, 0.65 * u)
     else:
-        c.line([(x + 1.2 * u, y - 7.3 * u), (x + 2.6 * u, y - 9.6 * u)], body, 0.7 * u)
-        c.line(
-            [(x - 1.2 * u, y - 7.3 * u), (x - 1.3 * u, y - 8.6 * u), (x - 0.4 * u, y - 8.8 * u)],
-            body,
-            0.6 * u,
-        )
-        c.line([(x - 0.5 * u, y), (x - 0.5 * u, y - 8.7 * u)], "#1a1a22", 0.18 * u)
+        c.line([(x + 1.2 * u, y - 7.3 * u), (x + 2.0 * u, y - 8.6 * u), (x + 2.4 * u, y - 10.6 * u)], body, 0.65 * u)
+        c.disc(x + 2.4 * u, y - 10.8 * u, 0.42 * u, body)
+        c.line([(x - 1.2 * u, y - 7.3 * u), (x - 2.1 * u, y - 7.0 * u), (x - 1.3 * u, y - 8.3 * u)], body, 0.65 * u)
+        c.line([(x - 1.3 * u, y), (x - 1.3 * u, y - 8.6 * u)], "#9a93a8", 0.14 * u)
+        c.line([(x - 1.9 * u, y), (x - 0.7 * u, y)], "#9a93a8", 0.14 * u)
+        c.ball(x - 1.1 * u, y - 8.9 * u, 0.36 * u, "#c9c4d6")
 
 
 def singer(c: Canvas, variant: int, words: str) -> None:
@@ -202,7 +209,7 @@ def theatre(c: Canvas, variant: int, words: str) -> None:
         c.polygon([(290, 278), (380, 208), (442, 262), (442, 278)], "#16262e")
     else:
         for x, tone in ((262, "#3d2c52"), (372, "#6b2f3a")):
-            _player(c, x, 346, 128, tone, mix(light, "#ffffff", 0.5), guitar=False)
+            c.person(x, 348, 132, tone, "#c68a5e", stride=0.6)
     for side in (0, 1):  # curtains
         for i in range(6):
             x = i * 24 if not side else c.width - 24 - i * 24
