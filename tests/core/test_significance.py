@@ -1,0 +1,115 @@
+"""Intervals and tests: against scipy on the tweets themselves, and against simulation."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap
+
+from umt_core.analysis.significance import Counts, intervals, mcnemar, paired_test, standard_error
+from umt_core.errors import DataError
+from umt_core.schema import Span
+
+RNG = np.random.default_rng(3)
+
+
+def counts_of(rows):
+    """Counts of rows (correct, predicted, correct, predicted, gold), one a tweet."""
+    return Counts(Counter(map(tuple, rows.tolist())))
+
+
+def random_rows(n, better=0.05):
+    gold = RNG.integers(0, 4, n)
+    first = RNG.binomial(gold, 0.7)
+    second = np.minimum(gold, first + RNG.binomial(1, better, n) - RNG.binomial(1, better / 2, n).clip(0, first))
+    return np.stack([first, first + RNG.integers(0, 2, n), second, second + RNG.integers(0, 2, n), gold], axis=1)
+
+
+def f1(rows, system=0):
+    correct, predicted, gold = rows[..., 2 * system], rows[..., 2 * system + 1], rows[..., -1]
+    return 2 * correct.sum(-1) / (predicted.sum(-1) + gold.sum(-1))
+
+
+def test_counts_are_of_spans():
+    one, two = Span(0, 1, "PER"), Span(2, 3, "LOC")
+    counts = Counts.of([[one, two], [], [one]], [[one], [two], [two]], [[one, two], [], []])
+    assert counts.totals.tolist() == [1, 3, 2, 2, 3]
+
+
+def test_intervals_agree_with_scipys_bootstrap():
+    rows = random_rows(400)
+    ours = intervals(counts_of(rows), system=1)["f1"]
+    theirs = bootstrap(
+        tuple(rows.T),
+        lambda *c, axis=-1: 2 * c[2].sum(axis) / (c[3].sum(axis) + c[4].sum(axis)),
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        n_resamples=4000,
+        batch=200,
+        rng=np.random.default_rng(1),
+    ).confidence_interval
+    assert ours.value == pytest.approx(f1(rows, 1))
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.004)
+
+
+def test_the_standard_error_is_the_spread_of_resampled_differences():
+    rows = random_rows(600)
+    drawn = rows.T[:, RNG.integers(0, 600, (3000, 600))].transpose(1, 2, 0)  # (resamples, tweets, counts)
+    totals = drawn.sum(axis=1)
+    differences = 2 * totals[:, 2] / (totals[:, 3] + totals[:, 4]) - 2 * totals[:, 0] / (totals[:, 1] + totals[:, 4])
+    assert standard_error(counts_of(rows)) == pytest.approx(differences.std(), rel=0.06)
+
+
+def test_a_difference_of_the_stated_size_is_found_in_four_of_five_test_sets():
+    # Systems that differ by a known amount: with tweets of one gold span the size that is stated can be hit.
+    n, gain, loss = 680, 0.09, 0.05
+    found, stated, true = 0, [], []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        change = rng.choice([1, -1, 0], n, p=[gain, loss, 1 - gain - loss])
+        first = np.where(change == 1, 0, np.where(change == -1, 1, rng.random(n) < 0.8)).astype(int)
+        rows = np.stack([first, np.ones(n, int), first + change, np.ones(n, int), np.ones(n, int)], axis=1)
+        test = paired_test(counts_of(rows), resamples=100, fixed=0, broken=0)
+        found += abs(test.difference.value) > test.significant_from
+        stated.append(test.smallest_difference)
+        true.append(test.difference.value)
+    assert np.mean(true) == pytest.approx(gain - loss, abs=0.005)
+    assert np.mean(stated) == pytest.approx(gain - loss, rel=0.1)  # the size that was built in
+    assert 0.65 < found / 100 < 0.92
+
+
+def test_no_difference_gives_a_p_of_one_and_a_clear_one_a_small_p():
+    rows = random_rows(300)
+    rows[:, 2:4] = rows[:, :2]
+    same = paired_test(counts_of(rows), resamples=500, fixed=5, broken=5)
+    assert (same.difference.value, same.p_bootstrap, same.p_mcnemar) == (0, 1, 1)
+    rows[:, 0] = 0
+    assert paired_test(counts_of(rows), resamples=500, fixed=90, broken=10).p_bootstrap < 0.01
+
+
+def test_mcnemar_is_the_binomial_sum():
+    # 1 or fewer of 9, on both sides
+    assert mcnemar(1, 8) == pytest.approx(2 * (1 + 9) / 2**9)
+    assert mcnemar(8, 1) == mcnemar(1, 8)
+
+
+def test_the_same_seed_gives_the_same_figures():
+    counts = counts_of(random_rows(100))
+    assert intervals(counts, seed=4, resamples=200) == intervals(counts, seed=4, resamples=200)
+    assert intervals(counts, seed=4, resamples=200) != intervals(counts, seed=5, resamples=200)
+
+
+def test_ten_thousand_resamples_of_a_test_set_take_less_than_a_second():
+    counts = counts_of(random_rows(3257))
+    began = time.process_time()
+    paired_test(counts, fixed=1, broken=1)
+    assert time.process_time() - began < 1
+
+
+def test_no_tweets_are_refused():
+    with pytest.raises(DataError, match="at least one tweet"):
+        Counts({})
