@@ -147,7 +147,7 @@ RECIPES: dict[str, Recipe] = {
         "for small encoders on a laptop: higher rates, frozen embeddings, averaged weights, BIO2 held",
         {"constrain_bio": True},
         {
-            "epochs": 12,
+            "epochs": 8,
             "patience": 4,
             "learning_rate": 2e-4,
             "new_learning_rate": 4e-4,
