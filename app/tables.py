@@ -12,6 +12,20 @@ from umt_core.analysis.agreement import Difference
 from umt_core.schema import GRID, Inspection, ScoredSpan, Span
 
 SYSTEM_TITLES = {"mt-bert-crf": "MT", "umt-bert-crf": "UMT"}
+KIND_TITLES = {  # of sample tweets
+    "ambiguous": "ambiguous names",
+    "several": "several entities",
+    "unrelated": "unrelated picture",
+    "hashtag": "hashtags and mentions",
+    "case": "all capitals or none",
+    "none": "no entity",
+    "rare": "rare names",
+    "script": "other scripts",
+    "long": "long names",
+    "nested": "a name in a name",
+    "plain": "nothing special",
+    "no-picture": "no picture",
+}
 GOLD = "Gold"
 
 
@@ -22,6 +36,15 @@ def system_title(system: str) -> str:
     ('UMT', 'BERT-CRF')
     """
     return SYSTEM_TITLES.get(system, system.upper())
+
+
+def kind_title(kind: str) -> str:
+    """A sample's kind in words.
+
+    >>> kind_title("case"), kind_title("emoji")
+    ('all capitals or none', 'emoji')
+    """
+    return KIND_TITLES.get(kind, kind)
 
 
 def entities(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from app import services, state
+from app import services, state, tables
 from app.panels.component import component
 from umt_core.data.samples import Sample
 
@@ -20,7 +20,7 @@ def choose() -> None:
     """Lets the reader open a sample."""
     samples = services.samples()
     kinds = sorted({kind for sample in samples.values() for kind in sample.kind})
-    wanted = st.pills("Kind", kinds, selection_mode="multi", key=state.Key.KINDS)
+    wanted = st.pills("Kind", kinds, selection_mode="multi", format_func=tables.kind_title, key=state.Key.KINDS)
     matching = [sample for sample in samples.values() if set(wanted or ()) <= set(sample.kind)]
     st.caption(f"{len(matching)} of {len(samples)} tweets, written for this project, with gold labels")
     if not matching:
@@ -45,6 +45,6 @@ def _card(sample: Sample) -> dict[str, object]:
     return {
         "id": sample.example.id,
         "text": services.sample_text(sample),
-        "kinds": sample.kind,
+        "kinds": [tables.kind_title(kind) for kind in sample.kind],
         "thumbnail": services.thumbnail_uri(sample.example.id),
     }

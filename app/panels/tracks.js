@@ -138,15 +138,30 @@ export default function ({ data, parentElement, setStateValue }) {
     choose(Math.max(0, Math.min(last, goal)));
   };
 
-  let lines = "";
+  const columns = [...flow.children];
+  const lineStarts = () => columns.filter((c, k) => k === 0 || c.offsetTop !== columns[k - 1].offsetTop);
+
+  function balance() {  // lines of about one length, where there are several: no word is left alone in the last
+    flow.style.maxWidth = "";
+    const count = lineStarts().length;
+    if (count === 1) return;
+    let narrow = flow.clientWidth / 2, wide = flow.clientWidth;
+    while (wide - narrow > 8) {
+      const middle = (narrow + wide) / 2;
+      flow.style.maxWidth = middle + "px";
+      if (lineStarts().length > count) narrow = middle; else wide = middle;
+    }
+    flow.style.maxWidth = wide + "px";
+  }
+
+  let width = -1;
   function layOut() {  // which columns start a line is known only once they are laid out
-    root.classList.toggle("narrow", root.clientWidth < 560);
-    const columns = [...flow.children];
-    const starts = columns.filter((c, k) => k === 0 || c.offsetTop !== columns[k - 1].offsetTop);
-    const now = starts.map(c => c.offsetTop).join() + root.className;
-    if (now === lines) return;
-    lines = now;
+    if (root.clientWidth === width) return;
+    width = root.clientWidth;
+    root.classList.toggle("narrow", width < 560);
+    balance();
     root.querySelectorAll(".labels").forEach(node => node.remove());
+    const starts = lineStarts();
     columns.forEach(c => c.classList.toggle("line-start", starts.includes(c)));
     for (const start of starts) {
       const node = labels(data);

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import streamlit as st
 
-from app import markup, services, state
+from app import markup, services, state, tables
 from app.panels import gallery
 from app.panels.component import component
 from umt_core.data.images import MAX_BYTES
@@ -45,8 +45,8 @@ def _tweet() -> None:
             gallery.choose()
     sample = services.samples().get(state.request().sample or "")
     if sample is not None:
-        st.caption(markup.plain(f"Sample {sample.example.id} · {' · '.join(sample.kind)}"))
-        st.caption(markup.plain(sample.note))
+        kinds = ", ".join(tables.kind_title(kind) for kind in sample.kind)
+        st.caption(f"**Sample tweet: {markup.plain(kinds)}.** {markup.plain(sample.note)}")
 
 
 def _picture() -> None:
