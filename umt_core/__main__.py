@@ -81,6 +81,9 @@ def evaluate(
     images: ImagesOption = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="File to write the figures to.")] = None,
     strict: Annotated[bool, typer.Option(help="Count no span that begins with an orphan I-.")] = False,
+    record: Annotated[
+        str, typer.Option(help="Note the figures in the checkpoint's manifest and card, as this split.")
+    ] = "",
     device: Device = "auto",
 ) -> None:
     """Precision, recall and F1 over strict matches of span and type."""
@@ -105,6 +108,10 @@ def evaluate(
     out.print(table)
     if json_out:
         _write_json(json_out, scores)
+    if record:
+        from umt_core.checkpoint import record_scores
+
+        record_scores(predictor.loaded.info, record, scores)
 
 
 @app.command()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -62,6 +63,13 @@ def save_checkpoint(folder: Path, weights: Mapping[str, Tensor], manifest: Manif
         raise CheckpointError(f"{folder}: the weights written are not those that the manifest names")
     write_text(folder / CARD, card(manifest))
     write_text(folder / MANIFEST, manifest.to_json())
+
+
+def record_scores(info: CheckpointInfo, split: str, scores: dict[str, Any]) -> None:
+    """Note the figures of a split in a checkpoint's manifest and card; its weights are not touched."""
+    manifest = replace(info.manifest, scores={**info.manifest.scores, split: scores})
+    write_text(info.folder / CARD, card(manifest))
+    write_text(info.folder / MANIFEST, manifest.to_json())
 
 
 @dataclass(frozen=True, slots=True)
