@@ -134,9 +134,32 @@ class Predictor:
         Raises:
             DataError: as many pictures as tweets were wanted.
         """
+        return self._predict(examples, images, batch_size, progress, summaries=False)[0]
+
+    def predict_and_summarise(
+        self,
+        examples: Sequence[Example],
+        images: Images = None,
+        *,
+        batch_size: int = 64,
+        progress: Progress | None = None,
+    ) -> tuple[list[Prediction], list[Summary | None]]:
+        """``predict``, and the inside of the model in a few figures for each tweet (``None``: it has no words)."""
+        return self._predict(examples, images, batch_size, progress, summaries=True)
+
+    def _predict(
+        self,
+        examples: Sequence[Example],
+        images: Images,
+        batch_size: int,
+        progress: Progress | None,
+        *,
+        summaries: bool,
+    ) -> tuple[list[Prediction], list[Summary | None]]:
         features = self.regions(examples, images)
         filled = [i for i, example in enumerate(examples) if example.tokens]
         found: dict[int, Prediction] = {}
+        summed: dict[int, Summary] = {}
         tweets = make_tweet_set(
             [examples[i] for i in filled],
             self.loaded.tokenizer,
@@ -152,7 +175,11 @@ class Predictor:
                 words = word_tags(tags, encoded, tweets.tagging, len(examples[i].tokens))
                 notices = self._notices(examples[i], encoded, features.rows[i] is not None, features.unreadable.get(i))
                 found[i] = self._prediction(examples[i], words, encoded, posterior, row, notices)
-        return [found.get(i) or Prediction(e.id, (), (), (), ("no words",)) for i, e in enumerate(examples)]
+            if summaries:
+                of_batch = summarise([tweets.encoded[j] for j in indices], output, posterior, tweets.tagging)
+                summed.update(zip((filled[j] for j in indices), of_batch, strict=True))
+        predictions = [found.get(i) or Prediction(e.id, (), (), (), ("no words",)) for i, e in enumerate(examples)]
+        return predictions, [summed.get(i) for i in range(len(examples))]
 
     def tags(
         self, examples: Sequence[Example], images: Images = None, *, progress: Progress | None = None
@@ -301,6 +328,65 @@ class Workbench:
     def inspect(self, example: Example, image: Image.Image | None = None) -> Mapping[str, Inspection]:
         """What each tagger says of a tweet, by checkpoint name."""
         return {name: predictor.inspect(example, image) for name, predictor in self.predictors.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The inside of a model for one tweet, in figures that a million tweets can be sorted by.
+
+    The gate's are over its dimensions and the tweet's words; an entropy is in nats, the mean
+    over heads and over words (of block → word: over blocks). ``None``: the system reads text only.
+    """
+
+    margin: float  # of the least certain word: its best tag's probability less its second's
+    gate_mean: float | None = None
+    gate_std: float | None = None
+    gate_lowest: float | None = None  # mean of the word that takes least of the picture
+    gate_highest: float | None = None
+    entropy_word_to_block: float | None = None  # at most log 49, as are all rows over blocks
+    entropy_block_to_word: float | None = None  # at most the log of the subwords
+    entropy_word_to_image_aware_block: float | None = None
+
+
+@torch.inference_mode()
+def summarise(encoded: Sequence[Encoded], output: Output, posterior: Posterior, tagging: str) -> list[Summary]:
+    """Figures of a batch's tweets, which must be those of the output, in its order."""
+    counts = torch.tensor([tweet.words for tweet in encoded], device=output.mask.device)
+    words = torch.arange(int(counts.max()), device=counts.device) < counts[:, None]  # (batch, words)
+    padded = [[*tweet.starts, *[0] * (words.shape[1] - tweet.words)] for tweet in encoded]
+    starts = torch.tensor(padded, device=counts.device)
+
+    def at_words(values: Tensor) -> Tensor:
+        # (batch, subwords, d) -> (batch, words, d)
+        return values.gather(1, starts[..., None].expand(-1, -1, values.shape[-1]))
+
+    def mean(values: Tensor) -> Tensor:
+        # (batch, words) -> (batch,)
+        return (values * words).sum(1) / counts
+
+    marginals = posterior.marginals if tagging == "word" else at_words(posterior.marginals)
+    best = marginals.topk(2, dim=-1).values
+    margins = (best[..., 0] - best[..., 1]).masked_fill(~words, torch.inf)
+    columns = {"margin": margins.amin(1)}
+    if (mmi := output.interaction) is not None:
+        gate = at_words(mmi.gate.float())  # (batch, words, hidden)
+        of_word, square = gate.mean(-1), gate.square().mean(-1)  # (batch, words)
+        columns |= {
+            "gate_mean": mean(of_word),
+            "gate_std": (mean(square) - mean(of_word).square()).clamp(min=0).sqrt(),
+            "gate_lowest": of_word.masked_fill(~words, torch.inf).amin(1),
+            "gate_highest": of_word.masked_fill(~words, -torch.inf).amax(1),
+            "entropy_block_to_word": _entropies(mmi.block_to_word).mean(1),
+        }
+        for name in ("word_to_block", "word_to_image_aware_block"):
+            columns[f"entropy_{name}"] = mean(at_words(_entropies(getattr(mmi, name))[..., None])[..., 0])
+    rows = zip(*(column.float().tolist() for column in columns.values()), strict=True)
+    return [Summary(**dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def _entropies(attention: Tensor) -> Tensor:
+    # (batch, heads, query, key) -> (batch, query), nats
+    return torch.special.entr(attention.float()).sum(-1).mean(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def test_outcomes_of_a_small_tweet():
     assert tally([gold], [baseline], [system]) == dict.fromkeys(OUTCOMES, 1)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(tweets)
 def test_true_positives_differ_by_what_is_fixed_less_what_is_broken(rows):
     gold, baseline, system = zip(*rows, strict=True)
@@ -77,6 +77,7 @@ def test_true_positives_differ_by_what_is_fixed_less_what_is_broken(rows):
     assert wrong == sum(map(len, system)) - right(system)
 
 
+@settings(deadline=None)
 @given(spans(), spans())
 def test_every_span_is_in_one_match(gold, predicted):
     matches = classify(gold, predicted)
@@ -128,6 +129,7 @@ def in_their_classes(matches):
     return {name: counts[name] for name in ("correct", "incorrect", "missed", "spurious")}
 
 
+@settings(deadline=None)
 @given(spans(), spans())
 def test_nervaluate_agrees_but_for_chains(gold, predicted):
     ours, theirs = in_their_classes(classify(gold, predicted)), strict_by_nervaluate(gold, predicted)

@@ -47,7 +47,11 @@ def parse_conll(lines: Iterable[str], *, source: str = "<lines>") -> list[Exampl
         DataError: a line has not two columns, an unknown tag or an empty token; an id is empty
             or comes twice; a tweet has no id or no token. The message names the line.
     """
-    examples = []
+    return list(iter_conll(lines, source=source))
+
+
+def iter_conll(lines: Iterable[str], *, source: str = "<lines>") -> Iterator[Example]:
+    """``parse_conll``, one tweet at a time."""
     first_seen: dict[str, int] = {}
     for number, name, rows in _blocks(lines, source):
         if not rows:
@@ -61,8 +65,7 @@ def parse_conll(lines: Iterable[str], *, source: str = "<lines>") -> list[Exampl
         first_seen[identity] = number
         tokens, tags = zip(*rows, strict=True)
         spans = tags_to_spans([TAG_SPELLINGS[tag] for tag in tags])
-        examples.append(Example(identity, tokens, image=name, spans=spans, tags=tags))
-    return examples
+        yield Example(identity, tokens, image=name, spans=spans, tags=tags)
 
 
 def _blocks(lines: Iterable[str], source: str) -> Iterator[tuple[int, str | None, list[tuple[str, str]]]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from umt_core.errors import DataError
@@ -17,25 +19,28 @@ def cache_dir() -> Path:
 def read_lines(path: str | Path) -> list[str]:
     """The lines of a UTF-8 file, without their ends; a BOM and CRLF are accepted.
 
-    Only line feeds end a line: ``str.splitlines`` would also break at U+0085 or U+2028,
-    which tweets contain.
-
     Raises:
         DataError: the file is missing, a folder, unreadable, or not UTF-8.
     """
-    path = Path(path)
+    return list(iter_lines(path))
+
+
+def iter_lines(path: str | Path) -> Iterator[str]:
+    """``read_lines``, one at a time.
+
+    Only line feeds end a line: ``str.splitlines`` would also break at U+0085 or U+2028,
+    which tweets contain.
+    """
+    path, number = Path(path), 0
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                start = codecs.BOM_UTF8 if number == 1 else b""
+                yield line.removeprefix(start).decode().removesuffix("\n").removesuffix("\r")
     except OSError as error:
         raise DataError(f"{path}: wanted a readable file, got: {error.strerror}") from error
-    try:
-        lines = data.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: wanted UTF-8, got byte 0x{data[error.start]:02x}") from error
-    if not lines[-1]:
-        lines.pop()  # what follows the last line feed is no line
-    return [line.removesuffix("\r") for line in lines]
+        raise DataError(f"{path}:{number}: wanted UTF-8, got byte 0x{error.object[error.start]:02x}") from error
 
 
 def write_text(path: str | Path, text: str) -> None:

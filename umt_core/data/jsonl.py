@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from umt_core.data.conll import read_conll
-from umt_core.data.files import read_lines, write_text
+from umt_core.data.conll import iter_conll
+from umt_core.data.files import iter_lines, write_text
 from umt_core.data.tokenize import DEFAULT_STYLE, tokenize
 from umt_core.errors import DataError
 from umt_core.labels import LABEL_ALIASES, LABELS
@@ -32,18 +32,23 @@ def read_examples(path: str | Path) -> list[Example]:
     Raises:
         DataError: another suffix, or a file that is not in its form.
     """
+    return list(iter_examples(path))
+
+
+def iter_examples(path: str | Path) -> Iterator[Example]:
+    """``read_examples``, one tweet at a time: the file is never in memory as a whole."""
     match Path(path).suffix.lower():
         case ".txt" | ".conll":
-            return read_conll(path)
+            return iter_conll(iter_lines(path), source=str(path))
         case ".jsonl":
-            return read_jsonl(path)
+            return iter_jsonl(iter_lines(path), source=str(path))
         case suffix:
             raise DataError(f"{path}: wanted a file .txt, .conll or .jsonl, got {suffix or 'no suffix'}")
 
 
 def read_jsonl(path: str | Path, *, style: str = DEFAULT_STYLE) -> list[Example]:
     """The tweets of a JSONL file (``DataError`` as in ``parse_jsonl``)."""
-    return parse_jsonl(read_lines(path), source=str(path), style=style)
+    return parse_jsonl(iter_lines(path), source=str(path), style=style)
 
 
 def parse_jsonl(lines: Iterable[str], *, source: str = "<lines>", style: str = DEFAULT_STYLE) -> list[Example]:
@@ -60,7 +65,11 @@ def parse_jsonl(lines: Iterable[str], *, source: str = "<lines>", style: str = D
         DataError: a line is not a JSON object of this form, an id comes twice, or a span is
             outside the tweet, overlaps another, or has an unknown label. The message names the line.
     """
-    examples = []
+    return list(iter_jsonl(lines, source=source, style=style))
+
+
+def iter_jsonl(lines: Iterable[str], *, source: str = "<lines>", style: str = DEFAULT_STYLE) -> Iterator[Example]:
+    """``parse_jsonl``, one tweet at a time."""
     first_seen: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -76,8 +85,7 @@ def parse_jsonl(lines: Iterable[str], *, source: str = "<lines>", style: str = D
         except DataError as error:
             raise DataError(f"{where}: {error}") from error
         first_seen[example.id] = number
-        examples.append(example)
-    return examples
+        yield example
 
 
 def _record(line: str) -> dict[str, Any]:
