@@ -136,7 +136,9 @@ def crf_of(w: dict[str, Tensor], name: str, tags: int) -> torchcrf.CRF:
 
 
 def ours(state: dict[str, Tensor]) -> Tagger:
-    model = released_settings().replace(text_encoder="tiny", vision_encoder="tiny", heads=HEADS)
+    model = released_settings().replace(
+        text_encoder="tiny", vision_encoder="tiny", heads=HEADS, max_subwords=tiny.POSITIONS
+    )
     tagger = build_system("umt-bert-crf", model, tiny.encoder(seed=9), CHANNELS)
     put_weights(tagger, convert_released(state), where="released")
     return tagger.eval()
