@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from umt_core.schema import Example
     from umt_core.train.loop import Epoch
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+HELP = "Named entities in tweets and their images. A command ends with 0, or with one line and 2."
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
 checkpoints_app = typer.Typer(no_args_is_help=True, help="List and show checkpoints.")
 data_app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
 app.add_typer(checkpoints_app, name="checkpoints")
@@ -52,10 +55,11 @@ def predict(
     device: Device = "auto",
 ) -> None:
     """Tag tweets and write them with each checkpoint's entities and their probabilities."""
-    from umt_core.data.jsonl import read_examples, write_jsonl
+    from umt_core.data.jsonl import write_jsonl
     from umt_core.predict import Predictor
 
-    examples = read_examples(input)
+    examples = _tweets(input)
+    _check_place(output)
     index = _index(images)
     predictions: dict[str, list[Any]] = {}
     notices: dict[str, int] = {}
@@ -88,11 +92,12 @@ def evaluate(
 ) -> None:
     """Precision, recall and F1 over strict matches of span and type."""
     from umt_core.analysis.metrics import score_spans
-    from umt_core.data.jsonl import read_examples
     from umt_core.predict import Predictor
     from umt_core.spans import tags_to_spans
 
-    examples = read_examples(data)
+    examples = _tweets(data)
+    if json_out:
+        _check_place(json_out)
     if unlabelled := sum(example.spans is None for example in examples):
         raise DataError(f"{data}: wanted labelled tweets, got {unlabelled} of {len(examples)} without labels")
     with _progress() as bar:
@@ -175,8 +180,7 @@ def train(
     with _progress() as bar, _Interrupts() as interrupted:
         manifest = run_job(job, _TrainingView(bar, settings.epochs, interrupted), fresh=fresh)
     if manifest is None:
-        _say(f"stopped; the same command goes on from the last whole epoch in {output}")
-        raise typer.Exit(130)
+        raise _Stopped(f"stopped; the same command goes on from the last whole epoch in {output}")
     figures = ", ".join(f"{split} F1 {100 * scores['f1']:.2f}" for split, scores in manifest.scores.items())
     out.print(f"{output}: epoch {manifest.epoch}, {figures}", markup=False, highlight=False)
 
@@ -308,6 +312,14 @@ class _Interrupts:
         self.asked = True
 
 
+def _tweets(path: Path) -> list[Example]:
+    from umt_core.data.jsonl import read_examples
+
+    if not (examples := read_examples(path)):
+        raise DataError(f"{path}: wanted at least one tweet, got none")
+    return examples
+
+
 def _index(images: Path | None) -> ImageIndex | None:
     from umt_core.data.images import ImageIndex
 
@@ -344,7 +356,8 @@ def _say(text: str) -> None:
 
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=err, transient=True)
+    # Into a file or a pipe it would write an empty line.
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
 
 def _advance(bar: Progress, task: Any) -> Callable[[int, int], None]:
@@ -365,34 +378,46 @@ def _score_row(table: Table, name: str, scores: dict[str, Any]) -> None:
     table.add_row(name, *figures, str(scores["support"]))
 
 
-def _write_json(path: Path, values: Any) -> None:
-    from umt_core.manifest import write_text
-
+def _check_place(path: Path) -> None:
+    """Whether a file can be written there, asked before long work."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
-        raise DataError(f"{path}: cannot write the figures: {error.strerror}") from error
+        raise DataError(f"{path}: wanted a place to write, got: {error.strerror}") from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise DataError(f"{path}: wanted a place to write, got a folder{'' if path.is_dir() else ' that is closed'}")
+
+
+def _write_json(path: Path, values: Any) -> None:
+    from umt_core.data.files import write_text
+
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+class _Stopped(Exception):
+    """Ctrl-C, and what there is to say of it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code: 0, 2 after one line that says what went wrong, or 130 after Ctrl-C."""
     try:
-        return int(app(args=arguments, standalone_mode=False) or 0)
+        code = int(app(args=arguments, standalone_mode=False) or 0)
+        if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
+            raise _Stopped("stopped")
+        return code
     except UmtError as error:
         _say(f"error: {error}")
         return 2
-    except typer.Exit as done:
-        return done.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        _say("stopped")
-        return 130
+    except (_Stopped, KeyboardInterrupt) as stop:
+        _say(str(stop) or "stopped")
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left; say no more
         return 0
     except Exception as error:
         if hasattr(error, "format_message"):  # the command line itself was wrong
-            _say(f"error: {error.format_message()}")
+            if message := error.format_message():  # empty where help was shown instead
+                _say(f"error: {message}")
             return 2
         if os.environ.get("UMT_DEBUG"):
             raise

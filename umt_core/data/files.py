@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -64,4 +65,5 @@ def write_text(path: str | Path, text: str) -> None:
     except OSError as error:
         raise DataError(f"{path}: wanted a place to write, got: {error.strerror}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # gone already, or its folder is none
+            temporary.unlink()

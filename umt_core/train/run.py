@@ -83,10 +83,13 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
     Raises:
         ConfigError: settings, system or encoders do not fit together.
         DataError: a data file cannot be read, or is empty.
-        CheckpointError: the output folder holds another run, or ``init`` cannot be read.
+        CheckpointError: the output folder cannot be made or holds another run, or ``init`` cannot be read.
     """
     watcher = watcher or Watcher()
-    job.output.mkdir(parents=True, exist_ok=True)
+    try:
+        job.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"{job.output}: wanted a folder to write to, got: {error.strerror}") from error
     _clear(job.output, fresh)
     began = time.perf_counter()
     device = pick_device(job.device)
