@@ -52,7 +52,7 @@ def checkpoints() -> tuple[list[CheckpointInfo], list[str]]:
             try:
                 find_checkpoint(folder)
             except UmtError as error:
-                complaints.append(f"{name}: {str(error).removeprefix(f'{folder}: ')}")
+                complaints.append(str(error).replace(str(folder), name))
     return found, complaints
 
 

@@ -196,7 +196,9 @@ def _each(infos: Sequence[Mapping[str, Any]], field: str) -> str:
 
 def model_facts(info: Mapping[str, Any]) -> dict[str, str]:
     """What the sidebar says of one loaded tagger. ``info``: ``Predictor.info``."""
+    test = info.get("scores", {}).get("test")
     return {
         "Parameters": f"{info['parameters'] / 1e6:.1f} M",
         "Memory": f"{info['memory_bytes'] / 2**20:.0f} MiB",
+        **({"Test F1": f"{100 * test['f1']:.1f} %"} if test else {}),
     }

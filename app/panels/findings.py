@@ -15,7 +15,7 @@ from umt_core.data.images import content_hash
 from umt_core.explain import attention
 from umt_core.schema import Example, Inspection
 
-ESD_SYSTEM = "umt-bert-crf"
+WHOLE_TABLE = 20  # rows shown without scrolling
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +87,11 @@ def entities(view: View) -> None:
         title: st.column_config.ProgressColumn(title, format="%.2f", min_value=0, max_value=1, width="small")
         for title in scored
     }
-    st.dataframe(table, hide_index=True, column_config=probability, alt="Entities, and who found them")
+    st.dataframe(
+        table,
+        hide_index=True,
+        height="content" if len(table) <= WHOLE_TABLE else "auto",
+        column_config=probability,
+        alt="Entities, and who found them",
+    )
     st.caption("Probability: the CRF's marginal, that exactly these words are one entity of this type.")

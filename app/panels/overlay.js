@@ -20,7 +20,9 @@ export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".root");
   const active = parentElement.activeElement ?? document.activeElement;
   const focused = active?.dataset?.block;
-  const most = Math.max(...data.weights, 1e-9), even = data.even;
+  const even = data.even;
+  // At least twice an even share: an even map is to look even, and not hot all over.
+  const most = Math.max(...data.weights, 2 * (even ?? 0), 1e-9);
   const say = i => `row ${Math.floor(i / SIZE) + 1}, column ${i % SIZE + 1}: ${data.weights[i].toFixed(4)}`
     + (even ? ` (${(data.weights[i] / even).toFixed(2)} × an even share)` : "");
 
@@ -71,7 +73,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const scale = element("div", "scale"), ramp = element("div", "ramp");
   const stops = [0, .25, .5, .75, 1].map(t => heat(t)).join();
   ramp.style.backgroundImage = `linear-gradient(to right, ${stops})`;
-  if (even && even <= most) {
+  if (even) {
     const tick = element("i");
     tick.style.left = 100 * even / most + "%";
     tick.title = `an even share, ${even.toFixed(4)}`;

@@ -63,6 +63,7 @@ def _info(name: str) -> dict[str, object]:
         "parameters": 22_700_000,
         "memory_bytes": 90 * 2**20,
         "text_encoder": "minilm",
+        "scores": {"test": {"f1": 0.8125}},
         "vision_encoder": None if name.endswith("/bert-crf") else "efficientnet-lite0",
     }
 

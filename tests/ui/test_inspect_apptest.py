@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from umt_core import registry
 from umt_core.data.samples import OPENING_SAMPLE, load_samples
+from umt_core.errors import CheckpointError
 
 ENTRY = Path(__file__).resolve().parents[2] / "app" / "streamlit_app.py"
 TWEET = "Taylor sings in Berlin"
@@ -146,6 +148,48 @@ def test_a_link_to_nowhere_opens_the_first_sample_and_says_so(page):
     assert not page.exception
     assert len(page.warning) == 1
     assert page.query_params["sample"] == OPENING_SAMPLE
+
+
+@pytest.mark.parametrize("manifest", [None, "{", '{"format": 99}'], ids=["missing", "cut short", "foreign"])
+def test_a_damaged_checkpoint_folder_gives_one_line_and_the_others_work(page, tmp_path, monkeypatch, manifest):
+    folder = tmp_path / "mine" / "umt-bert-crf"
+    folder.mkdir(parents=True)
+    (folder / "weights.safetensors").write_bytes(b"")
+    if manifest is not None:
+        (folder / "manifest.json").write_text(manifest)
+    monkeypatch.setenv("UMT_CHECKPOINTS", str(tmp_path))
+    page.run()
+    (error,) = page.error
+    assert error.value.replace("\\", "").startswith("mine/umt-bert-crf")
+    assert "\n" not in error.value
+    assert component_data(page, "tracks")["words"]
+
+
+def test_weights_that_do_not_load_give_one_line(page, monkeypatch):
+    from tests.ui import fake
+
+    def fail(names, device):
+        raise CheckpointError("x/weights.safetensors: cut short")
+
+    monkeypatch.setattr(fake.Workbench, "load", fail)
+    monkeypatch.setattr("app.services.DEVICE", "none that another test has loaded on")
+    page.run()
+    assert not page.exception
+    assert [e.value.replace("\\", "") for e in page.error] == ["x/weights.safetensors: cut short"]
+
+
+@pytest.mark.slow
+def test_the_shipped_taggers_open_on_the_sample(monkeypatch):
+    monkeypatch.delenv("UMT_BACKEND", raising=False)
+    if len(registry.checkpoints()) < 3:
+        pytest.skip("no three shipped checkpoints")
+    page = AppTest.from_file(str(ENTRY), default_timeout=300).run()
+    assert not page.exception
+    assert not page.error
+    tracks = component_data(page, "tracks")["tracks"]
+    assert [track["title"] for track in tracks] == ["Gold", "BERT-CRF", "MT", "UMT"]
+    assert all(track["spans"] for track in tracks)
+    assert sum(component_data(page, "overlay")["weights"]) == pytest.approx(1, abs=1e-3)
 
 
 def test_without_a_tagger_that_looks_nothing_claims_to(page):

@@ -19,7 +19,7 @@ from PIL import Image
 from umt_core.data.samples import OPENING_SAMPLE, load_samples
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,10 +69,17 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
-def page(browser: Browser, server: str) -> Iterator[Page]:
-    """The page, opened; what it asked of other hosts and what went wrong in it fails the test."""
+@pytest.fixture(scope="module")
+def context(browser: Browser, server: str) -> Iterator[BrowserContext]:
+    """One for all pages, so that Streamlit's scripts are fetched once."""
     context = browser.new_context(base_url=server, viewport={"width": 1440, "height": 1000})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: str) -> Iterator[Page]:
+    """The page, opened; what it asked of other hosts and what went wrong in it fails the test."""
     page = context.new_page()
     page.set_default_timeout(WAIT)
     problems: list[str] = []
@@ -82,7 +89,7 @@ def page(browser: Browser, server: str) -> Iterator[Page]:
     page.goto("/")
     shown(page)
     yield page
-    context.close()
+    page.close()
     assert not problems
 
 

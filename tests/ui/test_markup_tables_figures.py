@@ -138,6 +138,12 @@ def test_contribution_bars_hold_the_table():
     assert [trace.y[0] for trace in figures.contribution_bars(table).data] == [1.0, 2.0, 3.0]
 
 
+def test_model_facts_are_in_readable_units():
+    info = {"parameters": 22_700_000, "memory_bytes": 90 * 2**20, "scores": {"test": {"f1": 0.8125}}}
+    assert tables.model_facts(info) == {"Parameters": "22.7 M", "Memory": "90 MiB", "Test F1": "81.2 %"}
+    assert "Test F1" not in tables.model_facts(info | {"scores": {}})
+
+
 def test_notices_stand_once_after_the_systems_that_give_them():
     example = Example("1", TOKENS)
     found = [fabricate(f"d/{s}", example, has_image=False) for s in ("bert-crf", "mt-bert-crf", "umt-bert-crf")]
