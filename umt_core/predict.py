@@ -27,7 +27,7 @@ from umt_core.features import Encoded
 from umt_core.labels import TagSet
 from umt_core.model.crf import Posterior
 from umt_core.registry import find_checkpoint
-from umt_core.schema import Example, Inspection, Prediction, ScoredSpan, Span
+from umt_core.schema import Example, Inspection, Prediction, ScoredSpan, Span, Summary
 from umt_core.spans import tags_to_spans
 from umt_core.systems import Output
 from umt_core.tagging import Progress, make_tweet_set, run, tag_all, word_tags
@@ -328,24 +328,6 @@ class Workbench:
     def inspect(self, example: Example, image: Image.Image | None = None) -> Mapping[str, Inspection]:
         """What each tagger says of a tweet, by checkpoint name."""
         return {name: predictor.inspect(example, image) for name, predictor in self.predictors.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The inside of a model for one tweet, in figures that a million tweets can be sorted by.
-
-    The gate's are over its dimensions and the tweet's words; an entropy is in nats, the mean
-    over heads and over words (of block → word: over blocks). ``None``: the system reads text only.
-    """
-
-    margin: float  # of the least certain word: its best tag's probability less its second's
-    gate_mean: float | None = None
-    gate_std: float | None = None
-    gate_lowest: float | None = None  # mean of the word that takes least of the picture
-    gate_highest: float | None = None
-    entropy_word_to_block: float | None = None  # at most log 49, as are all rows over blocks
-    entropy_block_to_word: float | None = None  # at most the log of the subwords
-    entropy_word_to_image_aware_block: float | None = None
 
 
 @torch.inference_mode()

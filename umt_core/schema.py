@@ -100,3 +100,21 @@ class Inspection:
     converted_esd: np.ndarray | None = None  # (words, tags): what ESD adds through the conversion matrix
     conversion: np.ndarray | None = None  # W^c, (esd tags, tags), as the model has it now
     seconds: float = 0.0  # this system's share of the run
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The inside of a model for one tweet, in figures that a million tweets can be sorted by.
+
+    The gate's are over its dimensions and the tweet's words; an entropy is in nats, the mean
+    over heads and over words (of block → word: over blocks). ``None``: the system reads text only.
+    """
+
+    margin: float  # of the least certain word: its best tag's probability less its second's
+    gate_mean: float | None = None
+    gate_std: float | None = None
+    gate_lowest: float | None = None  # mean of the word that takes least of the picture
+    gate_highest: float | None = None
+    entropy_word_to_block: float | None = None  # at most log 49, as are all rows over blocks
+    entropy_block_to_word: float | None = None  # at most the log of the subwords
+    entropy_word_to_image_aware_block: float | None = None

@@ -197,25 +197,26 @@ def classify_in_sql(con: DuckDBPyConnection, gold: str, predicted: str) -> None:
     """)
 
 
-def ledger_sql(baseline: str, system: str) -> str:
+def ledger_sql(baseline: str, system: str, *, of_gold: str = "NULL AS more", of_others: str = "NULL AS more") -> str:
     """A query for ``ledger``, over two relations as ``classify_in_sql`` leaves them.
 
     Its columns: tweet, start, end, label, outcome, gold_label (of the gold span in the match, null: none) and,
     for baseline and system, ``…_error`` (null: right, or nothing predicted) and ``…_label``
-    (what was predicted there, null: nothing).
+    (what was predicted there, null: nothing). ``of_gold`` and ``of_others`` are further columns of
+    ``b`` and ``s``, the baseline's match and the system's, for gold spans and for others.
     """
-    both = """b.error AS baseline_error, s.error AS system_error, b.label AS baseline_label, s.label AS system_label"""
+    both = "b.error AS baseline_error, s.error AS system_error, b.label AS baseline_label, s.label AS system_label"
     return f"""
         SELECT b.tweet, b.gold_start AS start, b.gold_end AS "end", b.gold_label AS label,
             CASE WHEN b.error IS NULL THEN CASE WHEN s.error IS NULL THEN 'both_right' ELSE 'broken' END
                 ELSE CASE WHEN s.error IS NULL THEN 'fixed' ELSE 'both_wrong' END END AS outcome,
-            b.gold_label, {both}
+            b.gold_label, {both}, {of_gold}
         FROM {baseline} b JOIN {system} s USING (tweet, gold_start, gold_end, gold_label)
         UNION ALL BY NAME
         SELECT tweet, start, "end", label,
             CASE WHEN s.error IS NULL THEN 'spurious_removed' WHEN b.error IS NULL THEN 'spurious_added'
                 ELSE 'spurious_shared' END AS outcome,
-            coalesce(s.gold_label, b.gold_label) AS gold_label, {both}
+            coalesce(s.gold_label, b.gold_label) AS gold_label, {both}, {of_others}
         FROM (FROM {baseline} WHERE start IS NOT NULL AND error IS NOT NULL) b
         FULL JOIN (FROM {system} WHERE start IS NOT NULL AND error IS NOT NULL) s USING (tweet, start, "end", label)
     """

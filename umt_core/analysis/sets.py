@@ -1,0 +1,332 @@
+"""Prediction sets on disk: what several systems say of one data set, in Parquet, for DuckDB to ask.
+
+    <root>/<dataset>/<split>-<key>/         the key is of the data, its pictures and its train split
+      set.json                              what it is of
+      tweets.parquet                        tweet, id, words, entities, image
+      gold.parquet                          tweet, start, end, label, orphan, seen
+      texts.parquet surfaces.json source.json   private: tweets, train's entities, where the files are
+      <system>-<weights>/                   one folder for each checkpoint that was run
+        manifest.json                       which checkpoint, and whether the run is finished
+        parts/                              of a run that is not: what it has done
+        spans.parquet                       tweet, start, end, label, score, orphan, seen
+        tweets.parquet                      tweet, spans, lowest_score, and the figures of ``Summary``
+        matches.parquet                     the spans beside gold, see ``ledger.classify``
+      pairs/                                ledgers of two systems, made when first asked for
+
+``tweet`` counts from 0 in the order of the data file. Without its private files a set still tells
+ids and spans, and may be given to people who must get the tweets elsewhere. Everything is
+written beside its place and renamed, so that a file is whole or not there. Free of torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from umt_core.analysis.ledger import ledger_sql
+from umt_core.data.files import cache_dir, write_text
+from umt_core.data.images import ImageIndex
+from umt_core.errors import CheckpointError, DataError
+from umt_core.registry import find_checkpoint
+
+FORMAT = 1
+SET, RUN = "set.json", "manifest.json"
+PRIVATE = ("texts.parquet", "surfaces.json", "source.json")
+SEEN = ("seen", "seen with another type", "unseen")  # of an entity's surface form in the train split
+ROWS = 8192  # of a row group: small, so that a page of tweets is read without their neighbours
+MEMORY = "1GB"  # of DuckDB; what needs more goes to disk
+
+Progress = Callable[[str, int, int], None]  # of what, done, of how many (0: not known)
+Row = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SetInfo:
+    """The contents of ``set.json``."""
+
+    dataset: str
+    split: str
+    key: str  # twelve digits of the sums below
+    data_sha256: str
+    images_sha256: str  # of the pictures' names and sizes; "": the set has no pictures
+    train_sha256: str  # "": there was no train split, and no surface form is known
+    tweets: int
+    gold: int
+    images: dict[str, int]  # tweets by the state of their picture
+    code: str
+    created: str
+    format: int = FORMAT
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}/{self.split}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The contents of a system's ``manifest.json``."""
+
+    checkpoint: str  # twitter2017/umt-bert-crf
+    system: str  # umt-bert-crf
+    weights_sha256: str
+    data_sha256: str
+    uses_image: bool
+    text_encoder: str
+    images: str  # what the pictures were that the system was trained with
+    code: str
+    created: str
+    finished: bool = False
+    spans: int = 0
+    seconds: float = 0.0
+    format: int = FORMAT
+
+    @property
+    def folder_name(self) -> str:
+        return f"{self.system}-{self.weights_sha256[:12]}"
+
+
+def sets_folder() -> Path:
+    """``$UMT_PREDICTIONS``, else ``predictions/`` in the cache."""
+    return Path(os.environ.get("UMT_PREDICTIONS") or cache_dir() / "predictions")
+
+
+def prediction_sets(root: Path | None = None) -> tuple[list[PredictionSet], list[str]]:
+    """All sets that can be opened, by name, and a line for each folder that ought to be one and isn't."""
+    found, complaints = [], []
+    for path in sorted((root or sets_folder()).glob(f"*/*/{SET}")):
+        try:
+            found.append(PredictionSet.open(path.parent))
+        except DataError as error:
+            complaints.append(str(error))
+    return found, complaints
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionSet:
+    """An open set. Threads may share it."""
+
+    folder: Path
+    info: SetInfo
+    runs: Mapping[str, RunInfo]  # finished and sound, by name; see ``open``
+    complaints: tuple[str, ...] = ()  # a line for each run that is not sound
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Self:
+        """The set in a folder, with all of its finished runs.
+
+        A run is known by its checkpoint's name. Of several with one name (the checkpoint has
+        been trained again) the newest has it, and the others have their weights' sum after an @.
+
+        Raises:
+            DataError: the folder holds no set, or a file of the set itself is missing or damaged.
+        """
+        folder = Path(folder)
+        info = _read_info(folder / SET, SetInfo)
+        for name in ("tweets.parquet", "gold.parquet"):
+            _check_parquet(folder / name)
+        found, complaints = [], []
+        for path in sorted(folder.glob(f"*/{RUN}")):
+            try:
+                found.append(_read_run(path, info))
+            except DataError as error:
+                complaints.append(str(error))
+        runs: dict[str, RunInfo] = {}
+        for run in sorted(found, key=lambda run: run.created, reverse=True):
+            if run.finished:
+                taken = run.checkpoint in runs
+                runs[f"{run.checkpoint}@{run.weights_sha256[:12]}" if taken else run.checkpoint] = run
+        return cls(folder, info, dict(sorted(runs.items())), tuple(complaints))
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @property
+    def has_texts(self) -> bool:
+        return (self.folder / "texts.parquet").exists()
+
+    def run(self, name: str) -> RunInfo:
+        """A finished run (``DataError`` if the set has none of this name)."""
+        if name not in self.runs:
+            known = ", ".join(self.runs) or "none"
+            raise DataError(f"{self.name}: wanted predictions of {name!r}, got none; there are: {known}")
+        return self.runs[name]
+
+    def changed(self) -> dict[str, str]:
+        """Runs whose checkpoint is another now, or gone, with a line that says so."""
+        lines = {}
+        for name, run in self.runs.items():
+            try:
+                now = find_checkpoint(run.checkpoint).manifest.weights_sha256
+            except CheckpointError:
+                lines[name] = f"{name}: its checkpoint is not here any more; these are its predictions of {run.created}"
+                continue
+            if now != run.weights_sha256:
+                lines[name] = (
+                    f"{name}: the checkpoint has changed since these predictions were made"
+                    f" (weights {run.weights_sha256[:12]} then, {now[:12]} now); run it again"
+                )
+        return lines
+
+    def images(self) -> ImageIndex | None:
+        """Where the pictures are, if the set was built here and they still are."""
+        try:
+            source = json.loads((self.folder / "source.json").read_text(encoding="utf-8"))
+            return ImageIndex.open(source["images"]) if source["images"] else None
+        except (OSError, ValueError, KeyError, DataError):
+            return None
+
+    # --- asking ---
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return connect(self.folder)
+
+    def table(self, name: str, run: str | None = None) -> str:
+        """A Parquet file of the set, or of one of its runs, as a relation for SQL."""
+        return relation((self.folder / self.run(run).folder_name if run else self.folder) / f"{name}.parquet")
+
+    def query(self, sql: str, *parameters: Any) -> list[Row]:
+        """The rows that DuckDB gives, as dictionaries (``DataError`` if it cannot read a file)."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(sql, parameters)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        except duckdb.Error as error:
+            raise DataError(f"{self.folder}: cannot ask the set: {str(error).splitlines()[0]}") from error
+        finally:
+            cursor.close()
+
+    def pair(self, baseline: str, system: str) -> str:
+        """The ledger of two runs as a relation, made and kept when it is first asked for.
+
+        Its columns are those of ``ledger_sql``, the scores of both, and ``seen``; in the order of tweets.
+        """
+        names = [self.run(name).folder_name for name in (baseline, system)]
+        path = self.folder / "pairs" / f"{names[0]}--{names[1]}.parquet"
+        if not is_whole(path):
+            scores = "b.score AS baseline_score, s.score AS system_score"
+            sql = ledger_sql(
+                self.table("matches", baseline),
+                self.table("matches", system),
+                of_gold=f"{scores}, b.gold_seen AS seen",
+                of_others=f"{scores}, coalesce(s.seen, b.seen) AS seen",
+            )
+            path.parent.mkdir(exist_ok=True)
+            copy(self._connection.cursor(), f"{sql} ORDER BY tweet, start", path)
+        return relation(path)
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def relation(path: Path) -> str:
+    """A Parquet file as SQL reads it."""
+    return "read_parquet('" + str(path).replace("'", "''") + "')"
+
+
+def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+    """DuckDB in memory, as much of it as ``MEMORY``; what needs more goes to disk beside the set."""
+    con = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(folder / "spill")})
+    con.execute("SET parquet_metadata_cache = true")
+    return con
+
+
+def copy(con: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
+    """Writes what a query gives to a Parquet file, whole or not at all.
+
+    Raises:
+        DataError: a file that it reads is damaged, or the place cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    target = str(temporary).replace("'", "''")
+    try:
+        con.execute(f"COPY ({sql}) TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE {ROWS})")
+        temporary.replace(path)
+    except (duckdb.Error, OSError) as error:
+        raise DataError(f"{path}: cannot make the file: {str(error).splitlines()[0]}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, info: Any) -> None:
+    """Writes a frozen dataclass or dictionary as JSON, in one step."""
+    values = dataclasses.asdict(info) if dataclasses.is_dataclass(info) and not isinstance(info, type) else info
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def _read_info(path: Path, kind: type[T]) -> T:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict) or values.get("format") != FORMAT:
+            raise ValueError(f"not of format {FORMAT}")
+        return kind(**values)
+    except FileNotFoundError as error:
+        raise DataError(f"{path.parent}: wanted a prediction set, found no {path.name}") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: wanted what a prediction set says of itself, got: {error}") from error
+
+
+def _read_run(path: Path, info: SetInfo) -> RunInfo:
+    run = _read_info(path, RunInfo)
+    if run.data_sha256 != info.data_sha256:
+        raise DataError(
+            f"{path.parent}: wanted predictions for {info.name} (data SHA-256 {info.data_sha256[:12]}...),"
+            f" got those for other data ({run.data_sha256[:12]}...)"
+        )
+    for name in ("spans", "tweets", "matches") if run.finished else ():
+        _check_parquet(path.parent / f"{name}.parquet")
+    return run
+
+
+def is_whole(path: Path) -> bool:
+    try:
+        pq.read_metadata(path)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
+def _check_parquet(path: Path) -> None:
+    if not is_whole(path):
+        got = "a damaged one" if path.exists() else "none"
+        raise DataError(f"{path}: wanted a whole Parquet file, got {got}; remove {path.parent} and run it again")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes from writing in a folder; the system lets go when this one ends, however it does.
+
+    Raises:
+        DataError: another one is at work there, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise DataError(f"{folder}: wanted a place to write, got: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataError(f"{folder}: another process is at work here; wait for it") from error
+        yield
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
