@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from umt_core.encoders.text import SubwordTokenizer, TextEncoder, load_text_encoder, load_tokenizer
-from umt_core.errors import CheckpointError
+from umt_core.errors import CheckpointError, ConfigError
 from umt_core.manifest import CARD, MANIFEST, WEIGHTS, Manifest, card, file_sum, write_text
 from umt_core.registry import CheckpointInfo, find_checkpoint
 from umt_core.systems import Tagger, build_system
@@ -103,7 +103,10 @@ def load_checkpoint(
             f"{info.folder}: was trained on another {manifest.model.text_encoder} "
             f"(SHA-256 {published[:12]}...), the one installed is {encoder.weights_sha256[:12]}..."
         )
-    tagger = build_system(manifest.system, manifest.model, encoder, manifest.channels)
+    try:
+        tagger = build_system(manifest.system, manifest.model, encoder, manifest.channels)
+    except ConfigError as error:
+        raise CheckpointError(f"{info.folder}: its manifest describes no system of ours: {error}") from error
     if not manifest.train.train_embeddings:
         freeze_embeddings(tagger)
     put_weights(tagger, weights, where=str(info.folder / WEIGHTS))
@@ -131,7 +134,7 @@ def read_weights(folder: Path, sha256: str | None = None) -> dict[str, Tensor]:
 
 
 def put_weights(tagger: Tagger, weights: Mapping[str, Tensor], *, where: str) -> None:
-    """Copy trained weights into a tagger: exactly those it trains, in their shapes.
+    """Copy trained weights into a tagger: exactly those it trains, in their shapes; all of them or none.
 
     Raises:
         CheckpointError: a name is missing or unknown, or a shape differs.
@@ -144,10 +147,11 @@ def put_weights(tagger: Tagger, weights: Mapping[str, Tensor], *, where: str) ->
         raise CheckpointError(
             f"{where}: holds {len(unknown)} weights unknown to {tagger.name}, {unknown[0]} among them"
         )
+    for name in sorted(wanted):
+        if own[name].shape != weights[name].shape:
+            raise CheckpointError(
+                f"{where}: {name}: wanted shape {tuple(own[name].shape)}, got {tuple(weights[name].shape)}"
+            )
     with torch.no_grad():
-        for name in sorted(wanted):
-            if own[name].shape != weights[name].shape:
-                raise CheckpointError(
-                    f"{where}: {name}: wanted shape {tuple(own[name].shape)}, got {tuple(weights[name].shape)}"
-                )
+        for name in wanted:
             own[name].copy_(weights[name])

@@ -53,8 +53,9 @@ class TweetSet:
         )
 
     def by_length(self, batch_size: int) -> list[list[int]]:
-        """All indices in batches of tweets of like length."""
-        order = sorted(range(len(self)), key=lambda i: len(self.encoded[i].subwords))
+        """All indices in batches of tweets of like length; a tweet without a word has nothing to tag, and is in none."""
+        filled = [i for i in range(len(self)) if self.encoded[i].words]
+        order = sorted(filled, key=lambda i: len(self.encoded[i].subwords))
         return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
@@ -100,12 +101,14 @@ def run(
 ) -> Iterator[tuple[list[int], Output]]:
     """Forward passes over all tweets, without gradients: indices of each batch, and its output."""
     done = 0
-    for indices in tweets.by_length(batch_size):
+    batches = tweets.by_length(batch_size)
+    total = sum(map(len, batches))
+    for indices in batches:
         with torch.inference_mode():
             yield indices, tagger(tweets.batch(indices).to(device))
         done += len(indices)
         if progress:
-            progress(done, len(tweets))
+            progress(done, total)
 
 
 def tag_all(

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from tests.core import tiny
+from umt_core.errors import ConfigError
 from umt_core.labels import SUBWORD_ESD_TAGS, SUBWORD_TAGS, WORD_ESD_TAGS, WORD_TAGS, conversion_matrix
 from umt_core.model.cmt import CrossModalLayer, MultiHeadAttention, TransformerLayer
 from umt_core.model.esd import ConversionMatrix, EntitySpanDetection
@@ -215,7 +216,7 @@ def test_attention_over_a_missing_picture_is_even(words, mask):
 
 
 def test_a_width_that_heads_do_not_divide_is_refused():
-    with pytest.raises(ValueError, match="12 is not a multiple of 5 heads"):
+    with pytest.raises(ConfigError, match="wanted a divisor of the encoder's width 12, got 5"):
         MultiHeadAttention(12, 5, 0.0)
 
 

@@ -25,7 +25,7 @@ from umt_core.encoders.vision import VisionEncoder
 from umt_core.features import Batch, encode_examples, make_batch
 from umt_core.manifest import WEIGHTS, Manifest
 from umt_core.schema import REGIONS, Example, Span
-from umt_core.systems import SYSTEMS, Tagger, build_system
+from umt_core.systems import Tagger, build_system
 
 HIDDEN, HEADS, LAYERS, CHANNELS, POSITIONS = 12, 3, 2, 5, 64
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
@@ -186,18 +186,13 @@ def manifest(tagger: Tagger, digest: str, *, train_embeddings: bool = False, dat
     )
 
 
-def save_tagger(root: Path, tagger: Tagger, *, train_embeddings: bool = False) -> Path:
-    """The tagger as the checkpoint ``tiny/<system>`` under ``root``; gives its folder."""
+def save_tagger(root: Path, tagger: Tagger, *, train_embeddings: bool = False, dataset: str = "tiny") -> Path:
+    """The tagger as the checkpoint ``<dataset>/<system>`` under ``root``; gives its folder."""
     if not train_embeddings:
         freeze_embeddings(tagger)
     own = dict(tagger.named_parameters())
     weights = {name: own[name].detach() for name in trained_names(tagger)}
-    folder = root / "tiny" / tagger.name
+    folder = root / dataset / tagger.name
     digest = save_weights(weights, folder / WEIGHTS)
-    save_checkpoint(folder, weights, manifest(tagger, digest, train_embeddings=train_embeddings))
+    save_checkpoint(folder, weights, manifest(tagger, digest, train_embeddings=train_embeddings, dataset=dataset))
     return folder
-
-
-def names() -> list[str]:
-    """Of the systems, for parametrised tests."""
-    return list(SYSTEMS)

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from umt_core.errors import ConfigError
+
 LAYER_NORM_EPS = 1e-12  # BERT's
 
 
@@ -19,7 +21,7 @@ class MultiHeadAttention(nn.Module):
     def __init__(self, hidden_size: int, heads: int, dropout: float) -> None:
         super().__init__()
         if hidden_size % heads:
-            raise ValueError(f"hidden size {hidden_size} is not a multiple of {heads} heads")
+            raise ConfigError(f"setting heads: wanted a divisor of the encoder's width {hidden_size}, got {heads}")
         self.heads = heads
         self.query = nn.Linear(hidden_size, hidden_size)  # W_q of all heads
         self.key = nn.Linear(hidden_size, hidden_size)  # W_k

@@ -1,0 +1,344 @@
+"""Predictors and the workbench, from tiny checkpoints on disk to predictions and the inside of a model."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.core import tiny
+from umt_core import predict
+from umt_core.data.images import ImageIndex
+from umt_core.errors import DataError
+from umt_core.predict import NO_PICTURE, Predictor, Workbench
+from umt_core.schema import REGIONS, Example, Inspection, Prediction
+from umt_core.spans import tags_to_spans
+from umt_core.systems import SYSTEMS
+
+NAMES = tuple(f"tiny/{name}" for name in SYSTEMS)
+WITH_IMAGES = tuple(f"tiny/{name}" for name, system in SYSTEMS.items() if system.uses_image)
+SUBWORDS = "subwords"  # the dataset of a umt-bert-crf with the released code's tags
+TWEETS = tiny.TWEETS
+PICTURES = [None if i % 3 == 2 else tiny.photograph(i) for i in range(len(TWEETS))]
+ALL = (*NAMES, f"{SUBWORDS}/umt-bert-crf")
+every_checkpoint = pytest.mark.parametrize("name", ALL)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("checkpoints")
+    encoder = tiny.save_encoder(root / "encoder")
+    for seed, name in enumerate(SYSTEMS):
+        tiny.save_tagger(root, tiny.system(name, seed=seed, text_encoder=encoder, on=tiny.encoder()))
+    released = tiny.system("umt-bert-crf", text_encoder=encoder, tagging="subword", esd_mix="mean")
+    tiny.save_tagger(root, released, dataset=SUBWORDS)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def surroundings(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our checkpoints, a cache of the test's own, and a tiny vision encoder."""
+    monkeypatch.setenv("UMT_CHECKPOINTS", str(root))
+    monkeypatch.setenv("UMT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(predict, "load_vision_encoder", lambda *_, **__: tiny.TinyVision())
+
+
+@pytest.fixture(scope="module")
+def loaded(root: Path) -> dict[str, Predictor]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UMT_CHECKPOINTS", str(root))
+        patch.setattr(predict, "load_vision_encoder", lambda *_, **__: tiny.TinyVision())
+        return {name: Predictor.load(name, "cpu") for name in ALL}
+
+
+@pytest.fixture
+def predictor(loaded: dict[str, Predictor], name: str) -> Predictor:
+    return loaded[name]
+
+
+def same(one: Prediction, other: Prediction) -> None:
+    assert [s.span for s in one.spans] == [s.span for s in other.spans]
+    assert (one.id, one.tokens, one.tags, one.notices) == (other.id, other.tokens, other.tags, other.notices)
+    np.testing.assert_allclose([s.score for s in one.spans], [s.score for s in other.spans], atol=1e-5)
+
+
+# One tweet or many
+
+
+@every_checkpoint
+def test_a_batch_of_mixed_lengths_is_predicted_as_each_of_it(predictor):
+    for tweet, picture, found in zip(TWEETS, PICTURES, predictor.predict(TWEETS, PICTURES), strict=True):
+        same(found, predictor.predict([tweet], [picture])[0])
+        assert (found.id, found.tokens) == (tweet.id, tweet.tokens)
+    for batch_size in (1, 3):
+        for a, b in zip(
+            predictor.predict(TWEETS, PICTURES, batch_size=batch_size),
+            predictor.predict(TWEETS, PICTURES),
+            strict=True,
+        ):
+            same(a, b)
+
+
+@every_checkpoint
+def test_inspecting_says_what_predicting_says(predictor):
+    for tweet, picture, found in zip(TWEETS, PICTURES, predictor.predict(TWEETS, PICTURES), strict=True):
+        same(found, predictor.inspect(tweet, picture).prediction)
+
+
+@every_checkpoint
+def test_tags_alone_are_the_predictions(predictor):
+    found = predictor.predict(TWEETS, PICTURES)
+    assert predictor.tags(TWEETS, PICTURES) == [list(p.tags) for p in found]
+    assert any(p.spans for p in found)  # or the tests above would show nothing
+
+
+@every_checkpoint
+def test_spans_are_those_of_the_tags_and_carry_probabilities(predictor):
+    for found in predictor.predict(TWEETS, PICTURES):
+        assert tuple(s.span for s in found.spans) == tags_to_spans(found.tags)
+        assert all(0 < s.score <= 1 for s in found.spans)
+
+
+def test_a_word_of_its_own_is_an_entity_as_often_as_its_tags_say(loaded):
+    """In a tweet of one word an entity is its B- or, opening one all the same, its I-."""
+    for name in NAMES:
+        for word in ("anna", "nba", "rain", "paris", "new"):
+            found = loaded[name].inspect(Example("t", (word,)))
+            for scored in found.prediction.spans:
+                either = [found.tags.index(f"{prefix}-{scored.span.label}") for prefix in "BI"]
+                assert scored.score == pytest.approx(found.marginals[0, either].sum(), abs=1e-5)
+
+
+def test_progress_is_told(loaded):
+    told: list[tuple[int, int]] = []
+    loaded[NAMES[0]].predict(TWEETS, batch_size=4, progress=lambda *step: told.append(step))
+    assert told == [(4, 10), (8, 10), (10, 10)]
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("name", WITH_IMAGES)
+def test_a_tweet_without_picture_is_said_to_have_none(predictor):
+    with_picture, without = predictor.predict(TWEETS[:2], [PICTURES[0], None])
+    assert with_picture.notices == ()
+    assert without.notices == (NO_PICTURE,)
+    found = predictor.inspect(TWEETS[0])
+    assert not found.has_image
+    assert found.prediction.notices == (NO_PICTURE,)
+    np.testing.assert_allclose(found.word_to_block, 1 / REGIONS, atol=1e-6)
+
+
+def test_the_text_only_system_neither_misses_pictures_nor_uses_them(loaded):
+    predictor = loaded["tiny/bert-crf"]
+    assert predictor.vision is None
+    with_pictures, without = predictor.predict(TWEETS, PICTURES), predictor.predict(TWEETS)
+    for a, b in zip(with_pictures, without, strict=True):
+        same(a, b)
+        assert a.notices == ()
+    assert not predictor.inspect(TWEETS[0], PICTURES[0]).has_image
+
+
+@pytest.mark.parametrize("name", WITH_IMAGES)
+def test_pictures_in_a_folder_are_those_in_memory(predictor, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    examples = [Example(t.id, t.tokens, image=t.id) for t in TWEETS]
+    for example, picture in zip(examples, PICTURES, strict=True):
+        if picture:
+            picture.save(folder / f"{example.id}.png")
+    found = predictor.predict(examples, ImageIndex.open(folder))
+    for a, b in zip(found, predictor.predict(TWEETS, PICTURES), strict=True):
+        same(a, b)
+
+
+@pytest.mark.parametrize("name", WITH_IMAGES)
+def test_an_unreadable_picture_is_told_and_the_tweet_still_read(predictor, tmp_path):
+    (tmp_path / "a.jpg").write_text("This is a text.")
+    example = Example("t", ("anna", "in", "paris"), image="a")
+    (found,) = predictor.predict([example], ImageIndex.open(tmp_path))
+    assert "a.jpg" in found.notices[0]
+    assert found.notices[1] == NO_PICTURE
+    assert found.tags == predictor.predict([example])[0].tags
+
+
+@pytest.mark.parametrize("name", WITH_IMAGES)
+def test_as_many_pictures_as_tweets_are_wanted(predictor):
+    with pytest.raises(DataError, match="wanted a picture or None for each of 10 tweets, got 1"):
+        predictor.predict(TWEETS, [None])
+
+
+@pytest.mark.parametrize("name", WITH_IMAGES)
+def test_one_picture_is_encoded_once(loaded, name, monkeypatch):
+    predictor = copy.copy(loaded[name])
+    predictor.cache = type(predictor.cache)()
+    calls = []
+    feature_maps = tiny.TinyVision.feature_maps
+    monkeypatch.setattr(tiny.TinyVision, "feature_maps", lambda *a: calls.append(a) or feature_maps(*a))
+    for tweet in TWEETS[:3]:
+        predictor.inspect(tweet, PICTURES[0])
+    assert len(calls) == 1
+
+
+# Strange tweets
+
+
+@every_checkpoint
+def test_a_tweet_without_words(predictor):
+    empty = Example("none", ())
+    assert predictor.predict([empty]) == [Prediction("none", (), (), (), ("no words",))]
+    found = predictor.predict([TWEETS[0], empty, TWEETS[1]])
+    assert [len(p.tags) for p in found] == [4, 0, 1]
+    assert predictor.tags([empty]) == [[]]
+    assert [len(tags) for tags in predictor.tags([TWEETS[0], empty])] == [4, 0]
+    assert predictor.predict([]) == predictor.tags([]) == []
+    with pytest.raises(DataError, match="wanted a tweet with at least one word, got none"):
+        predictor.inspect(empty)
+
+
+@every_checkpoint
+def test_ten_thousand_words_are_read_as_far_as_the_model_reads(predictor):
+    long = Example("long", ("new", "york", "rain") * 3334)
+    found = predictor.inspect(long, PICTURES[0])
+    assert len(found.prediction.tags) == 10_002
+    assert set(found.prediction.tags[62:]) == {"O"}
+    assert found.prediction.notices == (
+        "read the first 62 of 10002 words: this tagger reads 64 subwords, and says O for the rest",
+    )
+    assert len(found.emissions) == len(found.marginals) == 62
+    same(found.prediction, predictor.predict([long], [PICTURES[0]])[0])
+
+
+@every_checkpoint
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        ("\u200b",),
+        ("\u200b", "\ufe0f", "\u2060"),
+        ("", "rain"),
+        ("🎉", "👩‍👩‍👧"),
+        ("مرحبا", "\u202eabc\u202c"),
+        ("<script>", "alert(1)", "</script>"),
+        ("\ud800", "in"),
+        ("[SEP]", "[CLS]", "[PAD]"),
+        ("a" * 1000, "rain"),
+    ],
+    ids=["zero-width", "joiners", "empty", "emoji", "right-to-left", "script", "surrogate", "special", "long"],
+)
+def test_every_word_of_a_strange_tweet_gets_one_tag(predictor, tokens):
+    found = predictor.inspect(Example("t", tokens), PICTURES[0])
+    assert found.prediction.tokens == tokens
+    assert len(found.prediction.tags) == len(tokens)
+    same(found.prediction, predictor.predict([Example("t", tokens)], [PICTURES[0]])[0])
+
+
+# The inside
+
+
+@every_checkpoint
+def test_the_inside_is_told_word_by_word(predictor):
+    tweet = Example("t", ("Babc", "in", "New", "York"))
+    found = predictor.inspect(tweet, PICTURES[0])
+    words, tags = 4, len(found.tags)
+    assert found.system == predictor.system
+    assert found.checkpoint == predictor.name
+    assert found.emissions.shape == found.marginals.shape == (words, tags)
+    assert all(value.dtype == np.float32 for value in arrays(found))
+    np.testing.assert_allclose(found.marginals.sum(axis=1), 1, atol=1e-5)
+    if predictor.vision is None:
+        assert found.word_to_block is found.gate is found.esd_emissions is None
+        return
+    assert found.word_to_block.shape == found.word_to_image_aware_block.shape == (tiny.HEADS, words, REGIONS)
+    for attention in (found.word_to_block, found.word_to_image_aware_block):
+        np.testing.assert_allclose(attention.sum(axis=2), 1, atol=1e-5)
+    assert found.block_to_word.shape == (tiny.HEADS, REGIONS, words)
+    assert (found.block_to_word >= 0).all()
+    assert (found.block_to_word.sum(axis=2) > 0).all()
+    assert (found.block_to_word.sum(axis=2) <= 1 + 1e-6).all()
+    assert found.gate.shape == (words, tiny.HIDDEN)
+    assert ((found.gate > 0) & (found.gate < 1)).all()
+    if found.esd_tags:
+        np.testing.assert_allclose(found.emissions, found.main_emissions + found.converted_esd, atol=1e-5)
+        np.testing.assert_allclose(found.esd_marginals.sum(axis=1), 1, atol=1e-5)
+        share = 0.5 if predictor.name.startswith(SUBWORDS) else 1
+        np.testing.assert_allclose(found.converted_esd, share * found.esd_emissions @ found.conversion, atol=1e-5)
+        assert len(found.esd_decoded) == words
+        assert set(found.esd_decoded) <= {"B", "I", "O"}
+
+
+def arrays(found: Inspection) -> list[np.ndarray]:
+    values = [getattr(found, name) for name in found.__slots__]
+    return [value for value in values if isinstance(value, np.ndarray)]
+
+
+def test_a_word_has_the_attention_of_all_its_subwords(loaded):
+    """[CLS], b, ##a, ##b, in, [SEP]: what is left of a block's row is [CLS]'s and [SEP]'s."""
+    predictor = loaded["tiny/umt-bert-crf"]
+    tweet = Example("t", ("bab", "in"))
+    found = predictor.inspect(tweet, PICTURES[0])
+    tagger = predictor.loaded.tagger
+    regions = predictor.cache.get_or_compute(PICTURES[0], predictor.vision).astype(np.float32)
+    maps = tagger(tiny.batch(tagger, [tweet], [regions], targets=False)).interaction
+    rows = maps.block_to_word[0].detach().numpy()
+    np.testing.assert_allclose(found.block_to_word[:, :, 0], rows[:, :, 1:4].sum(axis=2), atol=1e-6)
+    np.testing.assert_allclose(found.block_to_word[:, :, 1], rows[:, :, 4], atol=1e-6)
+    np.testing.assert_allclose(found.gate, maps.gate[0, [1, 4]].detach(), atol=1e-6)
+
+
+@every_checkpoint
+def test_summaries_are_figures_of_the_inside(predictor):
+    empty = Example("none", ())
+    predictions, summaries = predictor.predict_and_summarise([*TWEETS, empty], [*PICTURES, None])
+    assert summaries[-1] is None
+    for tweet, picture, prediction, summary in zip(TWEETS, PICTURES, predictions, summaries, strict=False):
+        found = predictor.inspect(tweet, picture)
+        same(prediction, found.prediction)
+        best = np.sort(found.marginals, axis=1)
+        assert summary.margin == pytest.approx((best[:, -1] - best[:, -2]).min(), abs=1e-5)
+        if predictor.vision is None:
+            assert summary.gate_mean is summary.entropy_word_to_block is None
+            continue
+        of_word = found.gate.mean(axis=1)
+        figures = (found.gate.mean(), found.gate.std(), of_word.min(), of_word.max())
+        told = (summary.gate_mean, summary.gate_std, summary.gate_lowest, summary.gate_highest)
+        assert told == pytest.approx(figures, abs=1e-5)
+        for name in ("word_to_block", "word_to_image_aware_block"):
+            rows = getattr(found, name)
+            entropy = -(rows * np.log(np.where(rows > 0, rows, 1))).sum(axis=2).mean()
+            assert getattr(summary, f"entropy_{name}") == pytest.approx(entropy, abs=1e-4)
+
+
+# The workbench
+
+
+def test_a_workbench_says_what_each_predictor_says(loaded):
+    bench = Workbench.load(NAMES, "cpu")
+    assert tuple(bench.predictors) == NAMES
+    for tweet, picture in list(zip(TWEETS, PICTURES, strict=True))[:4]:
+        for name, found in bench.inspect(tweet, picture).items():
+            alone = loaded[name].inspect(tweet, picture)
+            same(found.prediction, alone.prediction)
+            for a, b in zip(arrays(found), arrays(alone), strict=True):
+                np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_workbench_keeps_what_is_the_same_once():
+    bench = Workbench.load(NAMES, "cpu")
+    one, *others = (p.loaded.tagger.encoder.model for p in bench.predictors.values())
+    for other in others:
+        assert other.get_input_embeddings().weight.data_ptr() == one.get_input_embeddings().weight.data_ptr()
+        assert (
+            other.encoder.layer[0].output.dense.weight.data_ptr() != one.encoder.layer[0].output.dense.weight.data_ptr()
+        )
+    assert len({id(p.vision) for p in bench.predictors.values() if p.vision}) == 1
+    assert len({id(p.cache) for p in bench.predictors.values()}) == 1
+
+
+def test_a_predictor_tells_what_it_is(loaded):
+    info = loaded["tiny/umt-bert-crf"].info
+    parameters = sum(p.numel() for p in tiny.system("umt-bert-crf").parameters())
+    assert (info["system"], info["device"], info["parameters"]) == ("umt-bert-crf", "cpu", parameters)
+    assert 4 * parameters <= info["memory_bytes"] < 4 * parameters + 2000
+    assert loaded["tiny/bert-crf"].info["vision_encoder"] is None
