@@ -266,12 +266,13 @@ def test_files_that_are_no_released_weights_are_refused(state, tmp_path: Path):
     mark = tmp_path / "ran"
     torch.save({"weights": Harmful(mark)}, tmp_path / "harmful.bin")
     torch.save({"epoch": 3}, tmp_path / "other.bin")
+    torch.save({3: torch.zeros(1)}, tmp_path / "number.bin")
     torch.save([1, 2], tmp_path / "list.bin")
     torch.save({"gate.weight": torch.zeros(1)}, tmp_path / "half.bin")
     (tmp_path / "text.bin").write_text("not weights")
     torch.save(state, tmp_path / "whole.bin")
     (tmp_path / "cut.bin").write_bytes((tmp_path / "whole.bin").read_bytes()[:5000])
-    for name in ("harmful", "other", "list", "half", "text", "cut", "missing"):
+    for name in ("harmful", "other", "number", "list", "half", "text", "cut", "missing"):
         with pytest.raises(CheckpointError, match=f"{name}.bin") as caught:
             read_released(tmp_path / f"{name}.bin")
         assert "\n" not in str(caught.value)

@@ -82,7 +82,7 @@ def read_released(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: wanted released weights, found no file") from error
     except Exception as error:  # truncated, foreign, or code in it: torch raises many classes
         raise CheckpointError(f"{path}: wanted released weights, got a file that torch cannot read safely") from error
-    if not isinstance(state, dict) or any(not isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise CheckpointError(f"{path}: wanted released weights, tensors by name, got something else")
     try:
         return convert_released(state)
