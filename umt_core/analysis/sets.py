@@ -25,7 +25,7 @@ import datetime
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -113,6 +114,20 @@ def prediction_sets(root: Path | None = None) -> tuple[list[PredictionSet], list
         except DataError as error:
             complaints.append(str(error))
     return found, complaints
+
+
+def find_set(name: str, root: Path | None = None) -> PredictionSet:
+    """The newest set of a name: ``twitter2017/test``, or with its key ``twitter2017/test-b2f51336d82a``.
+
+    Raises:
+        DataError: there is none.
+    """
+    sets, _ = prediction_sets(root)
+    found = [s for s in sets if name in (s.name, f"{s.name}-{s.info.key}")]
+    if not found:
+        known = ", ".join(dict.fromkeys(s.name for s in sets)) or "none"
+        raise DataError(f"wanted a prediction set {name!r} in {root or sets_folder()}, got none; known: {known}")
+    return max(found, key=lambda s: s.info.created)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,17 +215,26 @@ class PredictionSet:
         """A Parquet file of the set, or of one of its runs, as a relation for SQL."""
         return relation((self.folder / self.run(run).folder_name if run else self.folder) / f"{name}.parquet")
 
-    def query(self, sql: str, *parameters: Any) -> list[Row]:
-        """The rows that DuckDB gives, as dictionaries (``DataError`` if it cannot read a file)."""
-        cursor = self._connection.cursor()
+    @contextmanager
+    def _ask(self, sql: str, parameters: Sequence[Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._connection.cursor()  # one for each question: threads may ask at once
         try:
-            cursor.execute(sql, parameters)
-            names = [column[0] for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            yield cursor.execute(sql, parameters)
         except duckdb.Error as error:
             raise DataError(f"{self.folder}: cannot ask the set: {str(error).splitlines()[0]}") from error
         finally:
             cursor.close()
+
+    def query(self, sql: str, *parameters: Any) -> list[Row]:
+        """The rows that DuckDB gives, as dictionaries (``DataError`` if it cannot read a file)."""
+        with self._ask(sql, parameters) as answer:
+            names = [column[0] for column in answer.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+    def column(self, sql: str, *parameters: Any) -> np.ndarray:
+        """The first column of what DuckDB gives, as an array (``DataError`` as in ``query``)."""
+        with self._ask(sql, parameters) as answer:
+            return next(iter(answer.fetchnumpy().values()))
 
     def pair(self, baseline: str, system: str) -> str:
         """The ledger of two runs as a relation, made and kept when it is first asked for.

@@ -6,7 +6,7 @@ import codecs
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from umt_core.errors import DataError
@@ -50,13 +50,18 @@ def write_text(path: str | Path, text: str) -> None:
     Raises:
         DataError: the text holds half a surrogate pair, or the place cannot be written.
     """
+    write_pieces(path, [text])
+
+
+def write_pieces(path: str | Path, pieces: Iterable[str]) -> None:
+    """``write_text`` of a text that comes in pieces, and need not be in memory as a whole."""
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        data = text.encode("utf-8")
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
-            file.write(data)
+            for piece in pieces:
+                file.write(piece.encode("utf-8"))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
