@@ -1,0 +1,54 @@
+"""Runs the benchmarks, prints their table and writes ``results/latest.json``.
+
+With names after it (``python -m benchmarks warm_inspect``) it runs those alone and writes nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import evaluate_split, start, warm_inspect
+from benchmarks.measure import Measure, cores, write_results
+from umt_core.errors import UmtError
+
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+BENCHMARKS = {"warm_inspect": warm_inspect, "evaluate_split": evaluate_split, "start": start}
+
+
+def main(names: list[str]) -> int:
+    """Exit code: 0, 1 where an aim is missed, 2 where a benchmark could not run."""
+    console, errors = Console(), Console(stderr=True)
+    if unknown := sorted(set(names) - BENCHMARKS.keys()):
+        errors.print(f"error: no benchmark {unknown}; there are {list(BENCHMARKS)}", markup=False)
+        return 2
+    torch.set_num_threads(cores())
+    measures: list[Measure] = []
+    try:
+        for name in names or BENCHMARKS:
+            errors.print(f"{name} ...", highlight=False)
+            measures += BENCHMARKS[name].measure()
+        if not names:
+            write_results(RESULTS, measures)
+    except UmtError as error:
+        errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 2
+    console.print(_table(measures))
+    return int(any(measure.met is False for measure in measures))
+
+
+def _table(measures: list[Measure]) -> Table:
+    table = Table("measure", "value", "baseline", "unit", "aim", "met", title=f"{cores()} cores, no GPU")
+    for m in measures:
+        aim = "" if m.aim is None else f"{'over' if m.more_is_better else 'under'} {m.aim:g}"
+        met = {True: "yes", False: "no", None: ""}[m.met]
+        table.add_row(m.name, f"{m.value:.2f}", f"{m.baseline:.2f}", m.unit, aim, met)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,67 @@
+"""What a benchmark gives, and how two ways of doing a thing are timed side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from umt_core.data.files import write_text
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure, and the figure of the baseline in the same unit, taken in the same minutes."""
+
+    name: str
+    value: float
+    unit: str
+    baseline: float
+    aim: float | None = None  # None: watched, without an aim
+    more_is_better: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        if self.aim is None:
+            return None
+        return self.value > self.aim if self.more_is_better else self.value < self.aim
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields of ``latest.json``."""
+        fields = asdict(self)
+        return {key: fields[key] for key in ("value", "unit", "baseline", "aim")} | {"met": self.met}
+
+
+def write_results(path: Path, measures: Sequence[Measure]) -> None:
+    """``{name: {"value", "unit", "baseline", "aim", "met"}}``; ``DataError`` if it cannot be written."""
+    results = {measure.name: _rounded(measure.to_dict()) for measure in measures}
+    write_text(path, json.dumps(results, indent=2) + "\n")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def interleaved(ours: Callable[[], object], baseline: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Median seconds of both, run by turns, so that a busy moment falls on one as on the other."""
+    times: tuple[list[float], list[float]] = [], []
+    for i in range(2 * repeats):
+        which = (i + i // 2) % 2  # ours, baseline, baseline, ours, ...: neither is always the one after the other
+        times[which].append(seconds((ours, baseline)[which]))
+    return median(times[0]), median(times[1])
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _rounded(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in fields.items()}

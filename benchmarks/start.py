@@ -1,0 +1,108 @@
+"""From nothing to a first answer, and the memory it takes, against the imports of torch and transformers alone."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from benchmarks.measure import Measure, seconds
+from umt_core.data.jsonl import write_jsonl
+from umt_core.data.samples import OPENING_SAMPLE, load_samples, sample_images_folder
+from umt_core.errors import UmtError
+
+ROOT = Path(__file__).resolve().parents[1]
+REPEATS = 3
+LONGEST = 300.0  # seconds to wait for anything
+
+# Each child prints the most memory that it held, in KiB (on a Mac in bytes).
+PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+IMPORTS = f"import torch, transformers; {PEAK}"
+INSPECT = f"""
+from benchmarks.warm_inspect import NAMES
+from umt_core.data.samples import OPENING_SAMPLE, load_samples, sample_picture
+from umt_core.predict import Workbench
+sample = next(s for s in load_samples() if s.example.id == OPENING_SAMPLE)
+Workbench.load(NAMES, "cpu").inspect(sample.example, sample_picture(sample))
+{PEAK}
+"""
+PAGE = f"""
+from streamlit.testing.v1 import AppTest
+page = AppTest.from_file("app/streamlit_app.py", default_timeout={LONGEST}).run()
+assert not page.exception, page.exception
+"""
+
+
+def measure() -> Iterator[Measure]:
+    with tempfile.TemporaryDirectory() as folder:
+        predict = _predict_command(Path(folder))
+        jobs = {
+            "imports": lambda: _run("-c", IMPORTS),
+            "predict": lambda: _run("-m", "umt_core", *predict),
+            "page": lambda: _run("-c", PAGE),
+        }
+        times: dict[str, list[float]] = {name: [] for name in (*jobs, "server")}
+        for _ in range(REPEATS):
+            for name, job in jobs.items():
+                times[name].append(seconds(job))
+            times["server"].append(_seconds_to_health())
+    middle = {name: median(values) for name, values in times.items()}
+    yield Measure("start_to_first_prediction", middle["predict"], "s", middle["imports"])
+    yield Measure("app_start_to_first_prediction", middle["page"], "s", middle["imports"])
+    yield Measure("app_start_to_answering", middle["server"], "s", middle["imports"])
+    yield Measure("peak_memory", _peak_mib(INSPECT), "MiB", _peak_mib(IMPORTS))
+
+
+def _predict_command(folder: Path) -> list[str]:
+    """``predict`` over the sample that the app opens with."""
+    opening = next(sample.example for sample in load_samples() if sample.example.id == OPENING_SAMPLE)
+    write_jsonl(folder / "in.jsonl", [opening])
+    paths = f"--input {folder / 'in.jsonl'} --images {sample_images_folder()} --output {folder / 'out.jsonl'}"
+    return f"predict --checkpoint twitter2017/umt-bert-crf --device cpu {paths}".split()
+
+
+def _run(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=LONGEST)
+    if done.returncode:
+        raise UmtError(f"{' '.join(arguments)[:60]!r} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+    return done.stdout
+
+
+def _peak_mib(program: str) -> float:
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return int(_run("-c", program).split()[-1]) / unit
+
+
+def _seconds_to_health() -> float:
+    """From starting the app's server to its first sign of life."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = f"--server.port {port} --server.address 127.0.0.1 --server.headless true --browser.gatherUsageStats false"
+    command = [sys.executable, "-m", "streamlit", "run", "app/streamlit_app.py", *options.split()]
+    began = time.perf_counter()
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while time.perf_counter() - began < LONGEST and server.poll() is None:
+            if _answers(f"http://127.0.0.1:{port}/_stcore/health"):
+                return time.perf_counter() - began
+            time.sleep(0.02)
+    finally:
+        server.terminate()
+        server.wait()
+    raise UmtError("the app's server was wanted to answer, and did not")
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
