@@ -53,7 +53,7 @@ class TweetSet:
         )
 
     def by_length(self, batch_size: int) -> list[list[int]]:
-        """All indices in batches of tweets of like length; a tweet without a word has nothing to tag, and is in none."""
+        """All indices in batches of tweets of like length; one without a word, which has nothing to tag, in none."""
         filled = [i for i in range(len(self)) if self.encoded[i].words]
         order = sorted(filled, key=lambda i: len(self.encoded[i].subwords))
         return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
