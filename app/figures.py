@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
 CHOSEN, OTHERS = 1.0, 0.45  # opacity of the chosen word's bar and of the others'
+# Of Okabe and Ito; a system's name always stands at its bar or in the legend.
+SYSTEM_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 MAIN_COLOUR, ESD_COLOUR = "#0072B2", "#E69F00"
 
 
@@ -71,6 +74,41 @@ def contribution_bars(table: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(title="score", fixedrange=True, zeroline=True)
     figure.update_layout(barmode="group", legend={"orientation": "h", "y": 1.18, "x": 0})
     return _calm(figure, height=260)
+
+
+def outcome_bars(table: pd.DataFrame, share: bool, highest: float, chosen: Sequence[bool]) -> go.Figure:
+    """One outcome as in the paper's figures 3 and 4: a bar a system, or by type a group of them a type.
+
+    ``table`` has a bar a row (``outcomes.bar_table``), which a click gives back as its custom data;
+    ``chosen`` are the bars whose tweets are shown, ``highest`` is the end of the axis.
+    """
+    figure = go.Figure()
+    by_type = table["type"].nunique() > 1
+    value = "share" if share else "count"
+    opacity = [OTHERS if any(chosen) and not is_chosen else CHOSEN for is_chosen in chosen]
+    for place, (title, rows) in enumerate(table.groupby("title", sort=False)):
+        texts = [f"{n:.1%}" if share else str(n) for n in rows[value]]
+        figure.add_bar(
+            name=_label(str(title), 30),
+            x=rows["type"] if by_type else [_label(str(title), 30)] * len(rows),
+            y=rows[value],
+            text=texts,
+            textposition="outside",
+            cliponaxis=False,
+            customdata=[[place] for place in rows.index],
+            marker={
+                "color": SYSTEM_COLOURS[place % len(SYSTEM_COLOURS)],
+                "opacity": [opacity[table.index.get_loc(i)] for i in rows.index],
+            },
+            hovertext=[f"{n} of {gold} gold entities" for n, gold in zip(rows["count"], rows["gold"], strict=True)],
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
+    figure.update_xaxes(fixedrange=True)
+    ticks = ".0%" if share else ",d"
+    figure.update_yaxes(range=[0, 1.15 * max(highest, 1e-9)], fixedrange=True, tickformat=ticks, nticks=5)
+    legend = {"orientation": "h", "y": 1.16, "x": 0}
+    figure.update_layout(barmode="group", showlegend=by_type, legend=legend, clickmode="event+select")
+    return _calm(figure, height=270)
 
 
 def _calm(figure: go.Figure, height: int) -> go.Figure:

@@ -11,7 +11,9 @@ import importlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -34,7 +36,8 @@ THUMBNAIL_WIDTH = 200
 _EXECUTOR = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
 
 
-def _backend(default: str) -> ModuleType:
+def backend(default: str) -> ModuleType:
+    """A module that knows models, or what stands in for it."""
     return importlib.import_module(os.environ.get("UMT_BACKEND") or default)
 
 
@@ -43,7 +46,7 @@ def _backend(default: str) -> ModuleType:
 
 def checkpoints() -> tuple[list[CheckpointInfo], list[str]]:
     """The checkpoints that are there, and a line for each folder that ought to be one and isn't."""
-    found: list[CheckpointInfo] = _backend("umt_core.registry").checkpoints()
+    found: list[CheckpointInfo] = backend("umt_core.registry").checkpoints()
     root, names = checkpoints_folder(), {info.name for info in found}
     complaints = []
     for folder in sorted(root.glob("*/*/")):
@@ -59,7 +62,7 @@ def checkpoints() -> tuple[list[CheckpointInfo], list[str]]:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _workbench(names: tuple[str, ...], sums: tuple[str, ...], device: str) -> Any:
     def load() -> Any:  # in the inference thread, so that torch is imported there and the page stays free
-        return _backend("umt_core.predict").Workbench.load(names, device=device)
+        return backend("umt_core.predict").Workbench.load(names, device=device)
 
     return _EXECUTOR.submit(load).result()
 
@@ -121,6 +124,8 @@ def example(request: Request) -> Example:
     """The tweet to analyse; its ``image`` names the picture's content, or is ``None``."""
     if request.sample is not None:
         return samples()[request.sample].example
+    if request.given is not None:
+        return replace(request.given, image=picture_name(request))
     words = tokenize(request.text)
     return Example(
         "typed",
@@ -172,6 +177,14 @@ def thumbnail_uri(sample: str) -> str | None:
     """A sample's picture, small, as a data URI; drawn when it is first asked for."""
     thumbnail = sample_thumbnail(samples()[sample], THUMBNAIL_WIDTH)
     return None if thumbnail is None else _webp_uri(thumbnail, quality=60)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def file_thumbnail_uri(path: Path, changed: int) -> str:
+    """A picture file, small, as a data URI (``ImageError`` if it cannot be read)."""
+    small = open_image(path)
+    small.thumbnail((THUMBNAIL_WIDTH, THUMBNAIL_WIDTH), reducing_gap=2)
+    return _webp_uri(small, quality=60)
 
 
 def sample_text(sample: Sample) -> str:

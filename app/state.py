@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
 import streamlit as st
 
+from umt_core.analysis.browse import OPEN, PAGE, SORTS, Query
+from umt_core.errors import DataError
 from umt_core.explain.attention import MAPS, AttentionMap, get_map, heads
-from umt_core.schema import REGIONS, Inspection
+from umt_core.schema import REGIONS, Example, Inspection
 
 
 class Key(StrEnum):
@@ -38,6 +40,17 @@ class Key(StrEnum):
     HEAD = "head"  # 0: the mean over the heads
     DATASET = "dataset"
     SYSTEMS = "systems"
+    # Errors and Scores; ``errors_<field>`` are the widgets of a ``Query``'s fields, see ``field_key``
+    TWEET = "errors_tweet"  # id of the tweet that is open; None: the list is shown
+    ERRORS_WORD = "errors_word"
+    ERRORS_TRACKS = "errors_tracks"
+    ADDRESS = "errors_address"  # parameters that we wrote last: any others are a link to follow
+    BAD_LINK = "errors_bad_link"  # lines about the link, shown until another filter is chosen
+    TWEETS = "errors_tweets"
+    BARS = "errors_bars"
+    SHARE = "errors_share"  # of gold spans instead of counts
+    BY_TYPE = "errors_by_type"
+    CONFUSION = "scores_confusion"
 
 
 LINK = {"word": Key.WORD, "map": Key.MAP, "head": Key.HEAD, "system": Key.SYSTEM}
@@ -63,6 +76,7 @@ class Request:
     sample: str | None = None  # id; None: an own tweet
     own_picture: Picture | None = None
     picture_of: str | None = None  # id of the sample whose picture it is
+    given: Example | None = None  # a tweet that another page handed over, with its tokens and gold labels
 
 
 def parse_link(params: Mapping[str, str], samples: Collection[str]) -> tuple[dict[str, Any], str | None]:
@@ -106,6 +120,15 @@ def start(samples: Mapping[str, str], opening: str) -> None:
 def ask_for_sample(sample: str) -> None:
     """Shows a sample from the next run on: a widget's text can change only before it is drawn."""
     st.session_state[Key.ASKED] = sample
+
+
+def hand_over(example: Example, picture: Picture | None) -> None:
+    """Gives Inspect a tweet of a data set, with its own words and gold labels."""
+    text = example.text or " ".join(example.tokens)
+    st.session_state[Key.REQUEST] = Request(text, own_picture=picture, given=example)
+    st.session_state[Key.TEXT] = text
+    _forget_choice()
+    _empty_uploader()
 
 
 def request() -> Request:
@@ -153,7 +176,7 @@ def take_upload() -> None:
 
 def take_picture(picture: Picture | None) -> None:
     """The reader gave a picture, or took theirs away."""
-    st.session_state[Key.REQUEST] = Request(request().text, own_picture=picture)
+    st.session_state[Key.REQUEST] = Request(request().text, own_picture=picture, given=request().given)
     st.session_state[Key.BLOCK] = None
 
 
@@ -167,9 +190,9 @@ def _forget_choice() -> None:
         st.session_state.pop(key, None)
 
 
-def word(words: int, default: int) -> int:
+def word(words: int, default: int, key: Key = Key.WORD) -> int:
     """The chosen word, as long as it is one of the tweet's."""
-    chosen = st.session_state.get(Key.WORD)
+    chosen = st.session_state.get(key)
     return chosen if isinstance(chosen, int) and 0 <= chosen < words else default
 
 
@@ -218,5 +241,160 @@ def remember_in_link() -> None:
     if sample := request().sample:
         chosen = {name: st.session_state.get(key) for name, key in LINK.items()}
         wanted = {"sample": sample} | {k: str(v) for k, v in chosen.items() if v is not None}
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+# --- Errors: a query, in widgets and in the address -----------------------------------------------
+
+CHOICES = ("outcome", "type", "gold_type", "predicted_type", "error", "baseline_error", "seen", "image")
+RANGES = ("score", "words", "entities", "gate")
+_FILTERS = (*CHOICES, *RANGES, "text", "regex")
+_IN_ADDRESS = frozenset(field.name for field in fields(Query)) | {"tweet", "share", "by_type"}
+
+
+def field_key(name: str) -> str:
+    """The key of the widget of one of a query's fields; its page counts from 1."""
+    return f"errors_{name}"
+
+
+def follow_link() -> None:
+    """Puts into the widgets what the address asks for, where that is not what we wrote ourselves.
+
+    A value that is none is named in a line and left out; the rest of the link holds.
+    """
+    params = {name: value for name, value in st.query_params.to_dict().items() if name in _IN_ADDRESS}
+    if not params or params == st.session_state.get(Key.ADDRESS):
+        return
+    query, st.session_state[Key.BAD_LINK] = parse_query(params)
+    show_query(query)
+    st.session_state[Key.TWEET] = params.get("tweet")
+    st.session_state[Key.SHARE] = "share" in params
+    st.session_state[Key.BY_TYPE] = "by_type" in params
+
+
+def parse_query(params: Mapping[str, str]) -> tuple[Query, list[str]]:
+    """The query of a link as far as it holds, and a line for each value that does not.
+
+    >>> query, lines = parse_query({"outcome": "fixed", "words": "many"})
+    >>> query.outcome, lines
+    (('fixed',), ["words: wanted a range like 3..7, got 'many'"])
+    """
+    sound, lines = {}, []
+    for field in fields(Query):
+        if field.name in params:
+            try:
+                Query.from_params({field.name: params[field.name]})
+                sound[field.name] = params[field.name]
+            except DataError as error:
+                lines.append(str(error))
+    return Query.from_params(sound), lines
+
+
+def show_query(query: Query) -> None:
+    """Sets all widgets to a query; a set and runs that it does not name stay as they are."""
+    for name in CHOICES:
+        st.session_state[field_key(name)] = list(getattr(query, name))
+    for name in RANGES:
+        st.session_state[field_key(name)] = getattr(query, name)
+    for name in ("text", "regex", "sort", "descending"):
+        st.session_state[field_key(name)] = getattr(query, name)
+    for name in ("data", "baseline", "system"):
+        if wanted := getattr(query, name):
+            st.session_state[field_key(name)] = wanted
+    st.session_state[field_key("page")] = query.page + 1
+
+
+def clear_filters() -> None:
+    """Takes all filters away; the sort order stays."""
+    for name in _FILTERS:
+        st.session_state[field_key(name)] = [] if name in CHOICES else OPEN if name in RANGES else ""
+    first_page()
+
+
+def filter_by(**values: Any) -> None:
+    """Sets some fields of the query and takes the other filters away: what a click on a bar does."""
+    clear_filters()
+    for name, value in values.items():
+        st.session_state[field_key(name)] = list(value) if name in CHOICES else value
+
+
+def first_page() -> None:
+    """Another filter or order: back to the list's first page."""
+    st.session_state[field_key("page")] = 1
+    st.session_state[Key.TWEET] = None
+    st.session_state[Key.BAD_LINK] = []
+
+
+def complain(line: str) -> None:
+    """Adds a line about the link."""
+    st.session_state[Key.BAD_LINK] = [*st.session_state.get(Key.BAD_LINK, ()), line]
+
+
+def link_complaints() -> list[str]:
+    lines: list[str] = st.session_state.get(Key.BAD_LINK) or []
+    return lines
+
+
+def component_state(key: Key) -> Any:
+    """What a component of ours said last."""
+    return st.session_state.get(key)
+
+
+def clamp(name: str, low: float, high: float) -> None:
+    """Gives a range's widget values that it can hold: an open end is its limit."""
+    kind, ends = type(low), st.session_state.get(field_key(name)) or OPEN
+    first, last = (
+        limit if end is None else kind(min(max(end, low), high)) for end, limit in zip(ends, (low, high), strict=True)
+    )
+    st.session_state[field_key(name)] = (min(first, last), max(first, last))
+
+
+def chosen_query(data: str, baseline: str, system: str, limits: Mapping[str, tuple[float, float]]) -> Query:
+    """The query that the widgets say. ``limits``: of the ranges that can be chosen; an end at its limit is open."""
+    values: dict[str, Any] = {name: tuple(st.session_state.get(field_key(name)) or ()) for name in CHOICES}
+    for name, (low, high) in limits.items():
+        first, last = st.session_state[field_key(name)]
+        values[name] = (float(first) if first > low else None, float(last) if last < high else None)
+    values |= {name: (st.session_state.get(field_key(name)) or "").strip() for name in ("text", "regex")}
+    sort = st.session_state.get(field_key("sort"))
+    return Query(
+        data=data,
+        baseline=baseline,
+        system=system,
+        sort=sort if sort in SORTS else "tweet",
+        descending=bool(st.session_state.get(field_key("descending"))),
+        page=max(0, (st.session_state.get(field_key("page")) or 1) - 1),
+        **values,
+    )
+
+
+def open_tweet(identity: str | None) -> None:
+    """Shows a tweet, or the list again."""
+    st.session_state[Key.TWEET] = identity
+    st.session_state[Key.ERRORS_WORD] = None
+    st.session_state[Key.BAD_LINK] = []
+
+
+def tweet() -> str | None:
+    """The id of the tweet that is open; ``None``: the list is shown."""
+    identity: str | None = st.session_state.get(Key.TWEET)
+    return identity
+
+
+def last_page(query: Query, tweets: int) -> Query:
+    """The query at its last page, where a link asked for one beyond."""
+    last = max(0, (tweets - 1) // PAGE)
+    st.session_state[field_key("page")] = last + 1
+    return replace(query, page=last)
+
+
+def keep_address(query: Query) -> None:
+    """Writes filters, order and tweet into the address."""
+    wanted = query.to_params()
+    wanted |= {"tweet": identity} if (identity := tweet()) else {}
+    wanted |= {"share": "1"} if st.session_state.get(Key.SHARE) else {}
+    wanted |= {"by_type": "1"} if st.session_state.get(Key.BY_TYPE) else {}
+    st.session_state[Key.ADDRESS] = wanted
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)

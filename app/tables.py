@@ -38,6 +38,18 @@ def system_title(system: str) -> str:
     return SYSTEM_TITLES.get(system, system.upper())
 
 
+def data_set_title(name: str) -> str:
+    """A data set's split in words.
+
+    >>> data_set_title("twitter2017/test"), data_set_title("sample_data/tweets")
+    ('TWITTER-2017 test', 'Sample tweets')
+    """
+    dataset, _, split = name.partition("/")
+    if dataset == "sample_data":
+        return "Sample tweets"
+    return f"{dataset.upper().replace('TWITTER20', 'TWITTER-20')} {split}"
+
+
 def kind_title(kind: str) -> str:
     """A sample's kind in words.
 

@@ -26,13 +26,15 @@ def show(
     read: int,
     chosen: int,
     shares: Sequence[float] | None,
+    key: state.Key = state.Key.TRACKS,
+    word: state.Key = state.Key.WORD,
 ) -> None:
     """Draws the tracks.
 
     ``found`` goes from a system's title to its spans, ``read`` counts the words that the taggers
     read, ``shares`` says how much each word has of a chosen block.
 
-    The chosen word arrives in ``state`` before the next run.
+    The chosen word arrives in ``state``, at ``word``, before the next run.
     """
     words = tokens[: read + TAIL]
     hidden = len(tokens) - len(words)
@@ -48,7 +50,7 @@ def show(
         spans = [_span(span, None) for span in gold if span.end <= len(words)]
         tracks.insert(0, {"title": tables.GOLD, "gold": True, "spans": spans})
     _TRACKS(
-        key=state.Key.TRACKS,
+        key=key,
         data={
             "doc": doc,
             "words": [markup.visible(word) for word in words],
@@ -63,7 +65,7 @@ def show(
             "colours": dict(markup.TYPE_COLOURS),
             "more": f"… and {hidden:,} more words, not drawn: no tagger reads them" if hidden else "",
         },
-        on_word_change=lambda: state.take_choice(state.Key.TRACKS, "word", state.Key.WORD, doc),
+        on_word_change=lambda: state.take_choice(key, "word", word, doc),
     )
 
 

@@ -35,8 +35,9 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 APP_LAYERS: tuple[tuple[str, ...], ...] = (
-    ("tables", "figures", "markup", "state"),
+    ("tables", "figures", "markup", "state", "outcomes"),
     ("services",),
+    ("sets",),
     ("panels",),
     ("views",),
     ("streamlit_app",),
@@ -45,7 +46,7 @@ TORCH_FREE = {
     "umt_core",
     *(f"umt_core.{name}" for name in ("errors", "labels", "schema", "config", "spans")),
     *(f"umt_core.{name}" for name in ("manifest", "registry")),
-    *(f"app.{name}" for name in ("tables", "figures", "markup", "state")),
+    *(f"app.{name}" for name in ("tables", "figures", "markup", "state", "outcomes")),
 }
 HEAVY_PACKAGES = ("torch", "torchvision", "transformers")
 
@@ -134,7 +135,7 @@ def test_the_model_has_never_heard_of_tweets_or_files():
 
 
 def test_the_pure_parts_of_the_app_do_not_import_streamlit():
-    pure = ("app.tables", "app.figures", "app.markup")
+    pure = ("app.tables", "app.figures", "app.markup", "app.outcomes")
     assert not [edge for edge in edges("app") if edge[0] in pure and root(edge[1]) == "streamlit"]
 
 

@@ -1,0 +1,417 @@
+"""What the Errors and Scores pages say of a prediction set: rows of ``umt_core.analysis`` in, words and cells out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import pandas as pd
+
+from app import markup, tables
+from umt_core.analysis.browse import NONE
+from umt_core.analysis.ledger import GOLD_OUTCOMES, Entry, Match, ledger
+from umt_core.analysis.sets import RunInfo
+from umt_core.labels import LABELS
+from umt_core.schema import ScoredSpan, Span
+
+Row = Mapping[str, Any]
+# Of an outcome: a sign that is told apart without colour, its name, what it means.
+OUTCOMES: Mapping[str, tuple[str, str, str]] = {
+    "fixed": ("✓", "fixed", "gold entities that the baseline gets wrong and the system right"),
+    "broken": ("✗", "broken", "gold entities that the baseline gets right and the system wrong"),
+    "both_right": ("=", "both right", "gold entities that both get right"),
+    "both_wrong": ("≠", "both wrong", "gold entities that both get wrong"),
+    "spurious_removed": ("−", "spurious removed", "wrong entities of the baseline that the system does not have"),
+    "spurious_added": ("+", "spurious added", "wrong entities of the system that the baseline does not have"),
+    "spurious_shared": ("±", "spurious in both", "wrong entities that both have"),
+}
+ERROR_MEANINGS: Mapping[str, str] = {
+    "type": "the words of a gold entity, another type",
+    "boundary": "a gold entity's type, other words",
+    "type and boundary": "overlaps a gold entity, with other words and another type",
+    "missed": "a gold entity that nothing stands for",
+    "spurious": "an entity that stands for no gold one",
+}
+IMAGE_TITLES: Mapping[str, str] = {
+    "present": "picture",
+    "missing": "no picture",
+    "unreadable": "unreadable picture",
+    "placeholder": "placeholder picture",
+}
+SORT_TITLES: Mapping[str, str] = {
+    "tweet": "Order of the data file",
+    "id": "Id",
+    "words": "Number of words",
+    "entities": "Number of gold entities",
+    "score": "System's probability, of the matching entities",
+    "lowest_score": "System's probability, lowest in the tweet",
+    "baseline_lowest_score": "Baseline's probability, lowest in the tweet",
+    "margin": "System's margin, of its least certain word",
+    "baseline_margin": "Baseline's margin, of its least certain word",
+    "gate_mean": "Gate, mean over words",
+    "gate_std": "Gate, spread",
+    "gate_lowest": "Gate, lowest word",
+    "gate_highest": "Gate, highest word",
+    "entropy_word_to_block": "Entropy of word → block",
+    "entropy_block_to_word": "Entropy of block → word",
+    "entropy_word_to_image_aware_block": "Entropy of word → text-aware block",
+}
+NOTHING = "nothing"
+
+
+def outcome_title(outcome: str) -> str:
+    sign, name, _ = OUTCOMES[outcome]
+    return f"{sign} {name}"
+
+
+def run_titles(runs: Mapping[str, RunInfo]) -> dict[str, str]:
+    """Short names of a set's runs, by their full ones; two of one system are told apart.
+
+    >>> run_titles({})
+    {}
+    """
+    systems = [run.system for run in runs.values()]
+    return {
+        name: tables.system_title(run.system)
+        if systems.count(run.system) == 1
+        else f"{tables.system_title(run.system)} ({name.replace(run.system, '').strip('/') or name})"
+        for name, run in runs.items()
+    }
+
+
+# --- a tweet -------------------------------------------------------------------------------------
+
+
+def words_of(row: Row) -> tuple[str, ...]:
+    """The tweet's words; of a set that came without its tweets their numbers."""
+    return tuple(row["tokens"] or (f"[{i + 1}]" for i in range(row["words"])))
+
+
+def gold_of(row: Row) -> list[Span]:
+    return [Span(span["start"], span["end"], span["label"]) for span in row["gold"]]
+
+
+def scored_of(row: Row, run: str) -> list[ScoredSpan]:
+    return [ScoredSpan(Span(s["start"], s["end"], s["label"]), s["score"]) for s in row["predictions"][run]]
+
+
+def entries_of(row: Row, baseline: str, system: str) -> tuple[Entry, ...]:
+    """The tweet's lines of the ledger."""
+    return ledger(gold_of(row), *([s.span for s in scored_of(row, run)] for run in (baseline, system)))
+
+
+def matching(row: Row, entries: Sequence[Entry]) -> list[Entry]:
+    """The lines that the filters found; where none speaks of spans, all that not both get right.
+
+    A wrong span that stands for a gold one is then told with that one, and not again.
+    """
+    found = {(line["start"], line["end"], line["label"], line["outcome"]) for line in row["lines"]}
+    if found:
+        return [e for e in entries if (e.span.start, e.span.end, e.span.label, e.outcome) in found]
+    return [e for e in entries if e.outcome != "both_right" and (e.is_gold or not _stands_for_gold(e))]
+
+
+def _stands_for_gold(entry: Entry) -> bool:
+    return any(match is not None and match.gold is not None for match in (entry.baseline, entry.system))
+
+
+def reading(match: Match | None, entry: Entry, words: Sequence[str]) -> str:
+    """What a system has in the place of a line's span: a type, and the words where they are others."""
+    if match is None or match.predicted is None:
+        return NOTHING
+    span = match.predicted
+    if (span.start, span.end) == (entry.span.start, entry.span.end):
+        return span.label
+    return f"{span.label} “{_surface(span, words)}”"
+
+
+def _surface(span: Span, words: Sequence[str]) -> str:
+    return " ".join(markup.visible(word) for word in words[span.start : span.end])
+
+
+def card(row: Row, baseline: str, system: str, titles: Mapping[str, str], thumbnail: str | None) -> dict[str, Any]:
+    """A tweet of the list, as its component draws it."""
+    words = words_of(row)
+    entries = entries_of(row, baseline, system)
+    lines = [_card_line(entry, words, (titles[baseline], titles[system])) for entry in matching(row, entries)]
+    return {
+        "id": row["id"],
+        "words": [markup.visible(word) for word in words],
+        "gold": [{"start": s.start, "end": s.end, "label": s.label} for s in gold_of(row)],
+        "lines": lines,
+        "note": _note(entries) if not lines else "",
+        "thumbnail": thumbnail,
+        "image": IMAGE_TITLES[row["image"]],
+        "facts": f"{row['id']} · {row['words']} words",
+    }
+
+
+def _note(entries: Sequence[Entry]) -> str:
+    return f"= both right, {len(entries)} of {len(entries)}" if entries else "= no entity, and none found"
+
+
+def _card_line(entry: Entry, words: Sequence[str], systems: tuple[str, str]) -> dict[str, Any]:
+    before, after = (reading(match, entry, words) for match in (entry.baseline, entry.system))
+    sign, name, _ = OUTCOMES[entry.outcome]
+    return {
+        "outcome": entry.outcome,
+        "sign": sign,
+        "name": name,
+        "surface": _surface(entry.span, words),
+        "label": entry.span.label if entry.is_gold else "not gold",
+        "readings": [[systems[0], before], [systems[1], after]],
+    }
+
+
+def ledger_table(
+    row: Row, entries: Iterable[Entry], baseline: str, system: str, titles: Mapping[str, str]
+) -> pd.DataFrame:
+    """One line of the ledger a row: what it is about, what became of it, how both read it."""
+    words = words_of(row)
+    seen = {
+        (s["start"], s["end"], s["label"]): s["seen"] for run in (baseline, system) for s in row["predictions"][run]
+    }
+    seen |= {(s["start"], s["end"], s["label"]): s["seen"] for s in row["gold"]}
+    scores = {run: {s.span: s.score for s in scored_of(row, run)} for run in (baseline, system)}
+    rows = []
+    for entry in entries:
+        line: dict[str, object] = {
+            "Entity": _surface(entry.span, words),
+            "Gold": entry.span.label if entry.is_gold else NOTHING,
+            "Outcome": outcome_title(entry.outcome),
+        }
+        for run, match in dict(zip((baseline, system), (entry.baseline, entry.system), strict=True)).items():
+            predicted = match.predicted if match else None
+            line[titles[run]] = reading(match, entry, words)
+            line[f"{titles[run]}: probability"] = scores[run].get(predicted) if predicted else None
+            line[f"{titles[run]}: error"] = (match.error if match else None) or ""
+        rows.append(line | {"In training": seen.get((entry.span.start, entry.span.end, entry.span.label)) or ""})
+    chosen = dict.fromkeys((baseline, system))
+    columns = [f"{titles[run]}{part}" for run in chosen for part in ("", ": probability", ": error")]
+    return pd.DataFrame(rows, columns=["Entity", "Gold", "Outcome", *columns, "In training"])
+
+
+def tweet_facts(row: Row, system: str) -> dict[str, str]:
+    """Figures of a tweet, for its detail view."""
+    figures = row["figures"][system]
+    facts = {"Words": str(row["words"]), "Gold entities": str(row["entities"]), "Picture": IMAGE_TITLES[row["image"]]}
+    facts["Margin of the least certain word"] = f"{figures['margin']:.2f}"
+    if figures["gate_mean"] is not None:
+        facts["Gate, mean over words"] = f"{figures['gate_mean']:.3f}"
+        facts["Gate, lowest to highest word"] = f"{figures['gate_lowest']:.3f} to {figures['gate_highest']:.3f}"
+        facts["Gate, quantile among tweets"] = f"{figures['gate_quantile']:.2f}"
+        for name in ("entropy_word_to_block", "entropy_block_to_word", "entropy_word_to_image_aware_block"):
+            facts[SORT_TITLES[name]] = f"{figures[name]:.2f} nats"
+    return facts
+
+
+# --- figures 3 and 4 -----------------------------------------------------------------------------
+
+
+def bar_table(rows: Sequence[Row], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Counts of the gold outcomes as ``figures.outcome_bars`` draws them. ``rows``: ``ledger_rows``."""
+    columns = ["system", "title", "outcome", "type", "count", "share", "gold"]
+    kept = [{**row, "title": titles[row["system"]]} for row in rows if row["outcome"] in GOLD_OUTCOMES]
+    return pd.DataFrame(kept, columns=columns)
+
+
+# --- scores --------------------------------------------------------------------------------------
+
+
+def cell(text: str, *, link: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    """One cell of a linked table: ``sub`` is a second line, ``title`` a tooltip, ``shade`` 0 to 1, ``muted``."""
+    return {"text": text} | ({"href": "errors?" + urlencode(link), "link": dict(link)} if link else {}) | more
+
+
+def percent(value: float | None) -> str:
+    """A figure from 0 to 1 as the paper prints it.
+
+    >>> percent(0.84224), percent(None)
+    ('84.22', '–')
+    """
+    return "–" if value is None else f"{100 * value:.2f}"
+
+
+Cells = list[dict[str, Any]]
+_WRONG = "type,boundary,type and boundary"
+
+
+def score_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, Cells]:
+    """Table 2 of the paper: columns, and for each run our figures over the paper's. ``rows``: ``score_rows``."""
+    columns: Cells = [{"title": "System", "words": True}]
+    columns += [{"title": f"F1 {label}"} for label in LABELS]
+    columns += [{"title": name} for name in ("Precision", "Recall", "F1")]
+    by_run: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        by_run.setdefault(row["run"], {})[row["type"]] = row
+    lines: Cells = []
+    for run, by_type in by_run.items():
+        overall, system = by_type["all"], titles[run]
+        figures = [(by_type[label], "f1", _errors_of(run, label)) for label in LABELS]
+        figures += [
+            (overall, "precision", {"system": run, "error": f"{_WRONG},spurious"}),
+            (overall, "recall", {"system": run, "error": f"{_WRONG},missed"}),
+            (overall, "f1", _errors_of(run)),
+        ]
+        ours = [_figure_cell(row, name, link, system) for row, name, link in figures]
+        lines.append({"cells": [cell(system), *ours]})
+        if any(row[f"paper_{name}"] is not None for row, name, _ in figures):
+            reasons = overall["paper_differences"]
+            about = "does not compare" if reasons else "compares"
+            paper = [cell(percent(row[f"paper_{name}"]), title="; ".join(reasons)) for row, name, _ in figures]
+            lines.append(
+                {"cells": [cell("as in the paper", sub=about, title="; ".join(reasons)), *paper], "quiet": True}
+            )
+    return columns, lines
+
+
+def _errors_of(run: str, label: str = "") -> dict[str, str]:
+    return {"system": run, "error": f"{_WRONG},missed,spurious"} | ({"type": label} if label else {})
+
+
+def _figure_cell(row: Row, name: str, link: Mapping[str, str], system: str) -> dict[str, Any]:
+    interval = f"{100 * row[f'{name}_low']:.1f} – {100 * row[f'{name}_high']:.1f}"
+    about = f"{row['correct']} right, {row['predicted']} predicted, {row['gold']} gold; opens the errors of {system}"
+    return cell(percent(row[name]), link=link, sub=interval, title=about)
+
+
+def comparison_lines(rows: Sequence[Row], titles: Mapping[str, str]) -> list[str]:
+    """Why the paper's figures do not compare with ours, a line a reason."""
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row["type"] == "all" and row["paper_f1"] is not None:
+            for reason in row["paper_differences"]:
+                reasons.setdefault(reason, []).append(titles[row["run"]])
+    return [f"{', '.join(runs)}: {reason}" for reason, runs in reasons.items()]
+
+
+def orphan_cells(lenient: Sequence[Row], strict: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, Cells]:
+    """Lenient beside strict counts, a line a run."""
+    columns: Cells = [
+        {"title": "System", "words": True},
+        {"title": "Orphan I-, gold"},
+        {"title": "Orphan I-, predicted"},
+        {"title": "F1 lenient"},
+        {"title": "F1 strict"},
+    ]
+    lines: Cells = []
+    for row, other in zip(lenient, strict, strict=True):
+        if row["type"] == "all":
+            counts = [cell(str(row["gold_orphans"])), cell(str(row["predicted_orphans"]))]
+            figures = [
+                cell(percent(r["f1"]), sub=f"{r['correct']} right of {r['predicted']} and {r['gold']}")
+                for r in (row, other)
+            ]
+            lines.append({"cells": [cell(titles[row["run"]]), *counts, *figures]})
+    return columns, lines
+
+
+def pair_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, Cells]:
+    """Each pair of runs with its tests. ``rows``: ``pair_rows``."""
+    columns: Cells = [
+        {"title": "System", "words": True},
+        {"title": "against", "words": True},
+        {"title": "Difference in F1", "help": "points, with its 95 % bootstrap interval over tweets"},
+        {"title": "p, bootstrap", "help": "paired bootstrap over tweets, two-sided"},
+        {"title": "Fixed"},
+        {"title": "Broken"},
+        {"title": "p, McNemar", "help": "exact, two-sided, of fixed against broken"},
+        {
+            "title": "Told from chance above",
+            "help": "points of F1; a smaller difference cannot be told from chance here",
+        },
+        {"title": "Found 8 times in 10 from", "help": "points of F1: the smallest difference at a power of 80 %"},
+        {"title": "So", "words": True},
+    ]
+    lines: Cells = []
+    for row in rows:
+        test, pair = row["paired_test"], {"baseline": row["baseline"], "system": row["system"]}
+        difference = test["difference"]
+        interval = f"{100 * difference['low']:+.2f} to {100 * difference['high']:+.2f}"
+        cells = [cell(titles[row["system"]]), cell(titles[row["baseline"]])]
+        cells += [cell(f"{100 * difference['value']:+.2f}", sub=interval), cell(_p(test["p_bootstrap"]))]
+        cells += [cell(str(row[name]), link=pair | {"outcome": name}) for name in ("fixed", "broken")]
+        cells += [cell(_p(test["p_mcnemar"]))]
+        cells += [cell(f"{100 * test[name]:.2f}") for name in ("significant_from", "smallest_difference")]
+        lines.append({"cells": [*cells, cell(_verdict(test, titles[row["system"]]), wrap=True)]})
+    return columns, lines
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _verdict(test: Row, system: str) -> str:
+    if test["p_bootstrap"] >= 0.05:
+        return "no more than chance would give"
+    return f"{system} is {'better' if test['difference']['value'] > 0 else 'worse'}, more than chance would give"
+
+
+def error_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, Cells]:
+    """Errors of each class, a line a run. ``rows``: ``error_rows``."""
+    errors = list(dict.fromkeys(row["error"] for row in rows))
+    columns: Cells = [{"title": "System", "words": True}]
+    columns += [{"title": error.capitalize(), "help": ERROR_MEANINGS[error]} for error in errors]
+    lines: Cells = []
+    highest = max((row["count"] for row in rows), default=0) or 1
+    for run in dict.fromkeys(row["run"] for row in rows):
+        counts = [
+            cell(f"{row['count']:,}", link=row["query"], shade=row["count"] / highest, off=True)
+            for row in rows
+            if row["run"] == run
+        ]
+        lines.append({"cells": [cell(titles[run]), *counts]})
+    return columns, lines
+
+
+def confusion_cells(rows: Sequence[Row]) -> tuple[Cells, Cells]:
+    """Gold types down, predicted ones across. ``rows``: ``confusion_rows``."""
+    types = list(dict.fromkeys(row["gold"] for row in rows))
+    columns: Cells = [{"title": "Gold ↓  predicted →", "words": True}]
+    columns += [{"title": NOTHING if label == NONE else label} for label in types]
+    counts = {(row["gold"], row["predicted"]): row for row in rows}
+    totals = {gold: sum(row["count"] for row in rows if row["gold"] == gold) or 1 for gold in types}
+    lines: Cells = []
+    for gold in types:
+        cells = [cell(NOTHING if gold == NONE else gold)]
+        for predicted in types:
+            row = counts.get((gold, predicted))
+            if row is None:
+                cells.append(cell(""))
+                continue
+            off = gold != predicted
+            other = row["count"] - row["right"]
+            sub = f"{other} with other words" if not off and other else ""
+            shade = row["count"] / totals[gold]
+            cells.append(cell(f"{row['count']:,}", link=row["query"], shade=shade, off=off, sub=sub))
+        lines.append({"cells": cells})
+    return columns, lines
+
+
+def slice_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, Cells]:
+    """F1 in each part of the test set, a line a part. ``rows``: ``slice_rows``."""
+    runs = list(dict.fromkeys(row["run"] for row in rows))
+    columns: Cells = [{"title": "Part", "words": True}, {"title": "Tweets"}, {"title": "Gold entities"}]
+    columns += [{"title": f"F1 {titles[run]}"} for run in runs]
+    lines: Cells = []
+    for part in dict.fromkeys(row["slice"] for row in rows):
+        of_part = {row["run"]: row for row in rows if row["slice"] == part}
+        first = of_part[runs[0]]
+        cells = [cell(IMAGE_TITLES.get(part, part)), cell(f"{first['tweets']:,}"), cell(f"{first['support']:,}")]
+        cells += [cell(percent(of_part[run]["f1"]), link=of_part[run]["query"]) for run in runs]
+        lines.append({"cells": cells})
+    return columns, lines
+
+
+def with_data(lines: Sequence[Mapping[str, Any]], data: str) -> Cells:
+    """The lines with every link naming the data set."""
+    return [
+        {
+            **line,
+            "cells": [
+                {**c, **cell(c["text"], link={"data": data} | c["link"])} if "link" in c else c for c in line["cells"]
+            ],
+        }
+        for line in lines
+    ]

@@ -1,0 +1,85 @@
+"""Runs taggers over a data set: what is shown before there are predictions, and how far it is."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import markup, services, sets, tables
+from app.panels.data_set import Chosen
+from app.panels.sidebar import ORDER
+from umt_core.registry import CheckpointInfo
+
+
+def empty(chosen: Chosen) -> None:
+    """In place of figures: that no tagger has run over the data set yet, and the button that does it."""
+    with st.container(border=True):
+        st.subheader(f"No predictions for {tables.data_set_title(chosen.name)} yet", anchor=False)
+        st.markdown(
+            "The taggers first read all of its tweets, once. Their predictions are kept, "
+            "so that every figure and filter after that is immediate."
+        )
+        _offer(chosen)
+
+
+def more(chosen: Chosen) -> None:
+    """Under the figures: taggers that have not run over the data set, or have changed since."""
+    job = sets.job(chosen.name)
+    if _missing(chosen) or (job is not None and job.running):
+        with st.expander("Run more taggers over this data set", expanded=job is not None and job.running):
+            _offer(chosen)
+
+
+def _missing(chosen: Chosen) -> list[CheckpointInfo]:
+    runs = chosen.found.runs.values() if chosen.found else ()
+    sums = {run.weights_sha256 for run in runs}
+    found, _ = services.checkpoints()
+    order = {system: i for i, system in enumerate(ORDER)}
+    missing = [info for info in found if info.manifest.weights_sha256 not in sums]
+    return sorted(missing, key=lambda info: (info.manifest.dataset, order.get(info.manifest.system, len(ORDER))))
+
+
+def _offer(chosen: Chosen) -> None:
+    if chosen.source is None:
+        st.text("Its data file is not here: set UMT_DATA to the folder that holds it.")
+        return
+    job = sets.job(chosen.name)
+    if job is not None and job.running:
+        _progress(chosen.name)
+        return
+    if job is not None and job.error:
+        st.warning(markup.plain(job.error))
+    infos = _missing(chosen)
+    if not infos:
+        st.info("No tagger is here. Train one: `python -m umt_core train --help`.")
+        return
+    names = [info.name for info in infos]
+    titles = {info.name: f"{tables.system_title(info.manifest.system)} · {info.manifest.dataset}" for info in infos}
+    wanted = st.pills(
+        "Taggers",
+        names,
+        selection_mode="multi",
+        default=names,
+        format_func=lambda name: titles[name],
+        key=f"build_{chosen.name}",
+    )
+    st.button(
+        "Run the taggers",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=not wanted,
+        on_click=sets.start_job,
+        args=(chosen.source, tuple(wanted or ())),
+    )
+    st.caption("It runs in the background: the pages stay usable, and a stop keeps what is done. The same in a shell:")
+    st.code(sets.command(chosen.source, wanted or names), language="bash", wrap_lines=True)
+
+
+@st.fragment(run_every=1.0)
+def _progress(name: str) -> None:
+    job = sets.job(name)
+    if job is None or not job.running:
+        st.rerun()
+    st.progress(job.done / job.total if job.total else 0.0, text=markup.plain(job.line))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Stop", on_click=job.stop, disabled=job.stopping, key=f"stop_{name}")
+        st.caption("You can leave this page meanwhile.")

@@ -1,0 +1,28 @@
+"""A table whose cells lead to the Errors page, with the filters that show what they count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from app.panels.component import component
+
+_LINKED = component("linked")
+ERRORS_PAGE = "views/errors.py"
+
+
+def show(key: str, columns: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], caption: str = "") -> None:
+    """Draws a table of ``outcomes.cell``; a click on a linked one goes to the Errors page.
+
+    Columns have a ``title``, and ``words`` where they hold no figures; rows have ``cells``, and
+    ``quiet`` where they stand back.
+    """
+    followed = _LINKED(
+        key=key,
+        data={"columns": list(columns), "rows": list(rows), "caption": caption},
+        on_followed_change=lambda: None,
+    ).followed
+    if isinstance(followed, Mapping) and isinstance(followed.get("link"), Mapping):
+        st.switch_page(ERRORS_PAGE, query_params={str(k): str(v) for k, v in followed["link"].items()})

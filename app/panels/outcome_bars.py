@@ -1,0 +1,106 @@
+"""Figures 3 and 4 of the paper for this data set: what systems fix and break. A click on a bar shows its tweets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import streamlit as st
+
+from app import figures, outcomes, sets, state
+from umt_core.analysis.browse import Query
+from umt_core.analysis.sets import PredictionSet
+
+_HEADINGS = {
+    "fixed": "Fixed: {baseline} is wrong, the system right",
+    "broken": "Broken: {baseline} is right, the system wrong",
+}
+
+
+def show(found: PredictionSet, query: Query) -> None:
+    """Draws both figures for all systems beside the baseline."""
+    titles = outcomes.run_titles(found.runs)
+    others = [run for run in found.runs if run != query.baseline]
+    if not others:
+        st.info("Only one tagger has run over this data set: run another one below to see what it fixes and breaks.")
+        return
+    st.session_state.setdefault(state.Key.SHARE, False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.segmented_control(
+            "Bars show",
+            [False, True],
+            format_func=lambda share: "Share of gold entities" if share else "Counts",
+            key=state.Key.SHARE,
+            label_visibility="collapsed",
+            required=True,
+            persist_state="session",
+        )
+        st.toggle("By type", key=state.Key.BY_TYPE, persist_state="session")
+        systems = others
+        if len(others) > 1:
+            systems = st.pills(
+                "Systems",
+                others,
+                selection_mode="multi",
+                default=others,
+                format_func=lambda run: titles[run],
+                label_visibility="collapsed",
+                key=f"{state.Key.BARS}_{query.baseline}",
+            )
+    if not systems:
+        st.text("Choose a system to see its bars.")
+        return
+    by_type, share = bool(st.session_state[state.Key.BY_TYPE]), bool(st.session_state[state.Key.SHARE])
+    rows = sets.rows(found, "ledger_rows", query.baseline, list(systems), by_type=by_type)
+    table = outcomes.bar_table(rows, titles)
+    highest = table.loc[table["outcome"].isin(_HEADINGS), "share" if share else "count"].max()
+    for column, outcome in zip(st.columns(2, gap="large"), _HEADINGS, strict=True):
+        with column:
+            st.markdown(f"**{_HEADINGS[outcome].format(baseline=titles[query.baseline])}**")
+            _chart(table[table["outcome"] == outcome].reset_index(drop=True), outcome, share, highest, query)
+    st.caption(_rest(rows, titles, query))
+
+
+def _chart(table: pd.DataFrame, outcome: str, share: bool, highest: float, query: Query) -> None:
+    chosen = [_is_shown(row, query) for _, row in table.iterrows()]
+    key = f"{state.Key.BARS}_{outcome}"
+    st.plotly_chart(
+        figures.outcome_bars(table, share, highest, chosen),
+        config={"displayModeBar": False},
+        key=key,
+        on_select=lambda: _take(key, table),
+        selection_mode="points",
+        alt=f"{outcome}: {', '.join(f'{t} {k} {n}' for t, k, n in table[['title', 'type', 'count']].values)}",
+    )
+
+
+def _is_shown(row: Mapping[str, object], query: Query) -> bool:
+    """Whether the list below has this bar's tweets."""
+    types = () if row["type"] == "all" else (row["type"],)
+    return (query.system, query.outcome, query.type) == (row["system"], (row["outcome"],), types)
+
+
+def _take(key: str, table: pd.DataFrame) -> None:
+    points = st.session_state[key].selection.points
+    if not points:  # a changed figure loses its selection
+        return
+    row = table.iloc[int(points[0]["customdata"][0])]
+    types = [] if row["type"] == "all" else [row["type"]]
+    state.filter_by(system=row["system"], outcome=[row["outcome"]], type=types)
+
+
+def _rest(rows: list[dict[str, object]], titles: Mapping[str, str], query: Query) -> str:
+    """What else the system changes, in a line."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        if row["system"] == query.system:
+            outcome = str(row["outcome"])
+            counts[outcome] = counts.get(outcome, 0) + int(str(row["count"]))
+    if not counts:
+        return "Click on a bar to see its tweets."
+    net = counts["fixed"] - counts["broken"]
+    return (
+        f"Click on a bar to see its tweets. {titles[query.system]} fixes {counts['fixed']} and breaks "
+        f"{counts['broken']}, so it has {abs(net)} {'more' if net >= 0 else 'fewer'} right; it removes "
+        f"{counts['spurious_removed']} spurious entities and adds {counts['spurious_added']}."
+    )

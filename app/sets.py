@@ -1,0 +1,258 @@
+"""Prediction sets for the pages: which there are, their pictures, and building them in the background.
+
+A set is opened once and shared by all sessions; it is opened again when a file that describes it changes.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import streamlit as st
+
+from app import services, state
+from umt_core.analysis import tables
+from umt_core.analysis.browse import Query, write_export
+from umt_core.analysis.building import build_set
+from umt_core.analysis.sets import PredictionSet, prediction_sets
+from umt_core.data.images import ImageIndex, open_image, read_image_bytes
+from umt_core.data.samples import SAMPLES_FILE, sample_images_folder
+from umt_core.errors import DataError, ImageError, UmtError
+from umt_core.manifest import file_sum
+
+SAMPLES = "sample_data/tweets"
+_SAMPLE_PICTURES = '"$(python -c "from umt_core.data.samples import *; print(sample_images_folder())")"'
+PART = 100  # tweets that are kept at a time while a set is built: what a stop costs at most
+
+# Beside the thread that answers readers: a set takes minutes, and nobody is to wait for it.
+_BUILDER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="building")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The files of a split."""
+
+    name: str  # twitter2017/test
+    data: Path
+    images: Path | None  # folder or .tsv
+
+    @property
+    def dataset(self) -> str:
+        return self.name.partition("/")[0]
+
+
+# --- which there are -----------------------------------------------------------------------------
+
+
+def sources() -> dict[str, Source]:
+    """Splits whose files are here, by name; the sample tweets first."""
+    found = [Source(SAMPLES, SAMPLES_FILE, None)]
+    root = Path(os.environ.get("UMT_DATA") or "nowhere")
+    for path in sorted(root.glob("*/test.txt")):
+        tsv = root / "images" / f"{path.parent.name}.tsv"
+        found.append(Source(f"{path.parent.name}/{path.stem}", path, tsv if tsv.exists() else None))
+    return {source.name: source for source in found}
+
+
+def folders() -> tuple[dict[str, Path], list[str]]:
+    """The newest prediction set of each name, and a line for each that cannot be opened."""
+    found, complaints = prediction_sets()
+    newest = {s.name: s.folder for s in sorted(found, key=lambda s: s.info.created)}
+    return newest, complaints
+
+
+def opened(folder: Path) -> PredictionSet:
+    """A prediction set with the runs that it has now (``DataError`` as ``PredictionSet.open``)."""
+    stamps = tuple((str(p), p.stat().st_mtime_ns) for p in sorted([*folder.glob("*.json"), *folder.glob("*/*.json")]))
+    return _opened(folder, stamps)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _opened(folder: Path, stamps: tuple[tuple[str, int], ...]) -> PredictionSet:
+    return PredictionSet.open(folder)
+
+
+def other_data(found: PredictionSet, source: Source | None) -> str | None:
+    """A line if the data file is not any more the one that the set was built from."""
+    if source is None or not source.data.exists():
+        return None
+    now = _file_sum(source.data, source.data.stat().st_mtime_ns)
+    if now == found.info.data_sha256:
+        return None
+    return f"{source.data.name} is not the file that these predictions were made for; run the taggers again."
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _file_sum(path: Path, changed: int) -> str:
+    return file_sum(path)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def limits(folder: Path) -> dict[str, tuple[int, int]]:
+    """Least and most words and gold entities of a set's tweets."""
+    found = opened(folder)
+    columns = "min(words), max(words), min(entities), max(entities)"
+    (row,) = found.query(f"SELECT {columns} FROM {found.table('tweets')}")
+    words_low, words_high, low, high = row.values()
+    return {"words": (words_low, words_high), "entities": (low, high)}
+
+
+# --- figures, computed once ----------------------------------------------------------------------
+
+
+def rows(found: PredictionSet, table: str, *arguments: Any, **options: Any) -> Any:
+    """What a function of ``umt_core.analysis.tables`` gives for a set; the same is computed once."""
+    runs = tuple(run.folder_name for run in found.runs.values())
+    return _rows(found.folder, found.info.key, runs, table, arguments, options)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _rows(
+    folder: Path, key: str, runs: tuple[str, ...], table: str, arguments: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    return getattr(tables, table)(opened(folder), *arguments, **options)
+
+
+def export(found: PredictionSet, query: Query, form: str) -> BinaryIO:
+    """A temporary file, which is deleted when it is closed, of all tweets that a query finds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "export"
+        write_export(found, query, form, path)
+        return path.open("rb")
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _images(folder: Path, stamp: int) -> ImageIndex | None:
+    return opened(folder).images()
+
+
+def picture_path(found: PredictionSet, row: Mapping[str, Any]) -> Path | None:
+    """The file of a tweet's picture; ``None``: it has none, or the set came without pictures."""
+    source = found.folder / "source.json"
+    index = _images(found.folder, source.stat().st_mtime_ns) if source.exists() else None
+    with suppress(DataError):
+        return index.path(row["picture"]) if index and row["picture"] else None
+    return None
+
+
+def thumbnail(found: PredictionSet, row: Mapping[str, Any]) -> str | None:
+    """A tweet's picture, small, as a data URI; ``None``: there is none that can be read."""
+    path = picture_path(found, row)
+    with suppress(ImageError, OSError):
+        return None if path is None else services.file_thumbnail_uri(path, path.stat().st_mtime_ns)
+    return None
+
+
+def picture(found: PredictionSet, row: Mapping[str, Any]) -> state.Picture | None:
+    """A tweet's picture as its file holds it.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    path = picture_path(found, row)
+    return None if path is None else state.Picture(path.name, read_image_bytes(path, name=path.name))
+
+
+def shown_uri(found: PredictionSet, row: Mapping[str, Any]) -> str | None:
+    """A tweet's picture as the page shows it, as a data URI; errors as ``picture``."""
+    path = picture_path(found, row)
+    return None if path is None else services.picture_uri(str(path), open_image(path))
+
+
+def picture_note(found: PredictionSet) -> str | None:
+    """A line about what the pictures are, where they are not the tweets' own."""
+    notes = dict.fromkeys(
+        run.images for run in found.runs.values() if run.uses_image and "stand-in" in run.images.lower()
+    )
+    return f"Pictures in training: {'; '.join(notes)}" if notes else None
+
+
+# --- building ------------------------------------------------------------------------------------
+
+
+class _Stopped(Exception):
+    pass
+
+
+class Job:
+    """Taggers running over a split. Sessions only read it."""
+
+    def __init__(self, source: Source, checkpoints: Sequence[str]) -> None:
+        self.source, self.checkpoints = source, tuple(checkpoints)
+        self.what, self.done, self.total = "waiting", 0, 0
+        self.error: str | None = None
+        self.running, self.stopping = True, False
+
+    @property
+    def line(self) -> str:
+        counts = f"{self.done:,} of {self.total:,} tweets" if self.total else f"{self.done:,} tweets"
+        return f"{self.what}: {counts}" if self.done else self.what
+
+    def stop(self) -> None:
+        self.stopping = True
+
+    def run(self) -> None:
+        try:
+            _give_way()
+            self.what = "reading tweets and pictures"
+            images = sample_images_folder() if self.source.name == SAMPLES else self.source.images
+            made = build_set(self.source.data, images, dataset=self.source.dataset, progress=self._report)
+            runner = services.backend("umt_core.analysis.run_set")
+            runner.run_set(made, self.checkpoints, device=services.DEVICE, part=PART, progress=self._report)
+        except _Stopped:
+            self.error = "Stopped. What is done is kept: running it again goes on from there."
+        except UmtError as error:
+            self.error = str(error)
+        except Exception as error:
+            self.error = f"{type(error).__name__}: {error} (a fault of ours)"
+        finally:
+            self.running = False
+
+    def _report(self, what: str, done: int, total: int) -> None:
+        if self.stopping:
+            raise _Stopped
+        self.what, self.done, self.total = what, done, total
+
+
+def _give_way() -> None:
+    """Lets readers' work go first, where the system can do that for a thread."""
+    with suppress(AttributeError, OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
+@st.cache_resource(show_spinner=False)
+def _jobs() -> dict[str, Job]:
+    return {}
+
+
+def job(name: str) -> Job | None:
+    """The newest job of a split, running or over."""
+    return _jobs().get(name)
+
+
+def start_job(source: Source, checkpoints: Sequence[str]) -> None:
+    """Begins to build a set, unless that is going on."""
+    running = job(source.name)
+    if running is None or not running.running:
+        _jobs()[source.name] = started = Job(source, checkpoints)
+        _BUILDER.submit(started.run)
+
+
+def command(source: Source, checkpoints: Sequence[str]) -> str:
+    """The command line that does the same as a job."""
+    parts = ["python", "-m", "umt_core", "sets", "run", *(p for name in checkpoints for p in ("--checkpoint", name))]
+    line = shlex.join([*parts, "--data", str(source.data)])
+    if source.name == SAMPLES:
+        return f"{line} --images {_SAMPLE_PICTURES}"
+    return line if source.images is None else f"{line} --images {shlex.quote(str(source.images))}"
