@@ -23,6 +23,7 @@ from umt_core.labels import LABELS
 from umt_core.train.watcher import Watcher
 
 if TYPE_CHECKING:
+    from umt_core.analysis.sets import PredictionSet
     from umt_core.data.images import ImageIndex
     from umt_core.schema import Example
     from umt_core.train.loop import Epoch
@@ -35,6 +36,8 @@ checkpoints_app = typer.Typer(no_args_is_help=True, help="List and show checkpoi
 data_app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
 app.add_typer(checkpoints_app, name="checkpoints")
 app.add_typer(data_app, name="data")
+sets_app = typer.Typer(no_args_is_help=True, help="Predictions on a data set, kept for comparing and browsing.")
+app.add_typer(sets_app, name="sets")
 
 # A pipe has no width of its own, and a table cut at 80 columns says nothing.
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
@@ -183,6 +186,112 @@ def train(
         raise _Stopped(f"stopped; the same command goes on from the last whole epoch in {output}")
     figures = ", ".join(f"{split} F1 {100 * scores['f1']:.2f}" for split, scores in manifest.scores.items())
     out.print(f"{output}: epoch {manifest.epoch}, {figures}", markup=False, highlight=False)
+
+
+DataOption = Annotated[Path, typer.Option(help="Labelled tweets: .jsonl or CoNLL .txt.")]
+TrainOption = Annotated[
+    Path | None, typer.Option(help="Where surface forms count as seen; by default train beside the data.")
+]
+
+
+@app.command()
+def compare(
+    baseline: Annotated[str, typer.Option(help="<dataset>/<system>, or a folder: what the others are held against.")],
+    checkpoint: Annotated[list[str], typer.Option(help="<dataset>/<system>, or a folder. Give several to compare.")],
+    data: DataOption,
+    images: ImagesOption = None,
+    train: TrainOption = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="File to write the figures to.")] = None,
+    device: Device = "auto",
+) -> None:
+    """What systems fix and break of a baseline, span by span, and whether that is more than chance."""
+    from umt_core.analysis import tables
+
+    if json_out:
+        _check_place(json_out)
+    found = _predictions(data, images, train, [baseline, *checkpoint], device)
+    systems = list(dict.fromkeys(found.run_of(name) for name in checkpoint))
+    compared = tables.compare(found, found.run_of(baseline), systems)
+    out.print(_comparison(f"against {baseline} on {data}", compared))
+    if json_out:
+        _write_json(json_out, compared)
+
+
+@sets_app.command("run")
+def sets_run(
+    checkpoint: Annotated[list[str], typer.Option(help="<dataset>/<system>, or a folder. Give several.")],
+    data: DataOption,
+    images: ImagesOption = None,
+    train: TrainOption = None,
+    device: Device = "auto",
+) -> None:
+    """Predict a data set and keep it; after Ctrl-C or a kill the same command goes on where it was."""
+    found = _predictions(data, images, train, checkpoint, device)
+    out.print(f"{found.name}: {', '.join(found.runs)}, in {found.folder}", markup=False, highlight=False)
+
+
+@sets_app.command("list")
+def sets_list() -> None:
+    """Prediction sets that are there, and what is wrong with them."""
+    from umt_core.analysis.sets import prediction_sets, sets_folder
+
+    sets, complaints = prediction_sets()
+    table = Table("set", "key", "tweets", "entities", "predictions of", title=str(sets_folder()))
+    for found in sets:
+        info = found.info
+        table.add_row(info.name, info.key, str(info.tweets), str(info.gold), ", ".join(found.runs))
+    out.print(table)
+    for found in sets:
+        complaints += [*found.complaints, *found.changed().values()]
+    for line in complaints:
+        _say(line)
+
+
+@sets_app.command("export")
+def sets_export(
+    name: Annotated[str, typer.Argument(metavar="SET", help="As `sets list` has it: <dataset>/<split>.")],
+    output: Annotated[Path, typer.Option(help="File to write.")],
+    form: Annotated[str, typer.Option("--format", help="csv, jsonl or conll")] = "jsonl",
+    filter_: Annotated[
+        list[str] | None, typer.Option("--filter", help="NAME=VALUE as in a link of the browser, e.g. outcome=fixed")
+    ] = None,
+) -> None:
+    """Write the tweets that a filter finds."""
+    from umt_core.analysis.browse import Query, write_export
+    from umt_core.analysis.sets import find_set
+
+    params = _pairs(filter_ or [], "--filter")
+    if unknown := sorted(params.keys() - Query.__dataclass_fields__.keys()):
+        raise ConfigError(f"--filter: unknown filter {unknown}; known: {list(Query.__dataclass_fields__)}")
+    write_export(find_set(name), Query.from_params(params), form, output)
+
+
+@sets_app.command("share")
+def sets_share(
+    name: Annotated[str, typer.Argument(metavar="SET", help="As `sets list` has it: <dataset>/<split>.")],
+    output: Annotated[Path, typer.Option(help="A new folder.")],
+) -> None:
+    """Copy a set without its tweets: ids, labels, spans and figures, but no text."""
+    from umt_core.analysis.building import share_set
+    from umt_core.analysis.sets import find_set
+
+    out.print(f"{share_set(find_set(name), output)}: without the tweets", markup=False, highlight=False)
+
+
+@sets_app.command("adopt")
+def sets_adopt(
+    folder: Annotated[Path, typer.Argument(help="A set that was shared.")],
+    data: Annotated[Path | None, typer.Option(help="The tweets, if they are at hand; they are joined by id.")] = None,
+    images: ImagesOption = None,
+) -> None:
+    """Take in a set that was shared."""
+    from umt_core.analysis.building import add_texts, adopt_set
+
+    found = adopt_set(folder)
+    if data:
+        found = add_texts(found, data, images)
+    texts = "with" if found.has_texts else "without"
+    out.print(f"{found.name} {texts} tweets, in {found.folder}", markup=False, highlight=False)
 
 
 @checkpoints_app.command("list")
@@ -335,17 +444,44 @@ def _gold(example: Example, strict: bool) -> Sequence[Any]:
     return example.spans or ()
 
 
+def _predictions(
+    data: Path, images: Path | None, train: Path | None, checkpoints: Sequence[str], device: str
+) -> PredictionSet:
+    """The prediction set of a data file, with these checkpoints run over it."""
+    from umt_core.analysis.building import build_set
+    from umt_core.analysis.run_set import run_set
+
+    with _progress() as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=total or None)
+
+        return run_set(
+            build_set(data, images, train=train, progress=report), checkpoints, device=device, progress=report
+        )
+
+
 def _assignments(texts: Iterable[str]) -> dict[str, Any]:
     """``NAME=VALUE`` texts as settings; values are JSON where they can be, else text."""
-    values = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"--set: wanted NAME=VALUE, got {text!r}")
+    values: dict[str, Any] = {}
+    for name, value in _pairs(texts, "--set").items():
         try:
             values[name] = json.loads(value)
         except ValueError:
             values[name] = value
+    return values
+
+
+def _pairs(texts: Iterable[str], option: str) -> dict[str, str]:
+    values = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"{option}: wanted NAME=VALUE, got {text!r}")
+        values[name] = value
     return values
 
 
@@ -370,6 +506,24 @@ def _table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
         table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()))
+    return table
+
+
+def _comparison(title: str, compared: dict[str, dict[str, Any]]) -> Table:
+    """The figures of ``compare``, a column for each system; F1 in percent."""
+    from umt_core.analysis.ledger import OUTCOMES
+
+    table = Table("", *compared, title=title)
+    rows = [(row, row["paired_test"]) for row in compared.values()]
+    for outcome in OUTCOMES:
+        table.add_row(outcome.replace("_", " "), *(str(row[outcome]) for row, _ in rows))
+    table.add_row("F1", *(f"{100 * row['f1']:.2f}" for row, _ in rows))
+    differences = [{end: 100 * figure for end, figure in test["difference"].items()} for _, test in rows]
+    table.add_row("difference (95 %)", *("{value:+.2f} ({low:+.2f} to {high:+.2f})".format(**d) for d in differences))
+    table.add_row("p, paired bootstrap", *(f"{test['p_bootstrap']:.4f}" for _, test in rows))
+    table.add_row("p, McNemar", *(f"{test['p_mcnemar']:.4f}" for _, test in rows))
+    table.add_row("significant from", *(f"{100 * test['significant_from']:.2f}" for _, test in rows))
+    table.add_row("found in 80 of 100 from", *(f"{100 * test['smallest_difference']:.2f}" for _, test in rows))
     return table
 
 

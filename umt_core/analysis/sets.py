@@ -181,6 +181,19 @@ class PredictionSet:
             raise DataError(f"{self.name}: wanted predictions of {name!r}, got none; there are: {known}")
         return self.runs[name]
 
+    def run_of(self, checkpoint: str | Path) -> str:
+        """The name of the run of a checkpoint as it is now.
+
+        Raises:
+            CheckpointError: there is no such checkpoint.
+            DataError: the set has no predictions of it.
+        """
+        found = find_checkpoint(checkpoint)
+        for name, run in self.runs.items():
+            if run.weights_sha256 == found.manifest.weights_sha256:
+                return name
+        raise DataError(f"{self.name}: wanted predictions of {found.name} as it is now, got none; run it first")
+
     def changed(self) -> dict[str, str]:
         """Runs whose checkpoint is another now, or gone, with a line that says so."""
         lines = {}

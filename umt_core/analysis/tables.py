@@ -244,8 +244,9 @@ def slice_rows(prediction_set: PredictionSet, by: str, runs: Sequence[str] | Non
     """
     slices = list(_slices(prediction_set, by))
     counts = [
-        f"""count(gold_start) FILTER (error IS NULL AND {gold}) AS correct{i}, count(start) FILTER ({ours}) AS predicted{i},
-        count(gold_start) FILTER ({gold}) AS gold{i}, count(DISTINCT tweet) FILTER ({gold}) AS tweets{i}"""
+        f"""count(gold_start) FILTER (error IS NULL AND {gold}) AS correct{i},
+        count(start) FILTER ({ours}) AS predicted{i}, count(gold_start) FILTER ({gold}) AS gold{i},
+        count(DISTINCT tweet) FILTER ({gold}) AS tweets{i}"""
         for i, (_, gold, ours, _) in enumerate(slices)
     ]
     rows = []

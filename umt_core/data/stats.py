@@ -13,8 +13,10 @@ from typing import Any
 
 from umt_core.data.agreement import agreement
 from umt_core.data.conll import TAG_SPELLINGS
-from umt_core.data.images import ImageIndex, content_hash, open_image, read_image_bytes
+from umt_core.data.duplicates import near_duplicates
+from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
+from umt_core.data.pictures import PictureFacts, look_alikes, picture_facts, placeholders
 from umt_core.data.tokenize import DEFAULT_STYLE, STYLES
 from umt_core.errors import DataError, ImageError
 from umt_core.labels import LABELS, is_allowed
@@ -161,6 +163,7 @@ def doctor(
     rows = [
         _row("orphan I- tags", [f"{name} token {i}" for name, example in tweets for i in _orphans(example)]),
         _row("tweets with the same words", _groups((name, example.tokens) for name, example in tweets)),
+        _row("tweets nearly the same in another file", _nearly_same(files)),
         _row("tweets with the same id", _groups((name, example.id) for name, example in tweets)),
         _row("tokens without a visible character", list(_unseen(tweets))),
     ]
@@ -183,6 +186,11 @@ def _groups(named: Iterable[tuple[str, Any]]) -> list[str]:
     return [" = ".join(group) for group in names.values() if len(group) > 1]
 
 
+def _nearly_same(files: Files) -> list[str]:
+    tweets = ((f"{file}:{e.id}", file, e.tokens) for file, examples in files.items() for e in examples)
+    return [f"{a} ~ {b} ({share:.0%} of the words)" for a, b, share in near_duplicates(tweets)]
+
+
 def _unseen(tweets: Iterable[tuple[str, Example]]) -> Iterable[str]:
     for name, example in tweets:
         for i, token in enumerate(example.tokens):
@@ -202,18 +210,22 @@ def _picture_rows(
             missing.append(name)
         else:
             tweets_of[path].append(name)
-    unreadable, hashes = [], []
+    unreadable = []
+    facts: dict[Path, PictureFacts] = {}
     for path in progress(list(tweets_of)):
         try:
-            data = read_image_bytes(path, name=path.name)
-            hashes.append((path.name, content_hash(data)))
-            open_image(data, name=path.name)
+            facts[path] = picture_facts(path)
         except ImageError as error:
             unreadable.append(f"{tweets_of[path][0]}: {error}")
+    hashes = ((path.name, fact.digest) for path, fact in facts.items())
+    blank = [f"{path.name}: {len(tweets_of[path])} tweets" for path in sorted(placeholders(facts))]
+    alike = [f"{a.name} ~ {b.name}" for a, b in look_alikes(facts)]
     shared = [f"{path.name}: {len(names)} tweets" for path, names in tweets_of.items() if len(names) > 1]
     return [
         _row("tweets without a picture", missing),
         _row("pictures that cannot be read", unreadable),
         _row("pictures that several tweets share", shared),
         _row("pictures with the same bytes under several names", _groups(hashes)),
+        _row("pictures that look alike", alike),
+        _row("pictures of one colour, or copied so often that they seem to stand for a missing one", blank),
     ]
