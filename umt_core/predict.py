@@ -6,7 +6,6 @@ import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -200,6 +199,10 @@ class Predictor:
         Raises:
             DataError: the tweet has no word.
         """
+        return self._inspect(example, self.regions([example], [image]))
+
+    def _inspect(self, example: Example, regions: RegionFeatures) -> Inspection:
+        """``inspect``, where the picture's regions are computed already."""
         if not example.tokens:
             raise DataError("wanted a tweet with at least one word, got none")
         began = time.perf_counter()
@@ -208,14 +211,14 @@ class Predictor:
             [example],
             self.loaded.tokenizer,
             tagger,
-            features=self.regions([example], [image]),
+            features=regions,
             channels=self.vision.channels if self.vision else None,
         )
         encoded = tweets.encoded[0]
         with torch.inference_mode():
             output = tagger(tweets.batch([0]).to(self.device))
         posterior = tagger.crf.posterior(output.emissions, output.mask)
-        has_image = self.vision is not None and image is not None
+        has_image = regions.rows[0] is not None
         words = word_tags(tagger.decode(output)[0], encoded, tweets.tagging, len(example.tokens))
         notices = self._notices(example, encoded, has_image, None)
         reader = _Reader(encoded, tweets.tagging)
@@ -327,7 +330,13 @@ class Workbench:
 
     def inspect(self, example: Example, image: Image.Image | None = None) -> Mapping[str, Inspection]:
         """What each tagger says of a tweet, by checkpoint name."""
-        return {name: predictor.inspect(example, image) for name, predictor in self.predictors.items()}
+        found: dict[str, Inspection] = {}
+        regions: dict[VisionEncoder | None, RegionFeatures] = {}  # one reading of the picture for each encoder
+        for name, predictor in self.predictors.items():
+            if predictor.vision not in regions:
+                regions[predictor.vision] = predictor.regions([example], [image])
+            found[name] = predictor._inspect(example, regions[predictor.vision])
+        return found
 
 
 @torch.inference_mode()
@@ -392,9 +401,8 @@ class _Reader:
 
     def to_words(self, attention: Tensor) -> np.ndarray:
         # (1, heads, 49, subwords) -> (heads, 49, words): a word has what its subwords have together
-        starts = (*self.encoded.starts, len(self.encoded.subwords) - 1)  # the last is [SEP]
-        sums = [attention[0][:, :, a:b].sum(-1) for a, b in pairwise(starts)]
-        return _array(torch.stack(sums, dim=-1))
+        inside = _array(attention[0])[:, :, : len(self.encoded.subwords) - 1]  # the last is [SEP]
+        return np.add.reduceat(inside, self.encoded.starts, axis=-1)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

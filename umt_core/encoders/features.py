@@ -51,7 +51,8 @@ def encode_images(encoder: VisionEncoder, images: Sequence[Image.Image], batch_s
     regions = np.empty((len(images), REGIONS, encoder.channels), np.float32)
     for start in range(0, len(images), batch_size):
         pixels = torch.stack([encoder.pixels(image) for image in images[start : start + batch_size]])
-        regions[start : start + batch_size] = encoder(pixels.to(device)).float().cpu().numpy()
+        with torch.inference_mode():
+            regions[start : start + batch_size] = encoder(pixels.to(device)).float().cpu().numpy()
     return regions
 
 
@@ -126,7 +127,8 @@ class FeatureCache:
                 self._regions.move_to_end(key)
                 return self._regions[key]
         device = next(encoder.parameters()).device
-        regions = encoder(pixels[None].to(device))[0].cpu().numpy().astype(np.float16)
+        with torch.inference_mode():
+            regions = encoder(pixels[None].to(device))[0].cpu().numpy().astype(np.float16)
         regions.flags.writeable = False
         with self._lock:
             if key not in self._regions:

@@ -1,14 +1,16 @@
 """Linear-chain CRF (Yu et al., ACL 2020, eqs. 4 and 5) with what pytorch-crf leaves out.
 
 pytorch-crf gives the loss; here are marginals, the probability of a span, and a decoding
-that stays on tensors until the end. ``start_transitions`` and ``end_transitions`` are the
+that takes all tweets of a batch at once. ``start_transitions`` and ``end_transitions`` are the
 T of eq. 5 at i = 0 and i = n.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import torch
 import torchcrf
 from torch import Tensor
@@ -40,41 +42,58 @@ class LinearChainCRF(torchcrf.CRF):
         # In full precision: log-sums of half numbers lose the loss.
         return -self(emissions.float(), tags, mask=mask, reduction="mean")
 
-    @torch.no_grad()
     def posterior(self, emissions: Tensor, mask: Tensor) -> Posterior:
         """Forward and backward scores of each tweet, from which every marginal follows."""
         # emissions: (batch, n, tags), mask: (batch, n)
-        length = emissions.shape[1]
-        forward = [self.start_transitions + emissions[:, 0]]  # each (batch, tags)
-        for i in range(1, length):
-            scores = (forward[-1].unsqueeze(2) + self.transitions).logsumexp(dim=1) + emissions[:, i]
-            forward.append(torch.where(mask[:, i].unsqueeze(1), scores, forward[-1]))
-        backward = [self.end_transitions.expand_as(forward[0])]
-        for i in range(length - 1, 0, -1):
-            ahead = (self.transitions + (emissions[:, i] + backward[-1]).unsqueeze(1)).logsumexp(dim=2)
-            backward.append(torch.where(mask[:, i].unsqueeze(1), ahead, backward[-1]))
-        return Posterior(self, emissions, torch.stack(forward, 1), torch.stack(backward[::-1], 1), mask)
+        scores, real = self._scores(emissions), mask.cpu().numpy()
+        forward, backward = np.empty_like(scores.emissions), np.empty_like(scores.emissions)
+        forward[:, 0] = scores.start + scores.emissions[:, 0]
+        for i in range(1, forward.shape[1]):
+            here = _logsumexp(forward[:, i - 1, :, None] + scores.transitions, axis=1) + scores.emissions[:, i]
+            forward[:, i] = np.where(real[:, i, None], here, forward[:, i - 1])
+        backward[:, -1] = scores.end
+        for i in range(forward.shape[1] - 1, 0, -1):
+            ahead = _logsumexp(scores.transitions + (scores.emissions[:, i] + backward[:, i])[:, None], axis=2)
+            backward[:, i - 1] = np.where(real[:, i, None], ahead, backward[:, i])
+        return Posterior(scores, forward, backward, mask)
 
-    @torch.no_grad()
     def best_paths(self, emissions: Tensor, mask: Tensor) -> list[list[int]]:
         """Most probable tags of each tweet (Viterbi), one list per tweet as long as its mask."""
         # emissions: (batch, n, tags), mask: (batch, n)
-        batch, length, tags = emissions.shape
-        score = self.start_transitions + emissions[:, 0]  # (batch, tags)
+        scores, real = self._scores(emissions), mask.cpu().numpy()
+        batch, length, tags = scores.emissions.shape
+        score = scores.start + scores.emissions[:, 0]  # (batch, tags)
         pointers = []
-        stay = torch.arange(tags, device=emissions.device).expand(batch, tags)
         for i in range(1, length):
-            best, pointer = (score.unsqueeze(2) + self.transitions).max(dim=1)  # (batch, tags) both
-            here = mask[:, i].unsqueeze(1)
-            score = torch.where(here, best + emissions[:, i], score)
-            pointers.append(torch.where(here, pointer, stay))
-        last = (score + self.end_transitions).argmax(dim=1, keepdim=True)  # (batch, 1)
-        path = [last]
+            arriving = score[:, :, None] + scores.transitions  # (batch, from, to)
+            here = real[:, i, None]
+            pointers.append(np.where(here, arriving.argmax(axis=1), np.arange(tags)))
+            score = np.where(here, arriving.max(axis=1) + scores.emissions[:, i], score)
+        path = [(score + scores.end).argmax(axis=1)]  # each (batch,)
+        rows = np.arange(batch)
         for pointer in reversed(pointers):
-            last = pointer.gather(1, last)
-            path.append(last)
-        whole = torch.cat(path[::-1], dim=1).tolist()  # past a tweet's end its last tag repeats
-        return [row[:n] for row, n in zip(whole, mask.sum(dim=1).tolist(), strict=True)]
+            path.append(pointer[rows, path[-1]])
+        whole = np.stack(path[::-1], axis=1).tolist()  # past a tweet's end its last tag repeats
+        return [row[:n] for row, n in zip(whole, real.sum(axis=1).tolist(), strict=True)]
+
+    def _scores(self, emissions: Tensor) -> _Scores:
+        parameters = (self.start_transitions, self.transitions, self.end_transitions)
+        return _Scores(*(tensor.detach().cpu().double().numpy() for tensor in (emissions, *parameters)))
+
+
+class _Scores(NamedTuple):
+    """The terms of eq. 5 in float64. On arrays: a step over nine tags is too little work for a tensor."""
+
+    emissions: np.ndarray  # (batch, n, tags)
+    start: np.ndarray  # (tags,)
+    transitions: np.ndarray  # (tags, tags)
+    end: np.ndarray  # (tags,)
+
+
+def _logsumexp(values: np.ndarray, axis: int) -> np.ndarray:
+    largest = values.max(axis=axis, keepdims=True)
+    sums: np.ndarray = np.log(np.exp(values - largest).sum(axis=axis)) + largest.squeeze(axis)
+    return sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,46 +104,48 @@ class Posterior:
     backward[b, i, t]: log-sum of the scores of all that can follow tag t at i.
     """
 
-    crf: LinearChainCRF
-    emissions: Tensor  # (batch, n, tags)
-    forward: Tensor  # (batch, n, tags)
-    backward: Tensor  # (batch, n, tags)
+    scores: _Scores
+    forward: np.ndarray  # (batch, n, tags), float64
+    backward: np.ndarray  # (batch, n, tags), float64
     mask: Tensor  # (batch, n)
 
     @property
     def log_partition(self) -> Tensor:
-        """log Z of each tweet: (batch,)."""
-        return (self.forward[:, 0] + self.backward[:, 0]).logsumexp(dim=1)
+        """log Z of each tweet: (batch,), float32."""
+        return self._tensor(_logsumexp(self.forward[:, 0] + self.backward[:, 0], axis=1))
 
     @property
     def marginals(self) -> Tensor:
-        """P(tag at a position): (batch, n, tags), 0 where masked."""
-        return (self.forward + self.backward).softmax(dim=2) * self.mask.unsqueeze(2)
+        """P(tag at a position): (batch, n, tags), float32, 0 where masked."""
+        joint = self.forward + self.backward
+        return self._tensor(np.exp(joint - _logsumexp(joint, axis=2)[..., None])) * self.mask.unsqueeze(2)
 
-    @torch.no_grad()
     def span_probability(self, row: int, start: int, end: int, opening: int, inside: int) -> float:
         """P(exactly the positions ``[start, end)`` of a tweet are one entity).
 
         ``opening`` and ``inside`` are the indices of its B- and I- tags. The entity opens with B-, or
         with an I- that continues nothing, goes on with I-, and no I- follows it.
         """
-        crf, emissions = self.crf, self.emissions[row]
-        length = int(self.mask[row].sum())
-        tags = torch.tensor([opening, inside], device=emissions.device)  # that the entity's position may have
+        emissions, transitions = self.scores.emissions[row], self.scores.transitions
+        tags = [opening, inside]  # that the entity's position may have
         if start == 0:
-            scores = crf.start_transitions[tags]  # (2,)
+            scores = self.scores.start[tags]  # (2,)
         else:
-            arriving = self.forward[row, start - 1].unsqueeze(1) + crf.transitions[:, tags]  # (tags, 2)
-            arriving[tags, 1] = -torch.inf  # after these, an I- goes on with the entity before
-            scores = arriving.logsumexp(0)
+            arriving = self.forward[row, start - 1, :, None] + transitions[:, tags]  # (tags, 2)
+            arriving[tags, 1] = -np.inf  # after these, an I- goes on with the entity before
+            scores = _logsumexp(arriving, axis=0)
         scores = scores + emissions[start, tags]
         for i in range(start + 1, end):
-            scores = (scores + crf.transitions[tags, inside]).logsumexp(0, keepdim=True) + emissions[i, inside]
+            scores = _logsumexp(scores + transitions[tags, inside], axis=0)[None] + emissions[i, inside]
             tags = tags[-1:]  # inside alone
-        if end == length:
-            scores = scores + crf.end_transitions[tags]
+        if end == int(self.mask[row].sum()):
+            scores = scores + self.scores.end[tags]
         else:
-            leaving = crf.transitions[tags] + emissions[end] + self.backward[row, end]  # (1 or 2, tags)
-            leaving[:, inside] = -torch.inf
-            scores = scores + leaving.logsumexp(1)
-        return min(1.0, float((scores.logsumexp(0) - self.log_partition[row]).exp()))
+            leaving = transitions[tags] + emissions[end] + self.backward[row, end]  # (1 or 2, tags)
+            leaving[:, inside] = -np.inf
+            scores = scores + _logsumexp(leaving, axis=1)
+        partition = _logsumexp(self.forward[row, 0] + self.backward[row, 0], axis=0)
+        return min(1.0, float(np.exp(_logsumexp(scores, axis=0) - partition)))
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).float().to(self.mask.device)
