@@ -286,7 +286,7 @@ def _on_spans(query: Query, parameters: list[Any]) -> list[str]:
             either.append(_ABSENT.get(column, f"{column} IS NULL"))
         if either:
             conditions.append(f"({' OR '.join(either)})")
-    return conditions + _in_range("system_score", query.score, parameters)
+    return conditions + _in_range("system_score", query.score, parameters, "FLOAT")
 
 
 # Nothing predicted is no error, but it is not right either.
@@ -306,8 +306,10 @@ def _on_tweets(query: Query, parameters: list[Any]) -> list[str]:
     return conditions + _in_range("s.gate_quantile", query.gate, parameters)
 
 
-def _in_range(column: str, limits: Range, parameters: list[Any]) -> list[str]:
-    ends = [(f"{column} {sign} ?", end) for sign, end in zip((">=", "<="), limits, strict=True) if end is not None]
+def _in_range(column: str, limits: Range, parameters: list[Any], kind: str = "DOUBLE") -> list[str]:
+    # Ends are of the column's kind: 0.61 as a double lies below 0.61 as a float.
+    signs = zip((">=", "<="), limits, strict=True)
+    ends = [(f"{column} {sign} ?::{kind}", end) for sign, end in signs if end is not None]
     parameters += [end for _, end in ends]
     return [condition for condition, _ in ends]
 
