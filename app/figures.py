@@ -76,18 +76,18 @@ def contribution_bars(table: pd.DataFrame) -> go.Figure:
     return _calm(figure, height=260)
 
 
-def outcome_bars(table: pd.DataFrame, share: bool, highest: float, chosen: Sequence[bool]) -> go.Figure:
+def outcome_bars(table: pd.DataFrame, share: bool, highest: float, bright: Sequence[bool]) -> go.Figure:
     """One outcome as in the paper's figures 3 and 4: a bar a system, or by type a group of them a type.
 
     ``table`` has a bar a row (``outcomes.bar_table``), which a click gives back as its custom data;
-    ``chosen`` are the bars whose tweets are shown, ``highest`` is the end of the axis.
+    ``bright`` are the bars that do not stand back, ``highest`` is the end of the axis.
     """
     figure = go.Figure()
     by_type = table["type"].nunique() > 1
     value = "share" if share else "count"
-    opacity = [OTHERS if any(chosen) and not is_chosen else CHOSEN for is_chosen in chosen]
+    opacity = [CHOSEN if is_bright else OTHERS for is_bright in bright]
     for place, (title, rows) in enumerate(table.groupby("title", sort=False)):
-        texts = [f"{n:.1%}" if share else str(n) for n in rows[value]]
+        texts = [f"{100 * n:.1f}" if share else str(n) for n in rows[value]]
         figure.add_bar(
             name=_label(str(title), 30),
             x=rows["type"] if by_type else [_label(str(title), 30)] * len(rows),
@@ -100,6 +100,9 @@ def outcome_bars(table: pd.DataFrame, share: bool, highest: float, chosen: Seque
                 "color": SYSTEM_COLOURS[place % len(SYSTEM_COLOURS)],
                 "opacity": [opacity[table.index.get_loc(i)] for i in rows.index],
             },
+            # Where opacities are a list plotly makes none of these up, and fails at a click.
+            selected={"marker": {"opacity": CHOSEN}},
+            unselected={"marker": {"opacity": OTHERS}},
             hovertext=[f"{n} of {gold} gold entities" for n, gold in zip(rows["count"], rows["gold"], strict=True)],
             hovertemplate="%{hovertext}<extra></extra>",
         )
@@ -107,8 +110,8 @@ def outcome_bars(table: pd.DataFrame, share: bool, highest: float, chosen: Seque
     ticks = ".0%" if share else ",d"
     figure.update_yaxes(range=[0, 1.15 * max(highest, 1e-9)], fixedrange=True, tickformat=ticks, nticks=5)
     legend = {"orientation": "h", "y": 1.16, "x": 0}
-    figure.update_layout(barmode="group", showlegend=by_type, legend=legend, clickmode="event+select")
-    return _calm(figure, height=270)
+    figure.update_layout(barmode="group", showlegend=by_type, legend=legend)
+    return _calm(figure, height=270).update_layout(bargap=0.45)
 
 
 def _calm(figure: go.Figure, height: int) -> go.Figure:

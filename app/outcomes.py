@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pandas as pd
 
 from app import markup, tables
-from umt_core.analysis.browse import NONE
+from umt_core.analysis.browse import NONE, Query
 from umt_core.analysis.ledger import GOLD_OUTCOMES, Entry, Match, ledger
 from umt_core.analysis.sets import RunInfo
 from umt_core.labels import LABELS
@@ -169,10 +169,8 @@ def ledger_table(
 ) -> pd.DataFrame:
     """One line of the ledger a row: what it is about, what became of it, how both read it."""
     words = words_of(row)
-    seen = {
-        (s["start"], s["end"], s["label"]): s["seen"] for run in (baseline, system) for s in row["predictions"][run]
-    }
-    seen |= {(s["start"], s["end"], s["label"]): s["seen"] for s in row["gold"]}
+    spans = [*row["predictions"][baseline], *row["predictions"][system], *row["gold"]]
+    seen = {Span(s["start"], s["end"], s["label"]): s["seen"] for s in spans}
     scores = {run: {s.span: s.score for s in scored_of(row, run)} for run in (baseline, system)}
     rows = []
     for entry in entries:
@@ -181,15 +179,17 @@ def ledger_table(
             "Gold": entry.span.label if entry.is_gold else NOTHING,
             "Outcome": outcome_title(entry.outcome),
         }
-        for run, match in dict(zip((baseline, system), (entry.baseline, entry.system), strict=True)).items():
-            predicted = match.predicted if match else None
-            line[titles[run]] = reading(match, entry, words)
-            line[f"{titles[run]}: probability"] = scores[run].get(predicted) if predicted else None
-            line[f"{titles[run]}: error"] = (match.error if match else None) or ""
-        rows.append(line | {"In training": seen.get((entry.span.start, entry.span.end, entry.span.label)) or ""})
-    chosen = dict.fromkeys((baseline, system))
-    columns = [f"{titles[run]}{part}" for run in chosen for part in ("", ": probability", ": error")]
-    return pd.DataFrame(rows, columns=["Entity", "Gold", "Outcome", *columns, "In training"])
+        for run, match in ((baseline, entry.baseline), (system, entry.system)):
+            line[titles[run]] = _reading_with_facts(match, entry, words, scores[run])
+        rows.append(line | {"In training": seen[entry.span] or "not known"})
+    columns = ["Entity", "Gold", "Outcome", *dict.fromkeys((titles[baseline], titles[system])), "In training"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _reading_with_facts(match: Match | None, entry: Entry, words: Sequence[str], scores: Mapping[Span, float]) -> str:
+    what = reading(match, entry, words)
+    probability = f" {scores[match.predicted]:.2f}" if match and match.predicted else ""
+    return f"{what}{probability}" + (f" ({match.error})" if match and match.error else "")
 
 
 def tweet_facts(row: Row, system: str) -> dict[str, str]:
@@ -204,6 +204,35 @@ def tweet_facts(row: Row, system: str) -> dict[str, str]:
         for name in ("entropy_word_to_block", "entropy_block_to_word", "entropy_word_to_image_aware_block"):
             facts[SORT_TITLES[name]] = f"{figures[name]:.2f} nats"
     return facts
+
+
+def filter_line(query: Query) -> str:
+    """The filters that are on, in a line.
+
+    >>> filter_line(Query(outcome=("fixed",), words=(10, None), text="rays"))
+    '✓ fixed · words 10 or more · “rays”'
+    """
+    parts = [" or ".join(map(outcome_title, query.outcome)), " or ".join(query.type)]
+    parts += [f"error {' or '.join(query.error)}" if query.error else ""]
+    parts += [f"baseline's error {' or '.join(query.baseline_error)}" if query.baseline_error else ""]
+    parts += [f"gold {_types(query.gold_type)}" if query.gold_type else ""]
+    parts += [f"predicted {_types(query.predicted_type)}" if query.predicted_type else ""]
+    parts += [f"in training {' or '.join(query.seen)}" if query.seen else ""]
+    parts += [" or ".join(IMAGE_TITLES[state] for state in query.image)]
+    parts += [_range(name, getattr(query, name)) for name in ("words", "entities", "score", "gate")]
+    parts += [f"“{query.text}”" if query.text else "", f"/{query.regex}/" if query.regex else ""]
+    return " · ".join(part for part in parts if part)
+
+
+def _types(labels: Sequence[str]) -> str:
+    return " or ".join(NOTHING if label == NONE else label for label in labels)
+
+
+def _range(name: str, ends: tuple[float | None, float | None]) -> str:
+    low, high = ends
+    if low is None:
+        return "" if high is None else f"{name} {high:g} or less"
+    return f"{name} {low:g} or more" if high is None else f"{name} {low:g} to {high:g}"
 
 
 # --- figures 3 and 4 -----------------------------------------------------------------------------
@@ -318,7 +347,7 @@ def pair_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, C
         {"title": "Broken"},
         {"title": "p, McNemar", "help": "exact, two-sided, of fixed against broken"},
         {
-            "title": "Told from chance above",
+            "title": "Told from chance from",
             "help": "points of F1; a smaller difference cannot be told from chance here",
         },
         {"title": "Found 8 times in 10 from", "help": "points of F1: the smallest difference at a power of 80 %"},
@@ -326,12 +355,15 @@ def pair_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, C
     ]
     lines: Cells = []
     for row in rows:
-        test, pair = row["paired_test"], {"baseline": row["baseline"], "system": row["system"]}
+        test, baseline = row["paired_test"], row["baseline"]["name"]
         difference = test["difference"]
         interval = f"{100 * difference['low']:+.2f} to {100 * difference['high']:+.2f}"
-        cells = [cell(titles[row["system"]]), cell(titles[row["baseline"]])]
+        cells = [cell(titles[row["system"]]), cell(titles[baseline])]
         cells += [cell(f"{100 * difference['value']:+.2f}", sub=interval), cell(_p(test["p_bootstrap"]))]
-        cells += [cell(str(row[name]), link=pair | {"outcome": name}) for name in ("fixed", "broken")]
+        cells += [
+            cell(str(row[name]), link={"baseline": baseline, "system": row["system"], "outcome": name})
+            for name in ("fixed", "broken")
+        ]
         cells += [cell(_p(test["p_mcnemar"]))]
         cells += [cell(f"{100 * test[name]:.2f}") for name in ("significant_from", "smallest_difference")]
         lines.append({"cells": [*cells, cell(_verdict(test, titles[row["system"]]), wrap=True)]})
@@ -345,7 +377,8 @@ def _p(value: float) -> str:
 def _verdict(test: Row, system: str) -> str:
     if test["p_bootstrap"] >= 0.05:
         return "no more than chance would give"
-    return f"{system} is {'better' if test['difference']['value'] > 0 else 'worse'}, more than chance would give"
+    verdict = f"{system} is {'better' if test['difference']['value'] > 0 else 'worse'}, more than chance would give"
+    return verdict if test["p_mcnemar"] < 0.05 else f"{verdict}; fixed against broken alone does not show it"
 
 
 def error_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, Cells]:
@@ -398,8 +431,12 @@ def slice_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, 
     for part in dict.fromkeys(row["slice"] for row in rows):
         of_part = {row["run"]: row for row in rows if row["slice"] == part}
         first = of_part[runs[0]]
+        if not first["tweets"]:
+            continue
         cells = [cell(IMAGE_TITLES.get(part, part)), cell(f"{first['tweets']:,}"), cell(f"{first['support']:,}")]
-        cells += [cell(percent(of_part[run]["f1"]), link=of_part[run]["query"]) for run in runs]
+        cells += [
+            cell(percent(of_part[run]["f1"] if first["support"] else None), link=of_part[run]["query"]) for run in runs
+        ]
         lines.append({"cells": cells})
     return columns, lines
 

@@ -23,12 +23,12 @@ from umt_core.analysis import tables
 from umt_core.analysis.browse import Query, write_export
 from umt_core.analysis.building import build_set
 from umt_core.analysis.sets import PredictionSet, prediction_sets
+from umt_core.data.datasets import SAMPLE_DATA, DataSet, data_complaint, data_sets
 from umt_core.data.images import ImageIndex, open_image, read_image_bytes
-from umt_core.data.samples import SAMPLES_FILE, sample_images_folder
 from umt_core.errors import DataError, ImageError, UmtError
 from umt_core.manifest import file_sum
 
-SAMPLES = "sample_data/tweets"
+SAMPLES = f"{SAMPLE_DATA}/tweets"
 _SAMPLE_PICTURES = '"$(python -c "from umt_core.data.samples import *; print(sample_images_folder())")"'
 PART = 100  # tweets that are kept at a time while a set is built: what a stop costs at most
 
@@ -38,33 +38,30 @@ _BUILDER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="building")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The files of a split."""
+    """A split whose files are here."""
 
     name: str  # twitter2017/test
     data: Path
-    images: Path | None  # folder or .tsv
-
-    @property
-    def dataset(self) -> str:
-        return self.name.partition("/")[0]
+    of: DataSet
 
 
 # --- which there are -----------------------------------------------------------------------------
 
 
 def sources() -> dict[str, Source]:
-    """Splits whose files are here, by name; the sample tweets first."""
-    found = [Source(SAMPLES, SAMPLES_FILE, None)]
-    root = Path(os.environ.get("UMT_DATA") or "nowhere")
-    for path in sorted(root.glob("*/test.txt")):
-        tsv = root / "images" / f"{path.parent.name}.tsv"
-        found.append(Source(f"{path.parent.name}/{path.stem}", path, tsv if tsv.exists() else None))
-    return {source.name: source for source in found}
+    """Splits whose files are here, by name: the sample tweets, then of each data set first what it is tested on."""
+    found = {}
+    for of in data_sets():
+        for split, data in reversed(list(of.splits.items())):
+            name = f"{of.name}/{split}"
+            found[name] = Source(name, data, of)
+    return found
 
 
 def folders() -> tuple[dict[str, Path], list[str]]:
-    """The newest prediction set of each name, and a line for each that cannot be opened."""
+    """The newest prediction set of each name, and a line for all that is wrong with sets or data sets."""
     found, complaints = prediction_sets()
+    complaints += [line for line in [data_complaint()] if line]
     newest = {s.name: s.folder for s in sorted(found, key=lambda s: s.info.created)}
     return newest, complaints
 
@@ -206,8 +203,8 @@ class Job:
         try:
             _give_way()
             self.what = "reading tweets and pictures"
-            images = sample_images_folder() if self.source.name == SAMPLES else self.source.images
-            made = build_set(self.source.data, images, dataset=self.source.dataset, progress=self._report)
+            of = self.source.of
+            made = build_set(self.source.data, of.images(), dataset=of.name, progress=self._report)
             runner = services.backend("umt_core.analysis.run_set")
             runner.run_set(made, self.checkpoints, device=services.DEVICE, part=PART, progress=self._report)
         except _Stopped:
@@ -252,7 +249,14 @@ def start_job(source: Source, checkpoints: Sequence[str]) -> None:
 def command(source: Source, checkpoints: Sequence[str]) -> str:
     """The command line that does the same as a job."""
     parts = ["python", "-m", "umt_core", "sets", "run", *(p for name in checkpoints for p in ("--checkpoint", name))]
-    line = shlex.join([*parts, "--data", str(source.data)])
+    line = shlex.join([*parts, "--data", _short(source.data)])
     if source.name == SAMPLES:
         return f"{line} --images {_SAMPLE_PICTURES}"
-    return line if source.images is None else f"{line} --images {shlex.quote(str(source.images))}"
+    images = source.of.listed_images
+    return line if images is None else f"{line} --images {shlex.quote(_short(images))}"
+
+
+def _short(path: Path) -> str:
+    """A path as it can be typed where the app was started."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -51,6 +51,7 @@ class Key(StrEnum):
     SHARE = "errors_share"  # of gold spans instead of counts
     BY_TYPE = "errors_by_type"
     CONFUSION = "scores_confusion"
+    SCORES_ADDRESS = "scores_address"
 
 
 LINK = {"word": Key.WORD, "map": Key.MAP, "head": Key.HEAD, "system": Key.SYSTEM}
@@ -273,6 +274,20 @@ def follow_link() -> None:
     st.session_state[Key.BY_TYPE] = "by_type" in params
 
 
+def follow_data_link() -> None:
+    """``follow_link`` for a page that shows a data set as a whole."""
+    if (asked := st.query_params.get("data")) is not None and asked != st.session_state.get(Key.SCORES_ADDRESS):
+        st.session_state[field_key("data")] = asked
+        first_page()
+
+
+def keep_data_address(data: str) -> None:
+    """Writes the data set into the address."""
+    st.session_state[Key.SCORES_ADDRESS] = data
+    if st.query_params.to_dict() != {"data": data}:
+        st.query_params.from_dict({"data": data})
+
+
 def parse_query(params: Mapping[str, str]) -> tuple[Query, list[str]]:
     """The query of a link as far as it holds, and a line for each value that does not.
 
@@ -303,6 +318,11 @@ def show_query(query: Query) -> None:
         if wanted := getattr(query, name):
             st.session_state[field_key(name)] = wanted
     st.session_state[field_key("page")] = query.page + 1
+
+
+def take_page(key: str) -> None:
+    """Another page of the list was chosen."""
+    st.session_state[field_key("page")] = st.session_state[key]
 
 
 def clear_filters() -> None:

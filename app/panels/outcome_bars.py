@@ -54,18 +54,19 @@ def show(found: PredictionSet, query: Query) -> None:
     rows = sets.rows(found, "ledger_rows", query.baseline, list(systems), by_type=by_type)
     table = outcomes.bar_table(rows, titles)
     highest = table.loc[table["outcome"].isin(_HEADINGS), "share" if share else "count"].max()
+    dimmed = any(_is_shown(row, query) for row in table.to_dict("records"))
     for column, outcome in zip(st.columns(2, gap="large"), _HEADINGS, strict=True):
         with column:
             st.markdown(f"**{_HEADINGS[outcome].format(baseline=titles[query.baseline])}**")
-            _chart(table[table["outcome"] == outcome].reset_index(drop=True), outcome, share, highest, query)
+            _chart(table[table["outcome"] == outcome].reset_index(drop=True), outcome, share, highest, query, dimmed)
     st.caption(_rest(rows, titles, query))
 
 
-def _chart(table: pd.DataFrame, outcome: str, share: bool, highest: float, query: Query) -> None:
-    chosen = [_is_shown(row, query) for _, row in table.iterrows()]
+def _chart(table: pd.DataFrame, outcome: str, share: bool, highest: float, query: Query, dimmed: bool) -> None:
+    bright = [not dimmed or _is_shown(row, query) for row in table.to_dict("records")]
     key = f"{state.Key.BARS}_{outcome}"
     st.plotly_chart(
-        figures.outcome_bars(table, share, highest, chosen),
+        figures.outcome_bars(table, share, highest, bright),
         config={"displayModeBar": False},
         key=key,
         on_select=lambda: _take(key, table),

@@ -135,7 +135,6 @@ def _lines(found: PredictionSet, query: Query, row: Row) -> None:
     if table.empty:
         st.text("No entity, and none found.")
     else:
-        number = st.column_config.NumberColumn(format="%.2f")
-        config = {name: number for name in table.columns if name.endswith(": probability")}
-        st.dataframe(table, hide_index=True, column_config=config, alt="What became of each entity")
+        st.dataframe(table, hide_index=True, alt="What became of each entity")
+        st.caption("A type, the probability that the tagger gives it, and the class of the error.")
     st.html(markup.facts(f"This tweet, for {titles[query.system]}", outcomes.tweet_facts(row, query.system)))

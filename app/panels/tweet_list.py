@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -35,7 +36,10 @@ def show(found: PredictionSet, query: Query) -> None:
     except DataError as error:
         st.error(markup.plain(str(error)))
         return
-    heading.subheader(_count(page), anchor=False)
+    with heading:
+        st.subheader(_count(page), anchor=False)
+        if line := outcomes.filter_line(query):
+            st.caption(markup.plain(line))
     if not page.tweets:
         st.info("No tweet passes all of these filters. Take one away, or clear them in the sidebar.")
         return
@@ -44,13 +48,19 @@ def show(found: PredictionSet, query: Query) -> None:
         [outcomes.card(row, query.baseline, query.system, titles, sets.thumbnail(found, row)) for row in page.rows]
     )
     if page.tweets > PAGE:
-        st.pagination(math.ceil(page.tweets / PAGE), key=state.field_key("page"), persist_state="session")
+        _pages(query, math.ceil(page.tweets / PAGE))
 
 
 def _count(page: Page) -> str:
     tweets_ = f"{page.tweets:,} {'tweet' if page.tweets == 1 else 'tweets'}"
     entities = page.gold_spans + page.other_spans
     return f"{tweets_}, {entities:,} matching {'entity' if entities == 1 else 'entities'}" if entities else tweets_
+
+
+def _pages(query: Query, pages: int) -> None:
+    # Another query is another widget, which begins at its own page.
+    key = f"errors_pages_{hash(replace(query, page=0))}"
+    st.pagination(pages, default=query.page + 1, key=key, on_change=lambda: state.take_page(key))
 
 
 def _order(found: PredictionSet, query: Query) -> None:

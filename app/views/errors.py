@@ -12,6 +12,8 @@ st.caption("What one tagger gets right where another is wrong, and what it break
 chosen = data_set.choose()
 found = chosen.found
 if found is None or not found.runs:
+    for line in state.link_complaints():
+        st.warning(markup.plain(line))
     building.empty(chosen)
     st.stop()
 try:

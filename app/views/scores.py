@@ -15,11 +15,15 @@ SLICE_TITLES = {
     "image": "Picture",
 }
 
+state.follow_data_link()
 st.title("Scores", anchor=False)
 st.caption(
     "What each tagger is worth on a data set, how sure that is, and where it fails. Every figure opens its tweets."
 )
 chosen = data_set.choose()
+state.keep_data_address(chosen.name)
+for line in state.link_complaints():
+    st.warning(markup.plain(line))
 found = chosen.found
 if found is None or not found.runs:
     building.empty(chosen)
