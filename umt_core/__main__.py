@@ -450,7 +450,10 @@ def _predictions(
     """The prediction set of a data file, with these checkpoints run over it."""
     from umt_core.analysis.building import build_set
     from umt_core.analysis.run_set import run_set
+    from umt_core.registry import find_checkpoint
 
+    for checkpoint in checkpoints:
+        find_checkpoint(checkpoint)  # says what is missing before any work is done
     with _progress() as bar:
         tasks: dict[str, Any] = {}
 

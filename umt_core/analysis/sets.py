@@ -117,7 +117,9 @@ def prediction_sets(root: Path | None = None) -> tuple[list[PredictionSet], list
 
 
 def find_set(name: str, root: Path | None = None) -> PredictionSet:
-    """The newest set of a name: ``twitter2017/test``, or with its key ``twitter2017/test-b2f51336d82a``.
+    """The set of a name: ``twitter2017/test``, or with its key ``twitter2017/test-b2f51336d82a``.
+
+    Of several it is the newest that has predictions.
 
     Raises:
         DataError: there is none.
@@ -127,7 +129,7 @@ def find_set(name: str, root: Path | None = None) -> PredictionSet:
     if not found:
         known = ", ".join(dict.fromkeys(s.name for s in sets)) or "none"
         raise DataError(f"wanted a prediction set {name!r} in {root or sets_folder()}, got none; known: {known}")
-    return max(found, key=lambda s: s.info.created)
+    return max(found, key=lambda s: (bool(s.runs), s.info.created))
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,7 +315,7 @@ def _read_info(path: Path, kind: type[T]) -> T:
         if not isinstance(values, dict) or values.get("format") != FORMAT:
             raise ValueError(f"not of format {FORMAT}")
         return kind(**values)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{path.parent}: wanted a prediction set, found no {path.name}") from error
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path}: wanted what a prediction set says of itself, got: {error}") from error
