@@ -16,7 +16,7 @@ from umt_core.data.images import content_hash, open_image, read_image_bytes
 STATES = ("present", "missing", "unreadable", "placeholder")
 COPIES = 5  # files with the same bytes that make a placeholder: people share a picture, but seldom so often
 FLAT = 3.0  # of 255; a picture whose greys spread less than this shows nothing
-LIKE = 3  # bits of 64 in which the fingerprints of near-duplicates may differ
+LIKE = 5  # bits of 64 in which fingerprints of near-duplicates may differ; of others about 32 do
 _BANDS = LIKE + 1  # two fingerprints that differ in at most LIKE bits agree in one of so many bands
 
 
