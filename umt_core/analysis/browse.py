@@ -256,12 +256,13 @@ def _found(prediction_set: PredictionSet, query: Query) -> tuple[str, list[Any]]
         relations.append(f"JOIN {prediction_set.table('tweets', query.system)} s USING (tweet)")
     if key.startswith("b."):
         relations.append(f"JOIN {prediction_set.table('tweets', query.baseline)} b USING (tweet)")
-    texts: list[Any] = []
-    if on_text := _on_text(prediction_set, query, texts):
-        relations.append(f"JOIN (SELECT tweet FROM {prediction_set.table('texts')} WHERE {on_text}) x USING (tweet)")
+    if on_text := _on_text(prediction_set, query, parameters):
+        relations.append(f"JOIN {prediction_set.table('texts')} x USING (tweet)")
+        # Tied to another table, so that only tweets that pass all else are searched: it is the dearest test.
+        conditions.append(f"CASE WHEN t.words IS NOT NULL THEN {on_text} END")
     where = " AND ".join(conditions) or "true"
     sql = f"SELECT tweet, {key} AS key, {counts} FROM {' '.join(relations)} WHERE {where}"
-    return sql, [*lines, *texts, *parameters]
+    return sql, [*lines, *parameters]
 
 
 _IS_GOLD = "(outcome IN ('fixed', 'broken', 'both_right', 'both_wrong'))"

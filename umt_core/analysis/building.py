@@ -19,6 +19,7 @@ from umt_core.analysis.sets import (
     PRIVATE,
     ROWS,
     SET,
+    TEXT_ROWS,
     PredictionSet,
     Progress,
     SetInfo,
@@ -185,7 +186,8 @@ def add_texts(
                     f"{data}: wanted the {prediction_set.info.tweets} tweets of {prediction_set.name},"
                     f" got {count} of them with the same id and number of words"
                 )
-            copy(con, f"SELECT tweet, x.* EXCLUDE (id) FROM {joined} ORDER BY tweet", folder / "texts.parquet")
+            sql = f"SELECT tweet, x.* EXCLUDE (id) FROM {joined} ORDER BY tweet"
+            copy(con, sql, folder / "texts.parquet", TEXT_ROWS)
         finally:
             by_id.unlink(missing_ok=True)
         write_json(folder / "surfaces.json", Surfaces.of(_train_of(data, train)).labels)

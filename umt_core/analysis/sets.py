@@ -47,7 +47,8 @@ FORMAT = 1
 SET, RUN = "set.json", "manifest.json"
 PRIVATE = ("texts.parquet", "surfaces.json", "source.json")
 SEEN = ("seen", "seen with another type", "unseen")  # of an entity's surface form in the train split
-ROWS = 8192  # of a row group: small, so that a page of tweets is read without their neighbours
+ROWS = 8192  # of a row group: small, so that a page of tweets is read without many neighbours
+TEXT_ROWS = 2048  # the same where rows are long
 MEMORY = "1GB"  # of DuckDB; what needs more goes to disk
 
 Progress = Callable[[str, int, int], None]  # of what, done, of how many (0: not known)
@@ -282,11 +283,11 @@ def relation(path: Path) -> str:
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """DuckDB in memory, as much of it as ``MEMORY``; what needs more goes to disk beside the set."""
     con = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(folder / "spill")})
-    con.execute("SET parquet_metadata_cache = true")
+    con.execute("SET parquet_metadata_cache = true; SET enable_progress_bar = false")
     return con
 
 
-def copy(con: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
+def copy(con: duckdb.DuckDBPyConnection, sql: str, path: Path, rows: int = ROWS) -> None:
     """Writes what a query gives to a Parquet file, whole or not at all.
 
     Raises:
@@ -295,7 +296,7 @@ def copy(con: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     target = str(temporary).replace("'", "''")
     try:
-        con.execute(f"COPY ({sql}) TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE {ROWS})")
+        con.execute(f"COPY ({sql}) TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE {rows})")
         temporary.replace(path)
     except (duckdb.Error, OSError) as error:
         raise DataError(f"{path}: cannot make the file: {str(error).splitlines()[0]}") from error
