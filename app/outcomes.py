@@ -263,7 +263,9 @@ def percent(value: float | None) -> str:
 
 
 Cells = list[dict[str, Any]]
-_WRONG = "type,boundary,type and boundary"
+# Outcomes of what a system has wrong: gold entities that it lacks, and its entities that are not gold. A wrong
+# entity that stands for a gold one is two lines of the ledger, so that links which count name one of them.
+_LACKED, _NOT_GOLD = "broken,both_wrong", "spurious_added,spurious_shared"
 
 
 def score_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, Cells]:
@@ -279,8 +281,8 @@ def score_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, 
         overall, system = by_type["all"], titles[run]
         figures = [(by_type[label], "f1", _errors_of(run, label)) for label in LABELS]
         figures += [
-            (overall, "precision", {"system": run, "error": f"{_WRONG},spurious"}),
-            (overall, "recall", {"system": run, "error": f"{_WRONG},missed"}),
+            (overall, "precision", {"system": run, "outcome": _NOT_GOLD}),
+            (overall, "recall", {"system": run, "outcome": _LACKED}),
             (overall, "f1", _errors_of(run)),
         ]
         ours = [_figure_cell(row, name, link, system) for row, name, link in figures]
@@ -296,7 +298,7 @@ def score_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, 
 
 
 def _errors_of(run: str, label: str = "") -> dict[str, str]:
-    return {"system": run, "error": f"{_WRONG},missed,spurious"} | ({"type": label} if label else {})
+    return {"system": run, "outcome": f"{_LACKED},{_NOT_GOLD}"} | ({"type": label} if label else {})
 
 
 def _figure_cell(row: Row, name: str, link: Mapping[str, str], system: str) -> dict[str, Any]:
@@ -390,12 +392,17 @@ def error_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, 
     highest = max((row["count"] for row in rows), default=0) or 1
     for run in dict.fromkeys(row["run"] for row in rows):
         counts = [
-            cell(f"{row['count']:,}", link=row["query"], shade=row["count"] / highest, off=True)
+            cell(f"{row['count']:,}", link=_lines_of(row), shade=row["count"] / highest, off=True)
             for row in rows
             if row["run"] == run
         ]
         lines.append({"cells": [cell(titles[run]), *counts]})
     return columns, lines
+
+
+def _lines_of(row: Row) -> dict[str, str]:
+    """A link to as many lines of the ledger as an error's count says."""
+    return row["query"] | {"outcome": _NOT_GOLD if row["error"] == "spurious" else _LACKED}
 
 
 def confusion_cells(rows: Sequence[Row]) -> tuple[Cells, Cells]:
@@ -417,7 +424,8 @@ def confusion_cells(rows: Sequence[Row]) -> tuple[Cells, Cells]:
             other = row["count"] - row["right"]
             sub = f"{other} with other words" if not off and other else ""
             shade = row["count"] / totals[gold]
-            cells.append(cell(f"{row['count']:,}", link=row["query"], shade=shade, off=off, sub=sub))
+            link = row["query"] | {"outcome": _NOT_GOLD if gold == NONE else ",".join(GOLD_OUTCOMES)}
+            cells.append(cell(f"{row['count']:,}", link=link, shade=shade, off=off, sub=sub))
         lines.append({"cells": cells})
     return columns, lines
 

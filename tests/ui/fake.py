@@ -6,6 +6,7 @@ The pages load it through ``UMT_BACKEND=tests.ui.fake``.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.ui.tiny_set import write_run
+from umt_core.analysis.sets import PredictionSet, Progress
 from umt_core.labels import WORD_ESD_TAGS, WORD_TAGS, conversion_matrix, esd_tag
 from umt_core.schema import REGIONS, Example, Inspection, Prediction, ScoredSpan
 from umt_core.spans import tags_to_spans
@@ -139,3 +142,18 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     shares: np.ndarray = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
     return shares
+
+
+def run_set(
+    prediction_set: PredictionSet, checkpoints: Sequence[str], *, device: str, part: int, progress: Progress
+) -> PredictionSet:
+    """Fabricated predictions for a whole set."""
+    sql = f"SELECT id, tokens FROM {prediction_set.table('tweets')} JOIN {prediction_set.table('texts')} USING (tweet)"
+    for name in checkpoints:
+        found = {}
+        for row in prediction_set.query(sql):
+            tags = fake_tags(name.split("/")[1], tuple(row["tokens"]))
+            found[row["id"]] = [ScoredSpan(span, 0.8) for span in tags_to_spans(tags)]
+            progress(name, len(found), prediction_set.info.tweets)
+        write_run(prediction_set, name.split("/")[1], found)
+    return prediction_set

@@ -1,0 +1,89 @@
+"""Fabricated models and a data set by hand for tests of pages; a browser, and the app served to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import pytest
+
+from tests.ui.tiny_set import write_data, write_set
+from umt_core.analysis.sets import PredictionSet
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = Path(os.environ.get("UMT_CHROMIUM", "/usr/bin/chromium"))
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Callable[..., str]]:
+    """Serves the app with fabricated models and these environment variables; its address."""
+    with ExitStack() as stack:
+        yield lambda **environment: stack.enter_context(_serving(environment))
+
+
+@contextmanager
+def _serving(environment: dict[str, str]) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app/streamlit_app.py"]
+    options = ["--server.port", str(port), "--server.headless", "true"]
+    environment = os.environ | {"UMT_BACKEND": "tests.ui.fake"} | environment
+    process = subprocess.Popen([*command, *options], cwd=ROOT, env=environment)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urlopen(f"{url}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                assert process.poll() is None, "the server ended before it answered"
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists():
+        reason = f"no Chromium at {CHROMIUM}; UMT_CHROMIUM says where else it is"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the data set ``tiny/test``, which the pages offer, without predictions."""
+    monkeypatch.setenv("UMT_BACKEND", "tests.ui.fake")
+    monkeypatch.setenv("UMT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("UMT_PREDICTIONS", str(tmp_path / "predictions"))
+    return write_data(tmp_path / "data")
+
+
+@pytest.fixture
+def made(data: Path, tmp_path: Path) -> PredictionSet:
+    """The prediction set of ``data``."""
+    return write_set(data, tmp_path / "predictions")

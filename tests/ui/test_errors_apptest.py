@@ -1,0 +1,211 @@
+"""The Errors page as Streamlit runs it, on seven tweets by hand: what it finds, says and keeps in the link."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from functools import partial
+
+import pytest
+
+from tests.ui import reading
+from tests.ui.reading import address, button, cards, component_data, said
+from tests.ui.tiny_set import HOSTILE, TWEETS
+from umt_core.analysis.browse import Query, export
+from umt_core.analysis.building import share_set
+
+BERT, MT, UMT = (f"twitter2017/{system}" for system in ("bert-crf", "mt-bert-crf", "umt-bert-crf"))
+
+
+opened = partial(reading.opened, "errors")
+
+
+def test_it_lists_all_tweets_with_gold_marks_and_what_became_of_each_entity(made):
+    page = opened()
+    found = cards(page)
+    assert list(found) == [row[0] for row in TWEETS]
+    assert found["fixed"]["gold"] == [{"start": 0, "end": 1, "label": "PER"}, {"start": 3, "end": 4, "label": "LOC"}]
+    (line,) = found["fixed"]["lines"]
+    assert (line["name"], line["surface"], line["label"]) == ("fixed", "Paris", "PER")
+    assert line["readings"] == [["BERT-CRF", "LOC"], ["UMT", "PER"]]
+    assert found["broken"]["lines"][0]["readings"] == [["BERT-CRF", "PER"], ["UMT", "PER “Kevin”"]]
+    assert [line["name"] for line in found["added"]["lines"]] == ["spurious added"]
+    assert found["right"]["note"] == "= both right, 1 of 1"
+    assert found["fixed"]["thumbnail"].startswith("data:image/webp")
+    assert found["fixed-too"]["thumbnail"] is None
+    assert found["fixed-too"]["image"] == "no picture"
+    assert HOSTILE in found["added"]["words"]  # as it is: the component shows it by textContent
+    assert HOSTILE not in said(page)
+
+
+def test_the_figures_count_what_each_system_fixes_and_breaks(made):
+    figures = [json.loads(chart.proto.spec) for chart in opened().get("plotly_chart")]
+    bars = [{bar["name"]: bar["text"] for bar in figure["data"]} for figure in figures]
+    assert bars == [{"MT": ["1"], "UMT": ["2"]}, {"MT": ["1"], "UMT": ["1"]}]
+
+
+def test_filters_combine_and_go_into_the_link(made):
+    page = opened()
+    page.button_group(key="errors_outcome").set_value(["fixed", "broken"]).run()
+    assert list(cards(page)) == ["fixed", "fixed-too", "broken"]
+    page.button_group(key="errors_type").set_value(["PER"]).run()
+    assert list(cards(page)) == ["fixed", "broken"]
+    page.text_input(key="errors_text").set_value("KEVIN").run()
+    assert list(cards(page)) == ["broken"]
+    wanted = {"outcome": "fixed,broken", "type": "PER", "text": "KEVIN"}
+    assert {name: address(page)[name] for name in wanted} == wanted
+    assert "✓ fixed or ✗ broken · PER · “KEVIN”" in said(page)
+    button(page, "Clear").click().run()
+    assert len(cards(page)) == len(TWEETS)
+
+
+@pytest.mark.parametrize(
+    ("params", "ids"),
+    [
+        ({"outcome": "fixed"}, ["fixed", "fixed-too"]),
+        ({"outcome": "fixed", "system": MT}, ["fixed"]),
+        ({"outcome": "broken", "baseline": MT}, []),
+        ({"error": "boundary"}, ["broken"]),
+        ({"predicted_type": "MISC", "gold_type": "none"}, ["added"]),
+        ({"seen": "seen"}, ["fixed", "right"]),
+        ({"seen": "seen with another type"}, ["fixed"]),
+        ({"regex": "^see|Mod.rn"}, ["fixed-too", "wrong"]),
+        ({"words": "9.."}, ["right"]),
+        ({"entities": "2.."}, ["fixed"]),
+        ({"gate": "0.9.."}, ["right"]),
+        ({"image": "present", "sort": "words", "descending": "1"}, ["right", "fixed", "broken"]),
+    ],
+)
+def test_a_link_restores_filters_and_order(made, params, ids):
+    page = opened(**params)
+    assert list(cards(page)) == ids
+    assert bool(ids) != ("No tweet passes all of these filters" in said(page))
+    assert {name: address(page)[name] for name in params} == params
+
+
+def test_a_link_opens_a_tweet_with_a_track_for_gold_and_each_system(made):
+    page = opened(outcome="fixed", tweet="fixed")
+    tracks = component_data(page, "errors_tracks")
+    assert tracks["words"] == ["Paris", "sings", "in", "Berlin"]
+    assert [track["title"] for track in tracks["tracks"]] == ["Gold", "BERT-CRF", "MT", "UMT"]
+    assert [track["spans"][0]["label"] for track in tracks["tracks"]] == ["PER", "LOC", "PER", "PER"]
+    assert "1 of 2" in said(page)
+    table = page.dataframe[0].value
+    assert table["Outcome"].tolist() == ["✓ fixed", "= both right", "− spurious removed"]
+    assert table["BERT-CRF"].tolist()[0] == "LOC 0.90 (type)"
+    assert table["UMT"].tolist()[0] == "PER 0.90"
+
+
+def test_next_and_previous_stay_within_the_filters(made):
+    page = opened(outcome="fixed", tweet="fixed")
+    assert button(page, "Previous").disabled
+    button(page, "Next").click().run()
+    assert "fixed-too · 2 of 2" in said(page).replace("**", "")
+    assert button(page, "Next").disabled
+    assert address(page)["tweet"] == "fixed-too"
+    button(page, "All tweets").click().run()
+    assert list(cards(page)) == ["fixed", "fixed-too"]
+    assert "tweet" not in address(page)
+
+
+def test_a_data_sets_tweet_goes_to_inspect_with_its_words_picture_and_gold(made):
+    page = opened(tweet="fixed")
+    button(page, "Open in Inspect").click().run()
+    request = page.session_state["request"]
+    assert request.given.tokens == ("Paris", "sings", "in", "Berlin")
+    assert [span.label for span in request.given.spans] == ["PER", "LOC"]
+    assert request.own_picture.name == "fixed.png"
+
+
+@pytest.mark.parametrize(
+    ("params", "line"),
+    [
+        ({"words": "many"}, "words: wanted a range like 3..7, got 'many'"),
+        ({"outcome": "mended"}, "outcome: wanted of"),
+        ({"data": "nowhere/test"}, "The link asks for the data set 'nowhere/test'"),
+        ({"system": "nobody"}, "There are no predictions of 'nobody' for this data set; this is UMT."),
+        ({"tweet": "gone"}, "wanted a tweet with the id 'gone', there is none"),
+    ],
+)
+def test_what_a_link_asks_for_in_vain_is_said_in_a_line_and_the_rest_is_shown(made, params, line):
+    page = opened(**params)
+    lines = [w.value.replace("\\", "") for w in page.warning]
+    assert len([found for found in lines if line in found]) == 1
+    if "data" not in params:
+        assert len(cards(page)) == len(TWEETS)
+
+
+def test_an_invalid_expression_is_one_line_and_the_figures_stay(made):
+    page = opened(regex="[")
+    assert [e.value.replace("\\", "") for e in page.error] == [
+        "regex: wanted a regular expression, got '[': missing ]: ["
+    ]
+    assert len(page.get("plotly_chart")) == 2
+    page.text_input(key="errors_regex").set_value("Ajax").run()
+    assert list(cards(page)) == ["fixed-too"]
+    assert not page.error
+
+
+def test_a_page_beyond_the_last_shows_the_last(made):
+    assert len(cards(opened(page="7"))) == len(TWEETS)
+
+
+def test_two_sessions_keep_their_own_filters(made):
+    one, other = opened(outcome="fixed"), opened(outcome="broken")
+    one.run()
+    assert list(cards(one)) == ["fixed", "fixed-too"]
+    assert list(cards(other)) == ["broken"]
+
+
+def test_a_set_without_its_tweets_still_shows_ids_and_spans(made, tmp_path, monkeypatch):
+    shared = tmp_path / "shared" / "tiny" / made.folder.name
+    shared.parent.mkdir(parents=True)
+    share_set(made, shared)
+    monkeypatch.setenv("UMT_PREDICTIONS", str(tmp_path / "shared"))
+    page = opened(outcome="fixed")
+    assert cards(page)["fixed"]["words"] == ["[1]", "[2]", "[3]", "[4]"]
+    assert page.text_input(key="errors_text").disabled
+    page = opened(tweet="fixed")
+    assert "came without its tweets" in said(page)
+    assert button(page, "Open in Inspect").disabled
+
+
+def test_half_a_file_is_one_line_and_other_sets_work(made, tmp_path):
+    broken = tmp_path / "predictions" / "half" / "test-000000000000"
+    shutil.copytree(made.folder, broken)
+    whole = (broken / "tweets.parquet").read_bytes()
+    (broken / "tweets.parquet").write_bytes(whole[: len(whole) // 2])
+    page = opened()
+    assert [w.value for w in page.warning if "half" in w.value and "\n" not in w.value]
+    assert len(cards(page)) == len(TWEETS)
+
+
+def test_a_checkpoint_that_has_changed_and_other_data_are_said(made, data):
+    data.write_text(data.read_text().replace("Monday", "Tuesday"))
+    page = opened()
+    assert "twitter2017/bert-crf: the checkpoint" in said(page) or "twitter2017/bert-crf: its checkpoint" in said(page)
+    assert "test.jsonl is not the file that these predictions were made for" in said(page)
+
+
+def test_without_predictions_a_button_makes_them(data):
+    page = opened()
+    assert "No predictions for TINY test yet" in said(page)
+    assert "python -m umt_core sets run" in page.code[0].value
+    assert str(data) in page.code[0].value
+    button(page, "Run the taggers").click().run()
+    for _ in range(100):
+        page.run()
+        if page.get("plotly_chart"):
+            break
+        time.sleep(0.1)
+    assert len(cards(page)) == len(TWEETS)
+
+
+def test_the_files_are_those_that_the_core_writes(made):
+    from app import sets
+
+    query = Query(outcome=("fixed",))
+    for form in ("csv", "jsonl", "conll"):
+        with sets.export(made, query, form) as file:
+            assert file.read().decode() == "".join(export(made, query, form))

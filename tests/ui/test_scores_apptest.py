@@ -1,0 +1,70 @@
+"""The Scores page on seven tweets by hand: its figures, and that each leads to its tweets."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.ui import reading
+from tests.ui.reading import component_data, said
+from tests.ui.tiny_set import TWEETS, spans
+from umt_core.analysis.browse import Query, browse
+from umt_core.analysis.metrics import score_spans
+from umt_core.analysis.tables import compare
+
+opened = partial(reading.opened, "scores")
+
+
+def rows(page: AppTest, key: str) -> list[list[dict]]:
+    return [row["cells"] for row in component_data(page, key)["rows"]]
+
+
+def test_scores_are_those_of_the_spans(made):
+    page = opened()
+    assert not page.error
+    expected = score_spans([spans(row[2]) for row in TWEETS], [spans(row[5]) for row in TWEETS]).to_dict()
+    (line,) = [row for row in rows(page, "scores_scores") if row[0]["text"] == "UMT"]
+    shown = [cell["text"] for cell in line[1:]]
+    by_type = [expected["by_type"][label]["f1"] for label in ("PER", "LOC", "ORG", "MISC")]
+    wanted = [*by_type, expected["precision"], expected["recall"], expected["f1"]]
+    assert shown == [f"{100 * figure:.2f}" for figure in wanted]
+
+
+def test_pairs_say_what_compare_says(made):
+    (line,) = [row for row in rows(opened(), "scores_pairs") if [c["text"] for c in row[:2]] == ["UMT", "BERT-CRF"]]
+    found = compare(made, "twitter2017/bert-crf", ["twitter2017/umt-bert-crf"])["twitter2017/umt-bert-crf"]
+    test = found["paired_test"]
+    assert line[2]["text"] == f"{100 * test['difference']['value']:+.2f}"
+    assert [line[4]["text"], line[5]["text"]] == [str(found["fixed"]), str(found["broken"])] == ["2", "1"]
+    assert line[6]["text"] == f"{test['p_mcnemar']:.3f}"
+    assert line[8]["text"] == f"{100 * test['smallest_difference']:.2f}"
+
+
+@pytest.mark.parametrize("table", ["scores_errors", "scores_confusion", "scores_pairs"])
+def test_each_count_leads_to_as_many_entities(made, table):
+    for row in rows(opened(), table):
+        for cell in row:
+            if "link" in cell and cell["text"].isdigit():
+                page = browse(made, Query.from_params(cell["link"]))
+                assert page.gold_spans + page.other_spans == int(cell["text"])
+                assert cell["link"]["data"] == "tiny/test"
+
+
+def test_parts_of_the_data_set_have_their_own_figures(made):
+    parts = {row[0]["text"]: [cell["text"] for cell in row[1:]] for row in rows(opened(), "scores_slices_image")}
+    assert list(parts) == ["no picture", "picture"]
+    assert [figures[:2] for figures in parts.values()] == [["4", "2"], ["3", "4"]]
+
+
+def test_the_papers_figures_stand_only_where_it_has_some(made):
+    page = opened()
+    assert not [row for row in rows(page, "scores_scores") if "paper" in row[0]["text"]]
+    assert "do not compare" not in said(page)
+
+
+def test_ill_formed_tags_are_counted_both_ways(made):
+    lines = {row[0]["text"]: [cell["text"] for cell in row[1:]] for row in rows(opened(), "scores_orphans")}
+    assert lines["UMT"][:2] == ["0", "0"]
+    assert lines["UMT"][2] == lines["UMT"][3]
