@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.core import tiny
 from umt_core import predict
@@ -334,6 +336,21 @@ def test_a_workbench_keeps_what_is_the_same_once():
         )
     assert len({id(p.vision) for p in bench.predictors.values() if p.vision}) == 1
     assert len({id(p.cache) for p in bench.predictors.values()}) == 1
+
+
+@pytest.mark.parametrize("cores", [1, 4])
+def test_a_workbench_leaves_the_number_of_torchs_threads_alone(cores):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(cores)
+        bench = Workbench.load(NAMES, "cpu")
+        with ThreadPoolExecutor(1) as late:
+            assert late.submit(torch.get_num_threads).result() == torch.get_num_threads() == cores
+        assert (bench.crew is None) == (cores == 1)
+        if bench.crew is not None:
+            assert bench.crew.submit(torch.get_num_threads).result() == 1  # four cores among three taggers
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_predictor_tells_what_it_is(loaded):

@@ -56,11 +56,12 @@ class SubwordTokenizer:
         >>> load_tokenizer("minilm").encode_words(["Orleans", "", "snowboarding"])
         [[5979], [100], [4586, 21172]]
         """
+        # One by one: a batch would be spread over threads, and waking them takes longer than a tweet's words.
         try:
-            encodings = self._tokenizer.encode_batch_fast(list(tokens), add_special_tokens=False)
+            encodings = [self._tokenizer.encode(token, add_special_tokens=False) for token in tokens]
         except (TypeError, UnicodeEncodeError):  # half of a surrogate pair, which UTF-8 cannot hold
             whole = [token.encode("utf-8", "replace").decode("utf-8") for token in tokens]
-            encodings = self._tokenizer.encode_batch_fast(whole, add_special_tokens=False)
+            encodings = [self._tokenizer.encode(token, add_special_tokens=False) for token in whole]
         return [encoding.ids or [self.unk_id] for encoding in encodings]
 
 
