@@ -47,11 +47,11 @@ def measure() -> Iterator[Measure]:
         quick, slow = (median(median(of_query[which]) for of_query in times.values()) for which in (0, 1))
         slowest = [max(median(of_query[which]) for of_query in times.values()) for which in (0, 1)]
         memory = [_peak_memory(s.folder) for s in (few, many)]
-    yield Measure("browse_million", slow, "s, baseline: ten thousand tweets", quick, aim=0.5)
-    yield Measure("browse_million_slowest", slowest[1], "s, baseline: ten thousand tweets", slowest[0])
-    yield Measure("browse_growth", slow / quick, "times as long, baseline: times the tweets", MANY / FEW)
-    yield Measure("browse_first_pair", first[MANY], "s, once for two systems, baseline: ten thousand", first[FEW])
-    yield Measure("browse_memory", memory[1], "MiB at most, baseline: ten thousand tweets", memory[0])
+    yield Measure("browse_million", slow, "s (of 10,000 tweets)", quick, aim=0.5)
+    yield Measure("browse_million_slowest", slowest[1], "s (of 10,000 tweets)", slowest[0])
+    yield Measure("browse_growth", slow / quick, "times as long (as many tweets)", MANY / FEW)
+    yield Measure("browse_first_pair", first[MANY], "s, once a pair (of 10,000 tweets)", first[FEW])
+    yield Measure("browse_memory", memory[1], "MiB (of 10,000 tweets)", memory[0])
 
 
 def _ask(prediction_set: PredictionSet, query: Query) -> None:
@@ -63,10 +63,11 @@ def _ask(prediction_set: PredictionSet, query: Query) -> None:
 def _peak_memory(folder: Path) -> float:
     """MiB that a process of its own takes at most to answer all queries."""
     program = (
-        "import resource, sys; from benchmarks.browse import QUERIES, _ask, PredictionSet\n"
+        "import sys; from benchmarks.measure import peak_memory\n"
+        "from benchmarks.browse import QUERIES, PredictionSet, _ask\n"
         "opened = PredictionSet.open(sys.argv[1])\n"
         "for query in QUERIES: _ask(opened, query)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "print(peak_memory() / 1024)"
     )
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=root, capture_output=True, text=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -56,6 +57,14 @@ def interleaved(ours: Callable[[], object], baseline: Callable[[], object], repe
         which = (i + i // 2) % 2  # ours, baseline, baseline, ours, ...: neither is always the one after the other
         times[which].append(seconds((ours, baseline)[which]))
     return median(times[0]), median(times[1])
+
+
+def peak_memory() -> int:
+    """The most memory that this process has held, in KiB (on a Mac in bytes)."""
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss of a child begins with what its parent held
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def cores() -> int:

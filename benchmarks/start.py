@@ -23,7 +23,7 @@ REPEATS = 3
 LONGEST = 300.0  # seconds to wait for anything
 
 # Each child prints the most memory that it held, in KiB (on a Mac in bytes).
-PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+PEAK = "from benchmarks.measure import peak_memory; print(peak_memory())"
 IMPORTS = f"import torch, transformers; {PEAK}"
 INSPECT = f"""
 from benchmarks.warm_inspect import NAMES
