@@ -243,37 +243,41 @@ def slice_rows(prediction_set: PredictionSet, by: str, runs: Sequence[str] | Non
             the others with its tweet.
     """
     slices = list(_slices(prediction_set, by))
+    if not slices:
+        return []
+    in_gold, in_ours = ("gold_seen", "seen") if by == "seen" else (by, by)
     counts = [
-        f"""count(gold_start) FILTER (error IS NULL AND {gold}) AS correct{i},
-        count(start) FILTER ({ours}) AS predicted{i}, count(gold_start) FILTER ({gold}) AS gold{i},
-        count(DISTINCT tweet) FILTER ({gold}) AS tweets{i}"""
-        for i, (_, gold, ours, _) in enumerate(slices)
+        f"""count(gold_start) FILTER (error IS NULL AND {test.format(in_gold)}) AS correct{i},
+        count(start) FILTER ({test.format(in_ours)}) AS predicted{i},
+        count(gold_start) FILTER ({test.format(in_gold)}) AS gold{i}"""
+        for i, (_, test, _) in enumerate(slices)
     ]
+    table, each = ("gold", "DISTINCT tweet") if by == "seen" else ("tweets", "*")
+    tests = ", ".join(f"count({each}) FILTER ({test.format(by)})" for _, test, _ in slices)
+    (sizes,) = prediction_set.query(f"SELECT [{tests}] AS tweets FROM {prediction_set.table(table)}")
     rows = []
-    for name in runs if runs is not None else prediction_set.runs if slices else ():
-        relations = (
-            f"{prediction_set.table('tweets')} t LEFT JOIN {prediction_set.table('matches', name)} m USING (tweet)"
-        )
+    for name in runs if runs is not None else prediction_set.runs:
+        relations = f"{prediction_set.table('tweets')} t JOIN {prediction_set.table('matches', name)} m USING (tweet)"
         (found,) = prediction_set.query(f"SELECT {', '.join(counts)} FROM {relations}")
-        for i, (value, _, _, query) in enumerate(slices):
+        for i, ((value, _, query), tweets) in enumerate(zip(slices, sizes["tweets"], strict=True)):
             score = Score(*(found[f"{count}{i}"] for count in ("correct", "predicted", "gold"))).to_dict()
             link = replace(query, system=name).to_params()
-            rows.append({"run": name, "by": by, "slice": value, "tweets": found[f"tweets{i}"], **score, "query": link})
+            rows.append({"run": name, "by": by, "slice": value, "tweets": tweets, **score, "query": link})
     return rows
 
 
-def _slices(prediction_set: PredictionSet, by: str) -> Iterator[tuple[str, str, str, Query]]:
-    """Name, condition on gold spans, condition on predicted ones, and link of each part."""
+def _slices(prediction_set: PredictionSet, by: str) -> Iterator[tuple[str, str, Query]]:
+    """Name of each part, the test of its column (``{0}``) in SQL, and what to browse."""
     if by == "seen":
         found = prediction_set.query(f"SELECT DISTINCT seen FROM {prediction_set.table('gold')} ORDER BY 1")
         for value in (row["seen"] for row in found if row["seen"]):
-            yield value, f"gold_seen = '{value}'", f"seen = '{value}'", Query(seen=(value,))
+            yield value, f"{{0}} = '{value}'", Query(seen=(value,))
     elif by == "image":
         for value in prediction_set.info.images:
-            yield value, f"image = '{value}'", f"image = '{value}'", Query(image=(value,))
+            yield value, f"{{0}} = '{value}'", Query(image=(value,))
     else:
         for low, high in LENGTHS if by == "words" else NUMBERS:
             value = f"{low}+" if high is None else f"{low}" if low == high else f"{low}–{high}"
-            condition = f"{by} >= {low}" + ("" if high is None else f" AND {by} <= {high}")
+            test = f"{{0}} >= {low}" + ("" if high is None else f" AND {{0}} <= {high}")
             limits = (float(low), None if high is None else float(high))
-            yield value, condition, condition, Query(words=limits) if by == "words" else Query(entities=limits)
+            yield value, test, Query(words=limits) if by == "words" else Query(entities=limits)
