@@ -352,14 +352,19 @@ def _make_crew(taggers: int) -> ThreadPoolExecutor | None:
     workers = min(taggers, cores)
     if workers < 2:
         return None
-    share = cores // workers
-    crew = ThreadPoolExecutor(workers, "tagger", initializer=torch.set_num_threads, initargs=(share,))
+    crew = ThreadPoolExecutor(workers, "tagger", initializer=_take_cores, initargs=(cores // workers,))
     everyone = threading.Barrier(workers + 1)  # the executor starts a thread only while none is idle
     for _ in range(workers):
         crew.submit(everyone.wait)
     everyone.wait()
     torch.set_num_threads(cores)  # a thread's setting also holds for all that come later
     return crew
+
+
+def _take_cores(count: int) -> None:
+    """Have this thread's forwards use so many cores."""
+    torch.set_num_threads(count)
+    torch.get_num_threads()  # a thread's first question sets it up by what holds for all: ask before that changes
 
 
 @torch.inference_mode()
