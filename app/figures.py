@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 CHOSEN, OTHERS = 1.0, 0.45  # opacity of the chosen word's bar and of the others'
 # Of Okabe and Ito; a system's name always stands at its bar or in the legend.
-SYSTEM_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+SYSTEM_COLOURS = ("#56B4E9", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
 MAIN_COLOUR, ESD_COLOUR = "#0072B2", "#E69F00"
 
 
@@ -86,7 +86,7 @@ def outcome_bars(table: pd.DataFrame, share: bool, highest: float, bright: Seque
     by_type = table["type"].nunique() > 1
     value = "share" if share else "count"
     opacity = [CHOSEN if is_bright else OTHERS for is_bright in bright]
-    for place, (title, rows) in enumerate(table.groupby("title", sort=False)):
+    for (title, place), rows in table.groupby(["title", "place"], sort=False):
         texts = [f"{100 * n:.1f}" if share else str(n) for n in rows[value]]
         figure.add_bar(
             name=_label(str(title), 30),

@@ -240,8 +240,13 @@ def _range(name: str, ends: tuple[float | None, float | None]) -> str:
 
 def bar_table(rows: Sequence[Row], titles: Mapping[str, str]) -> pd.DataFrame:
     """Counts of the gold outcomes as ``figures.outcome_bars`` draws them. ``rows``: ``ledger_rows``."""
-    columns = ["system", "title", "outcome", "type", "count", "share", "gold"]
-    kept = [{**row, "title": titles[row["system"]]} for row in rows if row["outcome"] in GOLD_OUTCOMES]
+    columns = ["system", "title", "place", "outcome", "type", "count", "share", "gold"]
+    places = {run: place for place, run in enumerate(titles)}  # a system keeps its colour, whichever others are shown
+    kept = [
+        {**row, "title": titles[row["system"]], "place": places[row["system"]]}
+        for row in rows
+        if row["outcome"] in GOLD_OUTCOMES
+    ]
     return pd.DataFrame(kept, columns=columns)
 
 

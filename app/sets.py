@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,9 +20,9 @@ import streamlit as st
 
 from app import services, state
 from umt_core.analysis import tables
-from umt_core.analysis.browse import Query, write_export
+from umt_core.analysis.browse import Query, browse, write_export
 from umt_core.analysis.building import build_set
-from umt_core.analysis.sets import PredictionSet, prediction_sets
+from umt_core.analysis.sets import SET, PredictionSet, sets_folder
 from umt_core.data.datasets import SAMPLE_DATA, DataSet, data_complaint, data_sets
 from umt_core.data.images import ImageIndex, open_image, read_image_bytes
 from umt_core.errors import DataError, ImageError, UmtError
@@ -60,8 +60,12 @@ def sources() -> dict[str, Source]:
 
 def folders() -> tuple[dict[str, Path], list[str]]:
     """The newest prediction set of each name, and a line for all that is wrong with sets or data sets."""
-    found, complaints = prediction_sets()
-    complaints += [line for line in [data_complaint()] if line]
+    found, complaints = [], [line for line in [data_complaint()] if line]
+    for path in sorted(sets_folder().glob(f"*/*/{SET}")):
+        try:
+            found.append(opened(path.parent))
+        except DataError as error:
+            complaints.append(str(error))
     newest = {s.name: s.folder for s in sorted(found, key=lambda s: s.info.created)}
     return newest, complaints
 
@@ -72,7 +76,7 @@ def opened(folder: Path) -> PredictionSet:
     return _opened(folder, stamps)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def _opened(folder: Path, stamps: tuple[tuple[str, int], ...]) -> PredictionSet:
     return PredictionSet.open(folder)
 
@@ -116,6 +120,17 @@ def _rows(
     folder: Path, key: str, runs: tuple[str, ...], table: str, arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
     return getattr(tables, table)(opened(folder), *arguments, **options)
+
+
+def count(found: PredictionSet, query: Query) -> int:
+    """How many tweets a query finds; the same is counted once."""
+    params = replace(query, sort="tweet", descending=False, page=0).to_params()
+    return _count(found.folder, tuple(run.folder_name for run in found.runs.values()), params)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _count(folder: Path, runs: tuple[str, ...], params: dict[str, str]) -> int:
+    return browse(opened(folder), Query.from_params(params), runs=[], size=1).tweets
 
 
 def export(found: PredictionSet, query: Query, form: str) -> BinaryIO:
@@ -193,8 +208,20 @@ class Job:
 
     @property
     def line(self) -> str:
+        """How far it is."""
+        what = self.what
+        if what in self.checkpoints:
+            what += f" (tagger {self.checkpoints.index(what) + 1} of {len(self.checkpoints)})"
+        if self.total and self.done == self.total:
+            return f"{what}: done; going on …"
         counts = f"{self.done:,} of {self.total:,} tweets" if self.total else f"{self.done:,} tweets"
-        return f"{self.what}: {counts}" if self.done else self.what
+        return f"{what}: {counts}" if self.done else f"{what} …"
+
+    @property
+    def fraction(self) -> float:
+        """Of all taggers' work, 0 to 1."""
+        before = self.checkpoints.index(self.what) if self.what in self.checkpoints else 0
+        return (before + (self.done / self.total if self.total else 0)) / max(1, len(self.checkpoints))
 
     def stop(self) -> None:
         self.stopping = True

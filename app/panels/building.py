@@ -13,12 +13,21 @@ from umt_core.registry import CheckpointInfo
 def empty(chosen: Chosen) -> None:
     """In place of figures: that no tagger has run over the data set yet, and the button that does it."""
     with st.container(border=True):
-        st.subheader(f"No predictions for {tables.data_set_title(chosen.name)} yet", anchor=False)
+        title = tables.data_set_title(chosen.name)
+        running = (job := sets.job(chosen.name)) is not None and job.running
+        st.subheader(f"Taggers read: {title}" if running else f"No predictions for {title} yet", anchor=False)
         st.markdown(
             "The taggers first read all of its tweets, once. Their predictions are kept, "
             "so that every figure and filter after that is immediate."
         )
         _offer(chosen)
+
+
+def is_first(chosen: Chosen) -> bool:
+    """Whether there is nothing to compare yet: no tagger has run, or the second one is at it."""
+    runs = chosen.found.runs if chosen.found else {}
+    job = sets.job(chosen.name)
+    return not runs or (len(runs) < 2 and job is not None and job.running)
 
 
 def more(chosen: Chosen) -> None:
@@ -79,7 +88,7 @@ def _progress(name: str) -> None:
     job = sets.job(name)
     if job is None or not job.running:
         st.rerun()
-    st.progress(job.done / job.total if job.total else 0.0, text=markup.plain(job.line))
+    st.progress(job.fraction, text=markup.plain(job.line))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Stop", on_click=job.stop, disabled=job.stopping, key=f"stop_{name}")
         st.caption("You can leave this page meanwhile.")

@@ -100,8 +100,9 @@ def _rest(rows: list[dict[str, object]], titles: Mapping[str, str], query: Query
     if not counts:
         return "Click on a bar to see its tweets."
     net = counts["fixed"] - counts["broken"]
+    right = f"{abs(net)} {'more' if net > 0 else 'fewer'}" if net else "as many"
     return (
         f"Click on a bar to see its tweets. {titles[query.system]} fixes {counts['fixed']} and breaks "
-        f"{counts['broken']}, so it has {abs(net)} {'more' if net >= 0 else 'fewer'} right; it removes "
+        f"{counts['broken']}, so it has {right} right; it removes "
         f"{counts['spurious_removed']} spurious entities and adds {counts['spurious_added']}."
     )

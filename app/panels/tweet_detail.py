@@ -10,7 +10,7 @@ import streamlit as st
 from app import markup, outcomes, services, sets, state
 from app.panels import tracks
 from umt_core.analysis.agreement import differences
-from umt_core.analysis.browse import Query, browse, find
+from umt_core.analysis.browse import Query, find
 from umt_core.analysis.sets import PredictionSet
 from umt_core.data.images import content_hash
 from umt_core.errors import DataError, ImageError
@@ -26,7 +26,7 @@ def show(found: PredictionSet, query: Query, identity: str) -> bool:
     """Draws the tweet; whether there is one of this id."""
     try:
         row = find(found, identity, query)
-        total = browse(found, query, runs=[], size=1).tweets
+        total = sets.count(found, query)
     except DataError as error:
         state.open_tweet(None)
         st.warning(markup.plain(str(error)))

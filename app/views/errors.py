@@ -11,7 +11,7 @@ st.title("Errors", anchor=False)
 st.caption("What one tagger gets right where another is wrong, and what it breaks: entity by entity, with the tweets.")
 chosen = data_set.choose()
 found = chosen.found
-if found is None or not found.runs:
+if found is None or building.is_first(chosen):
     for line in state.link_complaints():
         st.warning(markup.plain(line))
     building.empty(chosen)

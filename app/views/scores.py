@@ -25,7 +25,7 @@ state.keep_data_address(chosen.name)
 for line in state.link_complaints():
     st.warning(markup.plain(line))
 found = chosen.found
-if found is None or not found.runs:
+if found is None or building.is_first(chosen):
     building.empty(chosen)
     st.stop()
 titles, data = outcomes.run_titles(found.runs), found.name

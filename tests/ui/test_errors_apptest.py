@@ -11,7 +11,7 @@ import pytest
 
 from tests.ui import reading
 from tests.ui.reading import address, button, cards, component_data, said
-from tests.ui.tiny_set import HOSTILE, TWEETS
+from tests.ui.tiny_set import HOSTILE, TWEETS, write_set
 from umt_core.analysis.browse import Query, export
 from umt_core.analysis.building import share_set
 
@@ -209,3 +209,57 @@ def test_the_files_are_those_that_the_core_writes(made):
     for form in ("csv", "jsonl", "conll"):
         with sets.export(made, query, form) as file:
             assert file.read().decode() == "".join(export(made, query, form))
+
+
+def test_a_system_against_itself_fixes_and_breaks_nothing(made):
+    page = opened(baseline=UMT, system=UMT, tweet="wrong")
+    assert page.dataframe[0].value["Outcome"].tolist() == ["≠ both wrong", "± spurious in both"]
+    assert "No tweet passes" in said(opened(baseline=UMT, system=UMT, outcome="fixed"))
+
+
+def test_one_tagger_alone_has_tweets_but_no_bars(data, tmp_path):
+    write_set(data, tmp_path / "predictions", ["umt-bert-crf"])
+    page = opened()
+    assert "Only one tagger has run over this data set" in said(page)
+    assert len(cards(page)) == len(TWEETS)
+    assert [b.label for b in page.button if b.label == "Run the taggers"]
+
+
+def test_predictions_for_other_data_are_left_out_and_said(made):
+    manifest = next(made.folder.glob("mt-bert-crf-*/manifest.json"))
+    manifest.write_text(manifest.read_text().replace(made.info.data_sha256, "0" * 64))
+    page = opened()
+    assert [w for w in page.warning if "got those for other data" in w.value]
+    assert [track["title"] for track in component_data(opened(tweet="right"), "errors_tracks")["tracks"]] == [
+        "Gold",
+        "BERT-CRF",
+        "UMT",
+    ]
+
+
+def test_a_stopped_job_says_that_what_is_done_is_kept(data, monkeypatch):
+    from app import sets
+    from tests.ui import fake
+
+    def wait_for_the_stop(prediction_set, checkpoints, *, device, part, progress):
+        for _ in range(500):
+            progress(checkpoints[0], 3, 7)
+            time.sleep(0.02)
+
+    monkeypatch.setattr(fake, "run_set", wait_for_the_stop)
+    page = opened()
+    button(page, "Run the taggers").click().run()
+    for _ in range(100):
+        page.run()
+        if "3 of 7 tweets" in (job := sets.job("tiny/test")).line:
+            break
+        time.sleep(0.1)
+    assert job.line == "twitter2017/bert-crf (tagger 1 of 3): 3 of 7 tweets"
+    assert job.fraction == pytest.approx(1 / 7)
+    button(page, "Stop").click().run()
+    for _ in range(100):
+        if not job.running:
+            break
+        time.sleep(0.1)
+    page.run()
+    assert "running it again goes on from there" in said(page)
