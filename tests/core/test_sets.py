@@ -287,6 +287,25 @@ def test_a_broken_pair_is_made_again(made):
     assert made.set.query(f"SELECT count(*) FROM {made.set.pair(TEXT_ONLY, WITH_IMAGES)}") == before
 
 
+@pytest.mark.parametrize("field", ["dataset", "split", "key"])
+@pytest.mark.parametrize("value", ["../../elsewhere", "/etc", "..", "", 7])
+def test_a_set_from_elsewhere_names_no_place_outside(made, tmp_path, field, value):
+    shared = share_set(made.set, tmp_path / "shared")
+    values = json.loads((shared / "set.json").read_text())
+    (shared / "set.json").write_text(json.dumps(values | {field: value}))
+    with pytest.raises(DataError, match=f"{field} is"):
+        adopt_set(shared, tmp_path / "elsewhere")
+
+
+def test_a_run_from_elsewhere_stays_in_its_folder(made, tmp_path):
+    shared = share_set(made.set, tmp_path / "shared")
+    for path, system in zip(sorted(shared.glob("*/manifest.json")), ("../up", "other"), strict=True):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"system": system}))
+    theirs = adopt_set(shared, tmp_path / "elsewhere")
+    assert theirs.runs == {}
+    assert [line.split(": ")[1][:6] for line in theirs.complaints] == ["wanted", "wanted"]
+
+
 def test_what_is_no_set_is_refused(tmp_path, made):
     with pytest.raises(DataError, match=r"wanted a prediction set, found no set.json"):
         PredictionSet.open(tmp_path)

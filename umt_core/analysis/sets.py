@@ -310,12 +310,30 @@ def write_json(path: Path, info: Any) -> None:
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
+# A set may come from elsewhere: what it says of itself is checked, and its names never lead out of its folder.
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "int": int,
+    "bool": bool,
+    "float": (int, float),
+    "dict[str, int]": dict,
+}
+_NAMES = ("dataset", "split", "key", "system")
+
+
 def _read_info(path: Path, kind: type[T]) -> T:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict) or values.get("format") != FORMAT:
             raise ValueError(f"not of format {FORMAT}")
-        return kind(**values)
+        info = kind(**values)
+        for f in dataclasses.fields(info):  # type: ignore[arg-type]
+            value = getattr(info, f.name)
+            if not isinstance(value, _KINDS[str(f.type)]):
+                raise ValueError(f"{f.name} is {value!r}")
+            if f.name in _NAMES and (Path(str(value)).name != value or str(value)[:1] in ("", ".")):
+                raise ValueError(f"{f.name} is {value!r}, which is no name of a folder")
+        return info
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{path.parent}: wanted a prediction set, found no {path.name}") from error
     except (OSError, ValueError, TypeError) as error:
@@ -324,6 +342,8 @@ def _read_info(path: Path, kind: type[T]) -> T:
 
 def _read_run(path: Path, info: SetInfo) -> RunInfo:
     run = _read_info(path, RunInfo)
+    if path.parent.name != run.folder_name:
+        raise DataError(f"{path.parent}: wanted a folder named {run.folder_name}, after the run in it")
     if run.data_sha256 != info.data_sha256:
         raise DataError(
             f"{path.parent}: wanted predictions for {info.name} (data SHA-256 {info.data_sha256[:12]}...),"

@@ -14,8 +14,9 @@ from umt_core.analysis.browse import NONE, Query
 from umt_core.analysis.ledger import ERRORS, GOLD_OUTCOMES, OUTCOMES
 from umt_core.analysis.metrics import Score
 from umt_core.analysis.paper import paper_differences, paper_figures
-from umt_core.analysis.sets import PredictionSet, Row
+from umt_core.analysis.sets import SEEN, PredictionSet, Row
 from umt_core.analysis.significance import RESAMPLES, Counts, Pattern, intervals, paired_test
+from umt_core.data.pictures import STATES
 from umt_core.labels import LABELS
 
 OVERALL = "all"
@@ -269,11 +270,12 @@ def slice_rows(prediction_set: PredictionSet, by: str, runs: Sequence[str] | Non
 def _slices(prediction_set: PredictionSet, by: str) -> Iterator[tuple[str, str, Query]]:
     """Name of each part, the test of its column (``{0}``) in SQL, and what to browse."""
     if by == "seen":
-        found = prediction_set.query(f"SELECT DISTINCT seen FROM {prediction_set.table('gold')} ORDER BY 1")
-        for value in (row["seen"] for row in found if row["seen"]):
+        found = prediction_set.query(f"SELECT DISTINCT seen FROM {prediction_set.table('gold')}")
+        # Ours, as far as they occur: what a set from elsewhere holds must not get into a query's text.
+        for value in (value for value in SEEN if {"seen": value} in found):
             yield value, f"{{0}} = '{value}'", Query(seen=(value,))
     elif by == "image":
-        for value in prediction_set.info.images:
+        for value in (value for value in STATES if value in prediction_set.info.images):
             yield value, f"{{0}} = '{value}'", Query(image=(value,))
     else:
         for low, high in LENGTHS if by == "words" else NUMBERS:
