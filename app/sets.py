@@ -20,7 +20,7 @@ import streamlit as st
 
 from app import services, state
 from umt_core.analysis import tables
-from umt_core.analysis.browse import Query, browse, write_export
+from umt_core.analysis.browse import Page, Query, browse, write_export
 from umt_core.analysis.building import build_set
 from umt_core.analysis.sets import SET, PredictionSet, sets_folder
 from umt_core.data.datasets import SAMPLE_DATA, DataSet, data_complaint, data_sets
@@ -111,21 +111,34 @@ def limits(folder: Path) -> dict[str, tuple[int, int]]:
 
 def rows(found: PredictionSet, table: str, *arguments: Any, **options: Any) -> Any:
     """What a function of ``umt_core.analysis.tables`` gives for a set; the same is computed once."""
-    runs = tuple(run.folder_name for run in found.runs.values())
-    return _rows(found.folder, found.info.key, runs, table, arguments, options)
+    return _rows(found.folder, _run_folders(found), table, arguments, options)
+
+
+def _run_folders(found: PredictionSet) -> tuple[str, ...]:
+    """What a set's figures depend on: its folder is of its data, a run's of its weights."""
+    return tuple(run.folder_name for run in found.runs.values())
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _rows(
-    folder: Path, key: str, runs: tuple[str, ...], table: str, arguments: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
+def _rows(folder: Path, runs: tuple[str, ...], table: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
     return getattr(tables, table)(opened(folder), *arguments, **options)
+
+
+def page(found: PredictionSet, query: Query) -> Page:
+    """A page of what a query finds, with the predictions of its two runs; errors as ``browse``."""
+    return _page(found.folder, _run_folders(found), query.to_params())
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _page(folder: Path, runs: tuple[str, ...], params: dict[str, str]) -> Page:
+    query = Query.from_params(params)
+    return browse(opened(folder), query, runs=[query.baseline, query.system])
 
 
 def count(found: PredictionSet, query: Query) -> int:
     """How many tweets a query finds; the same is counted once."""
     params = replace(query, sort="tweet", descending=False, page=0).to_params()
-    return _count(found.folder, tuple(run.folder_name for run in found.runs.values()), params)
+    return _count(found.folder, _run_folders(found), params)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import markup, outcomes, sets, state
 from app.panels import tweets
-from umt_core.analysis.browse import FORMATS, PAGE, SORTS, Page, Query, browse
+from umt_core.analysis.browse import FORMATS, PAGE, SORTS, Page, Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.errors import DataError
 
@@ -29,10 +29,10 @@ def show(found: PredictionSet, query: Query) -> None:
             _order(found, query)
             _export(found, query)
     try:
-        page = browse(found, query, runs=[query.baseline, query.system])
+        page = sets.page(found, query)
         if page.tweets and not page.rows:  # a link to a page that is not there any more
             query = state.last_page(query, page.tweets)
-            page = browse(found, query, runs=[query.baseline, query.system])
+            page = sets.page(found, query)
     except DataError as error:
         st.error(markup.plain(str(error)))
         return
@@ -74,7 +74,7 @@ def _order(found: PredictionSet, query: Query) -> None:
         format_func=lambda name: outcomes.SORT_TITLES[name],
         key=state.field_key("sort"),
         on_change=state.first_page,
-        width=260,
+        width=300,
         persist_state="session",
     )
     st.toggle("Descending", key=state.field_key("descending"), on_change=state.first_page, persist_state="session")

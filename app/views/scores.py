@@ -83,7 +83,8 @@ try:
             table(f"slices_{by}", *outcomes.slice_cells(slices, titles))
 
     st.subheader("Ill-formed tags", anchor=False)
-    strict = sets.rows(found, "score_rows", strict=True)
+    orphans = any(row["gold_orphans"] or row["predicted_orphans"] for row in lenient)
+    strict = sets.rows(found, "score_rows", strict=True) if orphans else lenient
     table("orphans", *outcomes.orphan_cells(lenient, strict, titles))
     st.caption("An orphan I- continues nothing. Lenient reading opens an entity with it, strict reading drops it.")
     building.more(chosen)

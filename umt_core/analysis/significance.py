@@ -16,7 +16,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest, norm
 
 from umt_core.errors import DataError
 from umt_core.schema import Span
@@ -126,6 +125,8 @@ def paired_test(counts: Counts, *, resamples: int = RESAMPLES, seed: int = 0, fi
     Args:
         fixed, broken: of the ledger; what McNemar's test compares.
     """
+    from scipy.stats import norm
+
     baseline, system = (float(_figures(counts.totals, s)["f1"]) for s in (0, 1))
     drawn = counts.resampled(resamples, seed)
     differences = _figures(drawn, 1)["f1"] - _figures(drawn, 0)["f1"]
@@ -151,6 +152,8 @@ def mcnemar(fixed: int, broken: int) -> float:
     >>> mcnemar(0, 0), round(mcnemar(8, 1), 4)
     (1.0, 0.0391)
     """
+    from scipy.stats import binomtest  # takes most of a second, and pages that only count do without
+
     return float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
 
 
