@@ -17,7 +17,7 @@ from umt_core.predict import Predictor
 from umt_core.registry import find_checkpoint
 from umt_core.schema import Example
 
-PART = 2000  # tweets; half a minute of work on a small machine
+PART = 500  # tweets; five to fifteen seconds of work on two cores, which is what a kill costs
 
 
 def run_set(
