@@ -354,10 +354,13 @@ def pair_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, C
         {"title": "Broken"},
         {"title": "p, McNemar", "help": "exact, two-sided, of fixed against broken"},
         {
-            "title": "Told from chance from",
+            "title": "Significant from",
             "help": "points of F1; a smaller difference cannot be told from chance here",
         },
-        {"title": "Found 8 times in 10 from", "help": "points of F1: the smallest difference at a power of 80 %"},
+        {
+            "title": "Found in 8 of 10 from",
+            "help": "points of F1: a difference of this size would be found in 8 of 10 such test sets",
+        },
         {"title": "So", "words": True},
     ]
     lines: Cells = []
