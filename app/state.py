@@ -29,7 +29,6 @@ class Key(StrEnum):
     TURNED = "turned"  # whether the reader has just come to it
     COMPLAINT = "complaint"  # what the link asked for and did not get; shown once
     UPLOADS = "uploads"  # a new number makes a new, empty uploader
-    DOC = "doc"  # the analysed tweet that WORD and BLOCK speak of
     WORD = "word"
     BLOCK = "block"  # 0 to 48; None: none chosen
     # Widgets
