@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-CHOSEN, OTHERS = 1.0, 0.45  # opacity of the chosen word's bar and of the others'
+CHOSEN, OTHERS = 1.0, 0.6  # opacity of the chosen word's bar and of the others'
 # Of Okabe and Ito; a system's name always stands at its bar or in the legend.
 SYSTEM_COLOURS = ("#56B4E9", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
-MAIN_COLOUR, ESD_COLOUR = "#0072B2", "#E69F00"
+MAIN_COLOUR, ESD_COLOUR = "#0072B2", "#D55E00"
 
 
 def _label(text: str, limit: int = 14) -> str:

@@ -62,28 +62,34 @@ def checkpoints() -> tuple[list[CheckpointInfo], list[str]]:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _workbench(names: tuple[str, ...], sums: tuple[str, ...], device: str) -> Any:
     def load() -> Any:  # in the inference thread, so that torch is imported there and the page stays free
-        return backend("umt_core.predict").Workbench.load(names, device=device)
+        return backend("umt_core.predict").Workbench.load(names, device=device, leave_out=True)
 
     return _EXECUTOR.submit(load).result()
 
 
-def workbench(chosen: Sequence[CheckpointInfo]) -> Any:
-    """The taggers of these checkpoints, loaded once.
+def load(chosen: Sequence[CheckpointInfo]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Loads the taggers of these checkpoints, once.
+
+    What each says of itself (device, parameters, memory, encoders) by checkpoint name, and a line for
+    each that could not be loaded; the others go on without it.
 
     Raises:
-        CheckpointError, BackboneError: a file is missing or not what it should be.
+        ConfigError: there is no such device.
     """
-    return _workbench(tuple(c.name for c in chosen), _sums(chosen), DEVICE)
+    loaded = _workbench(*_key(chosen))
+    lines = [str(loaded.failures[c.name]).replace(str(c.folder), c.name) for c in chosen if c.name in loaded.failures]
+    return {name: predictor.info for name, predictor in loaded.predictors.items()}, lines
 
 
-def model_infos(chosen: Sequence[CheckpointInfo]) -> list[dict[str, Any]]:
-    """What each loaded tagger says of itself: device, parameters, memory, encoders."""
-    loaded = workbench(chosen)
-    return [loaded.predictors[info.name].info for info in chosen]
+def load_again(chosen: Sequence[CheckpointInfo]) -> None:
+    """Forgets what could not be loaded: the reader has mended it."""
+    _workbench.clear(*_key(chosen))
+    _inspections.clear()
 
 
-def _sums(chosen: Sequence[CheckpointInfo]) -> tuple[str, ...]:
-    return tuple(c.manifest.weights_sha256 for c in chosen)
+def _key(chosen: Sequence[CheckpointInfo]) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Names, sums and device: what decides which weights are loaded."""
+    return tuple(c.name for c in chosen), tuple(c.manifest.weights_sha256 for c in chosen), DEVICE
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -104,8 +110,7 @@ def _inspections(
 
 def inspect(chosen: Sequence[CheckpointInfo], example: Example, picture: Image.Image | None) -> dict[str, Inspection]:
     """What each tagger says of a tweet, by checkpoint name; the same question is computed once."""
-    names = tuple(c.name for c in chosen)
-    return _inspections(names, _sums(chosen), DEVICE, example.tokens, example.image, _example=example, _picture=picture)
+    return _inspections(*_key(chosen), example.tokens, example.image, _example=example, _picture=picture)
 
 
 # --- tweets and pictures ------------------------------------------------------------------------

@@ -195,6 +195,12 @@ def shown_uri(found: PredictionSet, row: Mapping[str, Any]) -> str | None:
     return None if path is None else services.picture_uri(str(path), open_image(path))
 
 
+def picture_credit(found: PredictionSet, row: Mapping[str, Any]) -> str | None:
+    """Whose photograph a sample tweet's picture is."""
+    sample = services.samples().get(row["id"]) if found.name == SAMPLES else None
+    return sample.credit if sample else None
+
+
 def picture_note(found: PredictionSet) -> str | None:
     """A line about what the pictures are, where they are not the tweets' own."""
     notes = dict.fromkeys(

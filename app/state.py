@@ -22,9 +22,13 @@ class Key(StrEnum):
     # Ours
     REQUEST = "request"  # Request
     ASKED = "asked"  # id of a sample to show from the next run on
+    ACTED = "acted"  # the reader gave a text or a picture: this run is about that, whatever the address says
+    LINKED = "linked"  # the address, and the view it stands for (None: not drawn yet)
+    OWN = "own"  # Request: the reader's tweet, while the address shows a sample in its place
+    PAGE = "page"  # title of the page that ran last
+    TURNED = "turned"  # whether the reader has just come to it
     COMPLAINT = "complaint"  # what the link asked for and did not get; shown once
     UPLOADS = "uploads"  # a new number makes a new, empty uploader
-    DOC = "doc"  # the analysed tweet that WORD and BLOCK speak of
     WORD = "word"
     BLOCK = "block"  # 0 to 48; None: none chosen
     # Widgets
@@ -103,19 +107,40 @@ def parse_link(params: Mapping[str, str], samples: Collection[str]) -> tuple[dic
 
 
 def start(samples: Mapping[str, str], opening: str) -> None:
-    """At the top of a page: the sample that was asked for; at a session's first run what the link says.
+    """At the top of a page: the sample that was asked for, else what the address says where it is new.
 
-    ``samples`` goes from ids to texts.
+    It is at a session's first run, and when the reader goes back or forward in the browser. A page that is
+    opened anew from the menu has an empty address and keeps its view. ``samples`` goes from ids to texts.
     """
+    params, acted = st.query_params.to_dict(), st.session_state.pop(Key.ACTED, False)
     if (asked := st.session_state.pop(Key.ASKED, None)) is not None:
         _show_sample(asked, samples[asked])
-    if Key.REQUEST in st.session_state:
-        return
-    view, st.session_state[Key.COMPLAINT] = parse_link(st.query_params.to_dict(), samples)
-    sample = view.pop("sample", opening)
-    _show_sample(sample, samples[sample])
-    for name, value in view.items():
-        st.session_state[LINK[name]] = value
+    elif Key.REQUEST not in st.session_state:
+        _follow(params, samples, opening)
+    elif params != _linked()[0] and not acted and (params or not st.session_state.get(Key.TURNED)):
+        _follow(params, samples, opening)
+        st.session_state[Key.LINKED] = params, None
+
+
+def _follow(params: Mapping[str, str], samples: Mapping[str, str], opening: str) -> None:
+    """Shows what an address says; an empty one is the reader's own tweet if there is one, else the opening sample."""
+    if (before := st.session_state.get(Key.REQUEST)) is not None and before.sample is None and before.text.strip():
+        st.session_state[Key.OWN] = before
+    view, st.session_state[Key.COMPLAINT] = parse_link(params, samples)
+    own: Request | None = st.session_state.get(Key.OWN)
+    if own is not None and not params:
+        _show(own)
+    else:
+        sample = view.pop("sample", opening)
+        _show_sample(sample, samples[sample])
+    for name, key in LINK.items():
+        st.session_state[key] = view.get(name)
+
+
+def turn_to(page: str) -> None:
+    """Notes which page runs."""
+    st.session_state[Key.TURNED] = st.session_state.get(Key.PAGE) != page
+    st.session_state[Key.PAGE] = page
 
 
 def ask_for_sample(sample: str) -> None:
@@ -125,11 +150,7 @@ def ask_for_sample(sample: str) -> None:
 
 def hand_over(example: Example, picture: Picture | None) -> None:
     """Gives Inspect a tweet of a data set, with its own words and gold labels."""
-    text = example.text or " ".join(example.tokens)
-    st.session_state[Key.REQUEST] = Request(text, own_picture=picture, given=example)
-    st.session_state[Key.TEXT] = text
-    _forget_choice()
-    _empty_uploader()
+    _show(Request(example.text or " ".join(example.tokens), own_picture=picture, given=example))
 
 
 def request() -> Request:
@@ -152,8 +173,12 @@ def _empty_uploader() -> None:
 
 
 def _show_sample(sample: str, text: str) -> None:
-    st.session_state[Key.REQUEST] = Request(text, sample=sample, picture_of=sample)
-    st.session_state[Key.TEXT] = text
+    _show(Request(text, sample=sample, picture_of=sample))
+
+
+def _show(request: Request) -> None:
+    st.session_state[Key.REQUEST] = request
+    st.session_state[Key.TEXT] = request.text
     _forget_choice()
     _empty_uploader()
 
@@ -167,6 +192,7 @@ def take_text() -> None:
     old, text = request(), st.session_state[Key.TEXT] or ""
     kept = old.picture_of if old.sample is None or st.session_state.get(Key.KEEP) else None
     st.session_state[Key.REQUEST] = Request(text, own_picture=old.own_picture, picture_of=kept)
+    st.session_state[Key.ACTED] = True
     _forget_choice()
 
 
@@ -179,6 +205,7 @@ def take_picture(picture: Picture | None) -> None:
     """The reader gave a picture, or took theirs away."""
     st.session_state[Key.REQUEST] = Request(request().text, own_picture=picture, given=request().given)
     st.session_state[Key.BLOCK] = None
+    st.session_state[Key.ACTED] = True
 
 
 def remove_picture() -> None:
@@ -237,13 +264,26 @@ def take_choice(component: Key, name: str, target: Key, doc: str) -> None:
 
 
 def remember_in_link() -> None:
-    """Writes the view into the address, for a sample; an own tweet never goes there."""
-    wanted: dict[str, str] = {}
+    """Writes the view into the address, for a sample; an own tweet never goes there.
+
+    An address that the browser went back to stays as it is until the view changes: to write another, were
+    it only fuller, would take the reader forward again, and there would be no way out by going back.
+    """
+    view: dict[str, str] = {}
     if sample := request().sample:
         chosen = {name: st.session_state.get(key) for name, key in LINK.items()}
-        wanted = {"sample": sample} | {k: str(v) for k, v in chosen.items() if v is not None}
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+        view = {"sample": sample} | {k: str(v) for k, v in chosen.items() if v is not None}
+    address, stands_for = _linked()
+    if stands_for is not None and view != stands_for:
+        address = view
+    st.session_state[Key.LINKED] = address, view
+    if st.query_params.to_dict() != address:
+        st.query_params.from_dict(address)
+
+
+def _linked() -> tuple[dict[str, str], dict[str, str] | None]:
+    linked: tuple[dict[str, str], dict[str, str] | None] = st.session_state.get(Key.LINKED, ({}, {}))
+    return linked
 
 
 # --- Errors: a query, in widgets and in the address -----------------------------------------------

@@ -8,13 +8,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import streamlit as st
 
+from app import state
+
 st.set_page_config(page_title="MNER workbench", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 # Streamlit leaves room above a page for a toolbar that we hide.
 st.html("<style>.stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3rem; max-width: 82rem; }</style>")
-st.navigation(
+page = st.navigation(
     [
         st.Page("views/inspect.py", title="Inspect", icon=":material/image_search:", default=True),
         st.Page("views/errors.py", title="Errors", icon=":material/rule:"),
         st.Page("views/scores.py", title="Scores", icon=":material/leaderboard:"),
     ]
-).run()
+)
+state.turn_to(page.title)
+page.run()

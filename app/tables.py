@@ -38,6 +38,15 @@ def system_title(system: str) -> str:
     return SYSTEM_TITLES.get(system, system.upper())
 
 
+def checkpoint_title(name: str) -> str:
+    """A checkpoint's name without its set; a folder of a name of its own keeps it.
+
+    >>> checkpoint_title("twitter2017/mt-bert-crf"), checkpoint_title("mine/umt-2")
+    ('MT', 'UMT-2')
+    """
+    return system_title(name.rpartition("/")[2])
+
+
 def data_set_title(name: str) -> str:
     """A data set's split in words.
 
@@ -118,7 +127,7 @@ def notice_lines(inspections: Sequence[Inspection]) -> list[str]:
     systems: dict[str, list[str]] = {}
     for inspection in inspections:
         for notice in inspection.prediction.notices:
-            systems.setdefault(notice, []).append(system_title(inspection.system))
+            systems.setdefault(notice, []).append(checkpoint_title(inspection.checkpoint))
     return [f"{_and(titles)}: {notice}" for notice, titles in systems.items()]
 
 

@@ -24,7 +24,7 @@ from umt_core.encoders.features import FeatureCache, FeatureStore, RegionFeature
 from umt_core.encoders.files import cache_dir
 from umt_core.encoders.text import TextEncoder, load_text_encoder
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
-from umt_core.errors import DataError
+from umt_core.errors import DataError, UmtError
 from umt_core.features import Encoded
 from umt_core.labels import TagSet
 from umt_core.model.crf import Posterior
@@ -308,15 +308,26 @@ class Workbench:
 
     predictors: dict[str, Predictor]
     crew: ThreadPoolExecutor | None = None  # None: the taggers run one after the other
+    failures: dict[str, UmtError] = field(default_factory=dict)  # of the checkpoints that were left out, by name
 
     @classmethod
-    def load(cls, names: Sequence[str | Path], device: str = "auto") -> Self:
-        """Predictors of several checkpoints; errors as in ``Predictor.load``."""
+    def load(cls, names: Sequence[str | Path], device: str = "auto", *, leave_out: bool = False) -> Self:
+        """Predictors of several checkpoints.
+
+        Args:
+            leave_out: note a checkpoint that cannot be loaded in ``failures``, and load the others.
+
+        Raises:
+            UmtError: as ``Predictor.load``; with ``leave_out`` only where there is no such device.
+        """
+        pick_device(device)  # no such device: no checkpoint's fault
+        predictors: dict[str, Predictor] = {}
+        failures: dict[str, UmtError] = {}
         texts: dict[str, TextEncoder] = {}
         visions: dict[tuple[str, str], VisionEncoder] = {}
         cache = FeatureCache()
-        predictors: dict[str, Predictor] = {}
-        for name in names:
+
+        def add(name: str | Path) -> None:
             manifest = find_checkpoint(name).manifest
             settings = manifest.model
             if settings.text_encoder not in texts:
@@ -330,8 +341,16 @@ class Workbench:
             if predictor.vision:
                 visions[settings.vision_encoder, settings.image_transform] = predictor.vision
             predictors[predictor.name] = predictor
+
+        for name in names:
+            try:
+                add(name)
+            except UmtError as error:
+                if not leave_out:
+                    raise
+                failures[str(name)] = error
         on_cpu = all(predictor.device.type == "cpu" for predictor in predictors.values())
-        return cls(predictors, _make_crew(len(predictors)) if on_cpu else None)
+        return cls(predictors, _make_crew(len(predictors)) if on_cpu else None, failures)
 
     def inspect(self, example: Example, image: Image.Image | None = None) -> Mapping[str, Inspection]:
         """What each tagger says of a tweet, by checkpoint name."""

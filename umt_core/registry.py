@@ -46,7 +46,7 @@ def find_checkpoint(name: str | Path, root: Path | None = None) -> CheckpointInf
     root = root or checkpoints_folder()
     parts = Path(name).parts
     inside = root / name
-    if len(parts) == 2 and ".." not in parts and (inside / MANIFEST).exists():
+    if len(parts) == 2 and ".." not in parts and inside.is_dir():
         return CheckpointInfo(inside.relative_to(root).as_posix(), inside, read_manifest(inside))
     folder = Path(name)
     if folder.is_dir():

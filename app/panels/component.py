@@ -9,7 +9,7 @@ import streamlit as st
 
 
 def component(name: str) -> Any:
-    """The component ``name``: ``<name>.js`` and ``<name>.css`` draw into one empty ``div.root``."""
+    """The component ``name``: ``<name>.js`` and ``<name>.css``, after what is shared, draw into one ``div.root``."""
     folder = Path(__file__).parent
 
     def read(file: str) -> str:
@@ -20,5 +20,5 @@ def component(name: str) -> Any:
         f"mner_{name}",
         html='<div class="root">\n</div>',
         css=read("shared.css") + read(f"{name}.css"),
-        js=read(f"{name}.js"),
+        js=read("shared.js") + read(f"{name}.js"),
     )

@@ -26,7 +26,7 @@ class View:
     example: Example
     picture: Image.Image | None
     image: str | None  # names the picture's content
-    found: Mapping[str, Inspection]  # by a system's title
+    found: Mapping[str, Inspection]  # by a checkpoint's title
     read: int  # words that the taggers read; the rest of a long tweet was cut
     word: int
     block: int | None
@@ -46,7 +46,7 @@ def view(
     example: Example, picture: Image.Image | None, image: str | None, inspections: Mapping[str, Inspection]
 ) -> View:
     """The tweet and the choice in it; the first choice is the fullest system's first entity."""
-    found = {tables.system_title(i.system): i for i in inspections.values()}
+    found = {tables.checkpoint_title(name): i for name, i in inspections.items()}
     content = "\0".join((*example.tokens, image or "", *inspections))
     doc = content_hash(content.encode("utf-8", "replace"))[:16]
     read = max((len(i.marginals) for i in found.values()), default=0)

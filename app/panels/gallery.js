@@ -1,11 +1,4 @@
 // Cards of the sample tweets; one click opens one.
-function element(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 export default function ({ data, parentElement, setTriggerValue }) {
   const cards = element("div", "cards");
   for (const item of data.items) {
@@ -22,6 +15,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const text = element("div", "text", item.text);
     text.dir = "auto";
     body.append(text, element("div", "kinds muted", item.kinds.join(" · ")));
+    if (item.credit) body.append(element("div", "credit muted", item.credit));
     card.append(thumb, body);
     card.onclick = () => setTriggerValue("picked", { id: item.id });
     cards.append(card);

@@ -46,5 +46,6 @@ def _card(sample: Sample) -> dict[str, object]:
         "id": sample.example.id,
         "text": services.sample_text(sample),
         "kinds": [tables.kind_title(kind) for kind in sample.kind],
+        "credit": sample.credit or "",
         "thumbnail": services.thumbnail_uri(sample.example.id),
     }

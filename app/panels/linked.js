@@ -1,11 +1,4 @@
 // A table whose cells may be links into the Errors page. A plain click stays in this session.
-function element(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 function content(cell, follow) {
   const parts = [];
   if (cell.href) {

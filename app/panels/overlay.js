@@ -9,13 +9,6 @@ function heat(t) {
   return `rgba(${mix.slice(0, 3).map(Math.round).join()},${mix[3].toFixed(3)})`;
 }
 
-function element(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".root");
   const active = parentElement.activeElement ?? document.activeElement;

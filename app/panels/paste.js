@@ -1,13 +1,6 @@
 // Takes a picture from the clipboard, wherever on the page it is pasted.
 const handlers = new WeakMap();
 
-function element(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root");
   const line = element("div", "line muted", "or paste one: ");

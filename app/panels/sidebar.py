@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -22,10 +23,11 @@ def choose() -> list[CheckpointInfo]:
             st.error(markup.plain(complaint))
         if not found:
             return []
-        sets = sorted({info.manifest.dataset for info in found}, key=lambda name: (name != FIRST_SET, name))
+        # By the folders' names, which are one each: a copy's manifest names the checkpoint it was copied from.
+        sets = sorted({_set(info) for info in found}, key=lambda name: (name != FIRST_SET, name))
         dataset = st.selectbox("Checkpoint set", sets, key=state.Key.DATASET, persist_state="session")
-        of_set = sorted((c for c in found if c.manifest.dataset == dataset), key=_place)
-        names = [c.manifest.system for c in of_set]
+        of_set = {_tagger(c): c for c in sorted((c for c in found if _set(c) == dataset), key=_place)}
+        names = list(of_set)
         wanted = st.pills(
             "Taggers",
             names,
@@ -35,21 +37,29 @@ def choose() -> list[CheckpointInfo]:
             key=f"{state.Key.SYSTEMS}_{dataset}",
             persist_state="session",
         )
-    return [c for c in of_set if c.manifest.system in (wanted or ())]
+    return [c for name, c in of_set.items() if name in (wanted or ())]
+
+
+def _set(info: CheckpointInfo) -> str:
+    return info.name.partition("/")[0]
+
+
+def _tagger(info: CheckpointInfo) -> str:
+    return info.name.partition("/")[2]
 
 
 def _place(info: CheckpointInfo) -> tuple[int, str]:
-    system = info.manifest.system
-    return (ORDER.index(system) if system in ORDER else len(ORDER), system)
+    name = _tagger(info)
+    return (ORDER.index(name) if name in ORDER else len(ORDER), name)
 
 
-def models(chosen: Sequence[CheckpointInfo]) -> None:
-    """What is loaded: device, parameters, memory, and what the checkpoints were trained with."""
-    infos = services.model_infos(chosen)
+def models(chosen: Sequence[CheckpointInfo], infos: Mapping[str, dict[str, Any]]) -> None:
+    """What is loaded (``infos``, by checkpoint name): device, parameters, memory, and what it was trained with."""
+    loaded = [c for c in chosen if c.name in infos]
     with st.sidebar:
         st.divider()
-        st.html(markup.facts("Running", tables.run_facts(infos)))
-        for checkpoint, info in zip(chosen, infos, strict=True):
-            st.html(markup.facts(tables.system_title(checkpoint.manifest.system), tables.model_facts(info)))
-        for pictures in dict.fromkeys(c.manifest.images for c in chosen if c.manifest.channels):
+        st.html(markup.facts("Running", tables.run_facts(list(infos.values()))))
+        for checkpoint in loaded:
+            st.html(markup.facts(tables.checkpoint_title(checkpoint.name), tables.model_facts(infos[checkpoint.name])))
+        for pictures in dict.fromkeys(c.manifest.images for c in loaded if c.manifest.channels):
             st.caption(f"**Pictures in training:** {markup.plain(pictures)}")

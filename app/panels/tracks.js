@@ -2,13 +2,6 @@
 // by textContent only. The export runs again on each change of data, so handlers are assigned, not added.
 const observers = new WeakMap();
 
-function element(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 function bar(track, span, i, colours) {
   const cell = element("div", "cell");
   if (!span) return cell;

@@ -120,6 +120,8 @@ def _picture(found: PredictionSet, row: Row) -> None:
         st.text("This tweet has no picture." if there else "The picture is not here: its folder has moved or gone.")
         return
     st.image(picture, width=420)
+    if credit := sets.picture_credit(found, row):
+        st.caption(markup.plain(credit))
     if row["image"] == "placeholder":
         st.caption("A placeholder: one colour, or the same file under many names.")
     if note := sets.picture_note(found):

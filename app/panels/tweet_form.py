@@ -71,6 +71,9 @@ def _picture() -> None:
         picture = services.picture(request)
         if picture is not None:
             preview.image(services.picture_uri(name, picture), alt="The tweet's picture", width=PREVIEW_WIDTH)
+    shown = services.samples().get(request.picture_of or "")
+    if shown is not None and shown.credit:
+        preview.caption(markup.plain(shown.credit))
     if request.sample is not None:
         st.checkbox("Keep this picture when I edit the text", key=state.Key.KEEP, persist_state="session")
     else:

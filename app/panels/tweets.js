@@ -1,13 +1,6 @@
 // Tweets as cards: gold spans marked in the text, and under it what became of each entity. One click opens one.
 const observers = new WeakMap();
 
-function element(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 function marked(item, colours) {
   const text = element("div", "text");
   text.dir = "auto";

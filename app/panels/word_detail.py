@@ -53,15 +53,17 @@ def attention(view: View) -> None:
         format_func=lambda name: maps.get_map(name).title,
         key=state.Key.MAP,
         required=True,
+        persist_state="session",
     )
     system, head = st.columns(2)
-    system.segmented_control("Tagger", list(lookers), key=state.Key.SYSTEM, required=True)
+    system.segmented_control("Tagger", list(lookers), key=state.Key.SYSTEM, required=True, persist_state="session")
     count = maps.heads(next(iter(lookers.values())))
     head.selectbox(
         "Head",
         range(count + 1),
         format_func=lambda n: f"Head {n}" if n else f"Mean of {count} heads",
         key=state.Key.HEAD,
+        persist_state="session",
     )
     map_, chosen_head, title = choice
     weights = maps.weights(lookers[title], map_, chosen_head)

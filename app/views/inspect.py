@@ -31,8 +31,14 @@ try:
         state.remember_in_link()
         st.stop()
     with st.spinner("Loading the taggers; the first time takes some seconds …", show_time=True):
-        services.workbench(chosen)
-    sidebar.models(chosen)
+        models, failures = services.load(chosen)
+    for line in failures:
+        st.error(markup.plain(line))
+    if failures:
+        st.button("Load again", on_click=services.load_again, args=(chosen,))
+    if not models:
+        st.stop()
+    sidebar.models(chosen, models)
     with st.spinner("Reading the tweet …"):
         inspections: Mapping[str, Inspection] = services.inspect(chosen, example, picture)
 except UmtError as error:

@@ -166,6 +166,9 @@ def test_checkpoints_are_found_by_name_and_by_folder(root, folder):
 def test_one_damaged_checkpoint_does_not_hide_the_others(root, folder):
     (folder / MANIFEST).write_text("{")
     assert [info.name for info in checkpoints()] == ["tiny/bert-crf"]
+    (folder / MANIFEST).unlink()
+    with pytest.raises(CheckpointError, match=f"wanted a checkpoint, found no {MANIFEST}"):
+        find_checkpoint(f"tiny/{folder.name}")
 
 
 @pytest.mark.parametrize("name", ["bert-crf", "umt-bert-crf"])

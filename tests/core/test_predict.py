@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import torch
 from tests.core import tiny
 from umt_core import predict
 from umt_core.data.images import ImageIndex
-from umt_core.errors import DataError
+from umt_core.errors import CheckpointError, DataError
 from umt_core.predict import NO_PICTURE, Predictor, Workbench
+from umt_core.registry import checkpoints_folder
 from umt_core.schema import REGIONS, Example, Inspection, Prediction
 from umt_core.spans import tags_to_spans
 from umt_core.systems import SYSTEMS
@@ -359,3 +361,17 @@ def test_a_predictor_tells_what_it_is(loaded):
     assert (info["system"], info["device"], info["parameters"]) == ("umt-bert-crf", "cpu", parameters)
     assert 4 * parameters <= info["memory_bytes"] < 4 * parameters + 2000
     assert loaded["tiny/bert-crf"].info["vision_encoder"] is None
+
+
+def test_a_workbench_can_leave_out_what_does_not_load(tmp_path, monkeypatch):
+    good, root = checkpoints_folder(), tmp_path / "checkpoints"
+    shutil.copytree(good, root)
+    monkeypatch.setenv("UMT_CHECKPOINTS", str(root))
+    (root / "tiny" / "mt-bert-crf" / "weights.safetensors").write_bytes(b"cut")
+    with pytest.raises(CheckpointError, match="cut short or replaced"):
+        Workbench.load(NAMES, "cpu")
+    bench = Workbench.load(NAMES, "cpu", leave_out=True)
+    assert tuple(bench.predictors) == ("tiny/bert-crf", "tiny/umt-bert-crf")
+    assert "cut short or replaced" in str(bench.failures.pop("tiny/mt-bert-crf"))
+    assert not bench.failures
+    assert tuple(bench.inspect(TWEETS[0], PICTURES[0])) == tuple(bench.predictors)

@@ -14,6 +14,7 @@ from umt_core.data.conll import read_conll
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_jsonl
 from umt_core.data.samples import (
+    CREDITS,
     HARD_KINDS,
     KINDS,
     OPENING_SAMPLE,
@@ -180,6 +181,8 @@ def test_the_readme_counts_rightly_and_names_the_source_of_each_picture():
         sample.picture for sample in SAMPLES if sample.picture and sample.picture.split(":")[0] in PHOTOGRAPHS
     }
     assert set(re.findall(r"`((?:skimage|sklearn):[\w.]+)`", page)) == photographs
+    assert CREDITS.keys() == photographs
+    assert all(f"| `{picture}` | {what} | {licence} |" in page for picture, (what, licence) in CREDITS.items())
     assert HARD_KINDS.keys() < KINDS.keys()
 
 

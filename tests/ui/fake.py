@@ -16,6 +16,7 @@ import numpy as np
 
 from tests.ui.tiny_set import write_run
 from umt_core.analysis.sets import PredictionSet, Progress
+from umt_core.errors import UmtError
 from umt_core.labels import WORD_ESD_TAGS, WORD_TAGS, conversion_matrix, esd_tag
 from umt_core.schema import REGIONS, Example, Inspection, Prediction, ScoredSpan
 from umt_core.spans import tags_to_spans
@@ -51,9 +52,10 @@ class Workbench:
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
         self.predictors = {name: Predictor(_info(name)) for name in names}
+        self.failures: dict[str, UmtError] = {}
 
     @classmethod
-    def load(cls, names: tuple[str, ...], device: str = "auto") -> Workbench:
+    def load(cls, names: tuple[str, ...], device: str = "auto", *, leave_out: bool = False) -> Workbench:
         return cls(tuple(names))
 
     def inspect(self, example: Example, image: Any) -> dict[str, Inspection]:

@@ -165,17 +165,82 @@ def test_a_damaged_checkpoint_folder_gives_one_line_and_the_others_work(page, tm
     assert component_data(page, "tracks")["words"]
 
 
-def test_weights_that_do_not_load_give_one_line(page, monkeypatch):
+def test_weights_that_do_not_load_give_one_line_and_the_other_taggers_go_on(page, monkeypatch):
     from tests.ui import fake
 
-    def fail(names, device):
-        raise CheckpointError("x/weights.safetensors: cut short")
+    def load(names, device, leave_out):
+        assert leave_out
+        found = fake.Workbench([name for name in names if name not in broken])
+        found.failures = {name: CheckpointError(f"nowhere/weights of {name}: cut short") for name in broken}
+        return found
 
-    monkeypatch.setattr(fake.Workbench, "load", fail)
+    broken = ["twitter2017/mt-bert-crf"]
+    monkeypatch.setattr(fake.Workbench, "load", load)
     monkeypatch.setattr("app.services.DEVICE", "none that another test has loaded on")
     page.run()
     assert not page.exception
-    assert [e.value.replace("\\", "") for e in page.error] == ["x/weights.safetensors: cut short"]
+    (error,) = page.error
+    assert error.value.replace("\\", "") == "twitter2017/mt-bert-crf/weights of twitter2017/mt-bert-crf: cut short"
+    assert [track["title"] for track in component_data(page, "tracks")["tracks"]] == ["Gold", "BERT-CRF", "UMT"]
+
+    broken.clear()
+    next(b for b in page.button if b.label == "Load again").click().run()
+    assert not page.error
+    assert [t["title"] for t in component_data(page, "tracks")["tracks"]] == ["Gold", "BERT-CRF", "MT", "UMT"]
+
+
+def test_where_no_weights_load_nothing_else_is_shown(page, monkeypatch):
+    from tests.ui import fake
+
+    def load(names, device, leave_out):
+        found = fake.Workbench(())
+        found.failures = {name: CheckpointError(f"{name}: cut short") for name in names}
+        return found
+
+    monkeypatch.setattr(fake.Workbench, "load", load)
+    monkeypatch.setattr("app.services.DEVICE", "none either")
+    page.run()
+    assert not page.exception
+    assert len(page.error) == 3
+    assert not page.get("bidi_component") or not [e for e in page.get("bidi_component") if "tracks" in e.proto.id]
+
+
+def test_going_back_shows_the_view_of_that_address_and_leaves_the_address_alone(page):
+    other = next(s for s in load_samples() if s.example.id != OPENING_SAMPLE)
+    page.run()
+    address = {"sample": other.example.id, "word": "1", "map": "none of ours"}
+    page.query_params.clear()
+    for name, value in address.items():
+        page.query_params[name] = value
+    page.run()  # what Streamlit does after the browser's Back
+    assert component_data(page, "tracks")["words"] == list(other.example.tokens)
+    assert component_data(page, "tracks")["chosen"] == 1
+    assert {name: page.query_params[name] for name in address} == address
+    assert "head" not in page.query_params  # a fuller address would be a step forward again
+
+    page.query_params.clear()
+    page.run()
+    assert page.text_area[0].value == next(s for s in load_samples() if s.example.id == OPENING_SAMPLE).example.text
+    assert not page.query_params
+
+
+def test_going_back_does_not_lose_an_own_tweet(page):
+    page.run()
+    page.text_area[0].set_value(TWEET).run()
+    page.query_params["sample"] = OPENING_SAMPLE
+    page.run()
+    assert page.text_area[0].value != TWEET
+    page.query_params.clear()  # and forward again
+    page.run()
+    assert page.text_area[0].value == TWEET
+    assert component_data(page, "tracks")["words"] == TWEET.split()
+
+
+def test_a_text_typed_while_the_address_was_under_way_is_kept(page):
+    page.run()
+    page.query_params["word"] = "3"  # the browser's address of a moment ago
+    page.text_area[0].set_value(TWEET).run()
+    assert component_data(page, "tracks")["words"] == TWEET.split()
 
 
 @pytest.mark.slow

@@ -242,3 +242,29 @@ def test_nothing_runs_out_of_the_page(page, width, scheme):
     assert wide <= width
     columns = [c.bounding_box() for c in page.locator(".column").all()]
     assert all(c is not None and c["x"] + c["width"] <= width for c in columns)
+
+
+def test_going_back_restores_each_view_and_leads_out_of_the_page(page):
+    start = page.url
+    word(page, page.locator(".word").nth(3).inner_text()).first.click()
+    page.wait_for_url("**word=3**")
+    settled(page)
+    page.get_by_role("radiogroup").get_by_text("block → word", exact=True).click()
+    page.wait_for_url("**map=block_to_word**")
+    settled(page)
+    page.get_by_role("link", name="Scores").click()
+    page.get_by_role("heading", name="Scores").wait_for()
+    page.get_by_role("link", name="Inspect").click()
+    shown(page)
+    page.get_by_text("Block → word gives P.").wait_for()  # the choice outlives a visit to another page
+    while "block_to_word" in page.url or "scores" in page.url or "sample" not in page.url:
+        page.go_back()
+        page.wait_for_timeout(300)
+        settled(page)
+    page.get_by_text("Word → block gives Q.").wait_for()
+    page.go_back()
+    page.wait_for_url(start)
+    page.get_by_role("heading", name=page.locator('.word[aria-checked="true"]').inner_text()).first.wait_for()
+    page.go_back()
+    page.go_back()
+    page.wait_for_url("about:blank")

@@ -29,6 +29,22 @@ OPENING_SAMPLE = "phoenix-on-stage"  # all four types, a name with three reading
 
 PHOTOGRAPHS = {"skimage": "data", "sklearn": "datasets/images"}  # package: its folder of photographs
 
+# What each photograph shows and whose it is; its licence. A page that shows one says so.
+CREDITS = {
+    "skimage:astronaut.png": ("Eileen Collins, NASA", "public domain"),
+    "skimage:camera.png": ("man with a camera, Lav Varshney", "CC0"),
+    "skimage:chelsea.png": ("Chelsea the cat, Stéfan van der Walt", "CC0"),
+    "skimage:coffee.png": ("cup of coffee, Rachel Michetti, courtesy of Pikolo Espresso Bar", "CC0"),
+    "skimage:coins.png": ("Greek coins from Pompeii, Brooklyn Museum", "no known copyright restrictions"),
+    "skimage:hubble_deep_field.jpg": ("Hubble eXtreme Deep Field, NASA", "public domain"),
+    "skimage:rocket.jpg": ("Falcon 9 with DSCOVR, SpaceX", "public domain"),
+    "sklearn:china.jpg": (
+        "Summer Palace, Beijing, danielbuechele on Flickr",
+        "CC BY 2.0, creativecommons.org/licenses/by/2.0",
+    ),
+    "sklearn:flower.jpg": ("dahlia, vultilion on Flickr", "CC BY 2.0, creativecommons.org/licenses/by/2.0"),
+}
+
 HARD_KINDS = {
     "ambiguous": "a name that is also another name or a plain word",
     "several": "several entities, of which the picture shows one or none",
@@ -53,6 +69,11 @@ class Sample:
     kind: tuple[str, ...]  # of KINDS
     note: str  # one sentence
     picture: str | None  # scene:variant[:words] or package:file; None: no picture
+
+    @property
+    def credit(self) -> str | None:
+        """Whose photograph the picture is; ``None``: it is drawn, or there is none."""
+        return f"Photograph: {'; '.join(CREDITS[self.picture])}" if self.picture in CREDITS else None
 
     @property
     def hard(self) -> bool:
