@@ -22,7 +22,8 @@ BENCHMARKS = {"warm_inspect": warm_inspect, "evaluate_split": evaluate_split, "s
 
 def main(names: list[str]) -> int:
     """Exit code: 0, 1 where an aim is missed, 2 where a benchmark could not run."""
-    console, errors = Console(), Console(stderr=True)
+    # A pipe has no width of its own.
+    console, errors = Console(width=None if sys.stdout.isatty() else 120), Console(stderr=True)
     if unknown := sorted(set(names) - BENCHMARKS.keys()):
         errors.print(f"error: no benchmark {unknown}; there are {list(BENCHMARKS)}", markup=False)
         return 2
@@ -42,7 +43,7 @@ def main(names: list[str]) -> int:
 
 
 def _table(measures: list[Measure]) -> Table:
-    table = Table("measure", "value", "baseline", "unit", "aim", "met", title=f"{cores()} cores, no GPU")
+    table = Table("measure", "value", "baseline", "unit", "aim", "met", title=f"on the CPU, {cores()} cores")
     for m in measures:
         aim = "" if m.aim is None else f"{'over' if m.more_is_better else 'under'} {m.aim:g}"
         met = {True: "yes", False: "no", None: ""}[m.met]
