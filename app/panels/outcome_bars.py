@@ -10,6 +10,7 @@ import streamlit as st
 from app import figures, outcomes, sets, state
 from umt_core.analysis.browse import Query
 from umt_core.analysis.sets import PredictionSet
+from umt_core.analysis.significance import mcnemar
 
 _HEADINGS = {
     "fixed": "Fixed: {baseline} is wrong, the system right",
@@ -60,6 +61,8 @@ def show(found: PredictionSet, query: Query) -> None:
             st.markdown(f"**{_HEADINGS[outcome].format(baseline=titles[query.baseline])}**")
             _chart(table[table["outcome"] == outcome].reset_index(drop=True), outcome, share, highest, query, dimmed)
     st.caption(_rest(rows, titles, query))
+    if note := sets.picture_note(found):
+        st.caption(f"{note}. So no bar says anything about the tweets' own pictures.")
 
 
 def _chart(table: pd.DataFrame, outcome: str, share: bool, highest: float, query: Query, dimmed: bool) -> None:
@@ -103,6 +106,6 @@ def _rest(rows: list[dict[str, object]], titles: Mapping[str, str], query: Query
     right = f"{abs(net)} {'more' if net > 0 else 'fewer'}" if net else "as many"
     return (
         f"Click on a bar to see its tweets. {titles[query.system]} fixes {counts['fixed']} and breaks "
-        f"{counts['broken']}, so it has {right} right; it removes "
-        f"{counts['spurious_removed']} spurious entities and adds {counts['spurious_added']}."
+        f"{counts['broken']}, so it has {right} right (McNemar's p {mcnemar(counts['fixed'], counts['broken']):.2f}); "
+        f"it removes {counts['spurious_removed']} spurious entities and adds {counts['spurious_added']}."
     )
