@@ -370,7 +370,9 @@ def test_a_picture_that_cannot_be_read_is_noticed_and_prediction_goes_on(world, 
 @pytest.mark.slow
 @pytest.mark.shared_data
 @pytest.mark.parametrize("system", ["bert-crf", "mt-bert-crf", "umt-bert-crf"])
-def test_the_published_scores_come_out_again(shared_data, tmp_path, system):
+def test_the_published_scores_come_out_again(shared_data, tmp_path, system, monkeypatch):
+    for name in ("UMT_CHECKPOINTS", "UMT_CACHE"):  # set by ``world`` for the rest of this module
+        monkeypatch.delenv(name, raising=False)
     if f"twitter2017/{system}" not in {info.name for info in checkpoints()}:
         pytest.skip(f"no checkpoint twitter2017/{system}")
     noted = read_manifest(checkpoints_folder() / "twitter2017" / system).scores["test"]

@@ -325,7 +325,8 @@ def test_a_workbench_says_what_each_predictor_says(loaded):
             alone = loaded[name].inspect(tweet, picture)
             same(found.prediction, alone.prediction)
             for a, b in zip(arrays(found), arrays(alone), strict=True):
-                np.testing.assert_allclose(a, b, atol=1e-6)
+                # The workbench's threads have fewer cores each, so that sums are taken in another order.
+                np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 def test_a_workbench_keeps_what_is_the_same_once():

@@ -390,8 +390,8 @@ def test_the_learning_rate_rises_over_the_warmup_and_falls_to_nothing(world):
 @pytest.mark.parametrize(("tweets", "batch_size"), [(1, 4), (12, 4), (13, 4), (1000, 16), (7, 16)])
 def test_batches_hold_each_tweet_once_and_tweets_of_like_length(tweets, batch_size):
     lengths = np.random.default_rng(0).integers(3, 60, tweets).tolist()
-    encoded = [Encoded((0,) * n, (0,) * n, (), 0) for n in lengths]
-    tweet_set = TweetSet([None] * tweets, encoded, 0, "word")  # type: ignore[list-item]
+    encoded = [Encoded((0,) * n, (0,) * n, (1,), 1) for n in lengths]
+    tweet_set = TweetSet([None] * tweets, encoded, pad_id=0, unk_id=0, tagging="word")  # type: ignore[list-item]
     shuffled = shuffled_batches(tweet_set, batch_size, np.random.default_rng(1))
     for batches in (shuffled, tweet_set.by_length(batch_size)):
         assert sorted(i for batch in batches for i in batch) == list(range(tweets))
