@@ -19,10 +19,11 @@ from tests.ui.tiny_set import write_data, write_set
 from umt_core.analysis.sets import PredictionSet
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("UMT_CHROMIUM", "/usr/bin/chromium"))
+WAIT = 30_000  # ms; a busy machine takes seconds where an idle one takes none
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -72,6 +73,28 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser, server: str) -> Iterator[BrowserContext]:
+    """One for all pages of a module's ``server``, so that Streamlit's scripts are fetched once."""
+    context = browser.new_context(base_url=server, viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: str) -> Iterator[Page]:
+    """A page; what it asked of other hosts and what went wrong in it fails the test."""
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda r: None if r.url.startswith((server, "data:", "blob:")) else problems.append(r.url))
+    page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
+    yield page
+    page.close()
+    assert not problems
 
 
 @pytest.fixture

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.ui.conftest import WAIT
 from tests.ui.tiny_set import HOSTILE, TWEETS, write_data, write_set
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Locator, Page
+    from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.browser
-WAIT = 30_000  # ms
 
 
 @pytest.fixture(scope="module")
@@ -23,27 +23,6 @@ def server(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("browsing")
     write_set(write_data(folder / "data"), folder / "predictions")
     return serve(UMT_DATA=str(folder / "data"), UMT_PREDICTIONS=str(folder / "predictions"))
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser, server: str) -> Iterator[BrowserContext]:
-    context = browser.new_context(base_url=server, viewport={"width": 1440, "height": 1000}, accept_downloads=True)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext, server: str) -> Iterator[Page]:
-    """A page; what it asked of other hosts and what went wrong in it fails the test."""
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda r: None if r.url.startswith((server, "data:", "blob:")) else problems.append(r.url))
-    page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
-    yield page
-    page.close()
-    assert not problems
 
 
 def go(page: Page, link: str) -> None:

