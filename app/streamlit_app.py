@@ -1,10 +1,6 @@
 """The frame: page settings and the list of pages."""
 
-import os
 from pathlib import Path
-
-# Set before torch loads: spinning OpenMP threads make a forward many times slower beside a busy neighbour.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import streamlit as st
 

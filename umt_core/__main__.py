@@ -95,6 +95,7 @@ def evaluate(
 ) -> None:
     """Precision, recall and F1 over strict matches of span and type."""
     from umt_core.analysis.metrics import score_spans
+    from umt_core.data.conll import gold_spans
     from umt_core.predict import Predictor
     from umt_core.spans import tags_to_spans
 
@@ -107,7 +108,7 @@ def evaluate(
         predictor = Predictor.load(checkpoint, device)
         task = bar.add_task(predictor.name, total=len(examples))
         tags = predictor.tags(examples, _index(images), progress=_advance(bar, task))
-    gold = [_gold(example, strict) for example in examples]
+    gold = [gold_spans(example, strict=strict) for example in examples]
     scores = score_spans(gold, [tags_to_spans(row, strict=strict) for row in tags]).to_dict()
     table = Table("type", "precision", "recall", "F1", "entities", title=f"{predictor.name} on {data}")
     for label in LABELS:
@@ -433,15 +434,6 @@ def _index(images: Path | None) -> ImageIndex | None:
     from umt_core.data.images import ImageIndex
 
     return None if images is None else ImageIndex.open(images)
-
-
-def _gold(example: Example, strict: bool) -> Sequence[Any]:
-    from umt_core.data.conll import TAG_SPELLINGS
-    from umt_core.spans import tags_to_spans
-
-    if strict and example.tags is not None:
-        return tags_to_spans([TAG_SPELLINGS[tag] for tag in example.tags], strict=True)
-    return example.spans or ()
 
 
 def _predictions(

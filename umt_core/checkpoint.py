@@ -13,9 +13,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from umt_core.data.files import write_text
 from umt_core.encoders.text import SubwordTokenizer, TextEncoder, load_text_encoder, load_tokenizer
 from umt_core.errors import CheckpointError, ConfigError
-from umt_core.manifest import CARD, MANIFEST, WEIGHTS, Manifest, card, file_sum, write_text
+from umt_core.manifest import CARD, MANIFEST, WEIGHTS, Manifest, card, file_sum
 from umt_core.registry import CheckpointInfo, find_checkpoint
 from umt_core.systems import Tagger, build_system
 
@@ -61,15 +62,18 @@ def save_checkpoint(folder: Path, weights: Mapping[str, Tensor], manifest: Manif
     digest = save_weights(weights, folder / WEIGHTS)
     if digest != manifest.weights_sha256:
         raise CheckpointError(f"{folder}: the weights written are not those that the manifest names")
+    save_manifest(folder, manifest)
+
+
+def save_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the card, then the manifest, beside weights that are there already."""
     write_text(folder / CARD, card(manifest))
     write_text(folder / MANIFEST, manifest.to_json())
 
 
 def record_scores(info: CheckpointInfo, split: str, scores: dict[str, Any]) -> None:
     """Note the figures of a split in a checkpoint's manifest and card; its weights are not touched."""
-    manifest = replace(info.manifest, scores={**info.manifest.scores, split: scores})
-    write_text(info.folder / CARD, card(manifest))
-    write_text(info.folder / MANIFEST, manifest.to_json())
+    save_manifest(info.folder, replace(info.manifest, scores={**info.manifest.scores, split: scores}))
 
 
 @dataclass(frozen=True, slots=True)

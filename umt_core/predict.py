@@ -21,7 +21,6 @@ from umt_core.checkpoint import Loaded, load_checkpoint
 from umt_core.data.images import ImageIndex
 from umt_core.devices import pick_device
 from umt_core.encoders.features import FeatureCache, FeatureStore, RegionFeatures
-from umt_core.encoders.files import cache_dir
 from umt_core.encoders.text import TextEncoder, load_text_encoder
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
 from umt_core.errors import DataError, UmtError
@@ -32,7 +31,7 @@ from umt_core.registry import find_checkpoint
 from umt_core.schema import Example, Inspection, Prediction, ScoredSpan, Span, Summary
 from umt_core.spans import tags_to_spans
 from umt_core.systems import Output
-from umt_core.tagging import Progress, make_tweet_set, run, tag_all, word_tags
+from umt_core.tagging import Progress, TweetSet, make_tweet_set, run, tag_all, word_tags
 
 Images = ImageIndex | Sequence[Image.Image | None] | None
 
@@ -111,7 +110,7 @@ class Predictor:
             return RegionFeatures(empty, (None,) * len(examples), {})
         if isinstance(images, ImageIndex):
             paths = [images.path(example.image) for example in examples]
-            return FeatureStore(cache_dir() / "features").features_for(paths, self.vision, progress=progress)
+            return FeatureStore().features_for(paths, self.vision, progress=progress)
         if len(images) != len(examples):
             raise DataError(f"wanted a picture or None for each of {len(examples)} tweets, got {len(images)}")
         found = [None if image is None else self.cache.get_or_compute(image, self.vision) for image in images]
@@ -159,27 +158,19 @@ class Predictor:
         summaries: bool,
     ) -> tuple[list[Prediction], list[Summary | None]]:
         features = self.regions(examples, images)
-        filled = [i for i, example in enumerate(examples) if example.tokens]
         found: dict[int, Prediction] = {}
         summed: dict[int, Summary] = {}
-        tweets = make_tweet_set(
-            [examples[i] for i in filled],
-            self.loaded.tokenizer,
-            self.loaded.tagger,
-            features=_select(features, filled),
-            channels=self.vision.channels if self.vision else None,
-        )
+        tweets = self._tweet_set(examples, features)
         for indices, output in run(self.loaded.tagger, tweets, self.device, batch_size=batch_size, progress=progress):
             posterior = self.loaded.tagger.crf.posterior(output.emissions, output.mask)
-            for row, (j, tags) in enumerate(zip(indices, self.loaded.tagger.decode(output), strict=True)):
-                i = filled[j]
-                encoded = tweets.encoded[j]
+            for row, (i, tags) in enumerate(zip(indices, self.loaded.tagger.decode(output), strict=True)):
+                encoded = tweets.encoded[i]
                 words = word_tags(tags, encoded, tweets.tagging, len(examples[i].tokens))
                 notices = self._notices(examples[i], encoded, features.rows[i] is not None, features.unreadable.get(i))
                 found[i] = self._prediction(examples[i], words, encoded, posterior, row, notices)
             if summaries:
-                of_batch = summarise([tweets.encoded[j] for j in indices], output, posterior, tweets.tagging)
-                summed.update(zip((filled[j] for j in indices), of_batch, strict=True))
+                of_batch = summarise([tweets.encoded[i] for i in indices], output, posterior, tweets.tagging)
+                summed.update(zip(indices, of_batch, strict=True))
         predictions = [found.get(i) or Prediction(e.id, (), (), (), ("no words",)) for i, e in enumerate(examples)]
         return predictions, [summed.get(i) for i in range(len(examples))]
 
@@ -187,13 +178,7 @@ class Predictor:
         self, examples: Sequence[Example], images: Images = None, *, progress: Progress | None = None
     ) -> list[list[str]]:
         """Tags alone, for scoring: faster than ``predict``, and the same answer."""
-        tweets = make_tweet_set(
-            examples,
-            self.loaded.tokenizer,
-            self.loaded.tagger,
-            features=self.regions(examples, images),
-            channels=self.vision.channels if self.vision else None,
-        )
+        tweets = self._tweet_set(examples, self.regions(examples, images))
         return tag_all(self.loaded.tagger, tweets, self.device, progress=progress)
 
     def inspect(self, example: Example, image: Image.Image | None = None) -> Inspection:
@@ -210,13 +195,7 @@ class Predictor:
             raise DataError("wanted a tweet with at least one word, got none")
         began = time.perf_counter()
         tagger = self.loaded.tagger
-        tweets = make_tweet_set(
-            [example],
-            self.loaded.tokenizer,
-            tagger,
-            features=regions,
-            channels=self.vision.channels if self.vision else None,
-        )
+        tweets = self._tweet_set([example], regions)
         encoded = tweets.encoded[0]
         with torch.inference_mode():
             output = tagger(tweets.batch([0]).to(self.device))
@@ -236,6 +215,10 @@ class Predictor:
             seconds=time.perf_counter() - began,
             **self._inside(output, reader),
         )
+
+    def _tweet_set(self, examples: Sequence[Example], regions: RegionFeatures) -> TweetSet:
+        channels = self.vision.channels if self.vision else None
+        return make_tweet_set(examples, self.loaded.tokenizer, self.loaded.tagger, features=regions, channels=channels)
 
     def _inside(self, output: Output, reader: _Reader) -> dict[str, Any]:
         """What the multimodal systems show of themselves, as fields of ``Inspection``."""
@@ -454,7 +437,3 @@ class _Reader:
 
 def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().float().cpu().numpy()
-
-
-def _select(features: RegionFeatures, indices: Sequence[int]) -> RegionFeatures:
-    return RegionFeatures(features.array, tuple(features.rows[i] for i in indices), {})

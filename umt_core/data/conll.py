@@ -11,7 +11,7 @@ from pathlib import Path
 from umt_core.data.files import read_lines, write_text
 from umt_core.errors import DataError
 from umt_core.labels import LABEL_ALIASES, LABELS
-from umt_core.schema import Example
+from umt_core.schema import Example, Span
 from umt_core.spans import spans_to_tags, tags_to_spans
 
 ID_PREFIX = "IMGID:"
@@ -108,6 +108,16 @@ def _row(line: str, where: str) -> tuple[str, str]:
     if tag not in TAG_SPELLINGS:
         raise DataError(f"{where}: wanted a tag of {', '.join(TAG_SPELLINGS)}, got {tag[:60]!r}")
     return token, tag
+
+
+def gold_spans(example: Example, *, strict: bool = False) -> tuple[Span, ...]:
+    """A tweet's gold spans, none if it is not labelled.
+
+    ``strict`` leaves out those that begin with an orphan ``I-`` where the file's own tags are known.
+    """
+    if strict and example.tags is not None:
+        return tags_to_spans([TAG_SPELLINGS[tag] for tag in example.tags], strict=True)
+    return example.spans or ()
 
 
 def format_conll(examples: Iterable[Example]) -> str:

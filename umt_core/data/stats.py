@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from umt_core.data.agreement import agreement
-from umt_core.data.conll import TAG_SPELLINGS
+from umt_core.data.conll import TAG_SPELLINGS, gold_spans
 from umt_core.data.duplicates import near_duplicates
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
@@ -20,8 +20,7 @@ from umt_core.data.pictures import PictureFacts, look_alikes, picture_facts, pla
 from umt_core.data.tokenize import DEFAULT_STYLE, STYLES
 from umt_core.errors import DataError, ImageError
 from umt_core.labels import LABELS, is_allowed
-from umt_core.schema import Example, Span
-from umt_core.spans import tags_to_spans
+from umt_core.schema import Example
 
 Row = dict[str, Any]
 Files = Mapping[str, Sequence[Example]]  # tweets by file, named <folder>/<stem>: twitter2017/test
@@ -59,7 +58,7 @@ def entity_statistics(examples: Sequence[Example], index: ImageIndex | None = No
 
     ``strict`` counts only entities that begin with a ``B-`` tag, as the paper's Table 1 does.
     """
-    counts = Counter(span.label for example in examples for span in _spans(example, strict))
+    counts = Counter(span.label for example in examples for span in gold_spans(example, strict=strict))
     row: Row = {"tweets": len(examples), "tokens": sum(len(example.tokens) for example in examples)}
     row |= {label: counts[label] for label in LABELS}
     row |= {"total": counts.total(), "orphans": sum(len(_orphans(example)) for example in examples)}
@@ -72,12 +71,6 @@ def entity_statistics(examples: Sequence[Example], index: ImageIndex | None = No
 def statistics_rows(files: Files, index: ImageIndex | None = None) -> list[Row]:
     """One row of ``entity_statistics`` for each file."""
     return [{"file": name} | entity_statistics(examples, index) for name, examples in files.items()]
-
-
-def _spans(example: Example, strict: bool = False) -> tuple[Span, ...]:
-    if strict and example.tags is not None:
-        return tags_to_spans([TAG_SPELLINGS[tag] for tag in example.tags], strict=True)
-    return example.spans or ()
 
 
 def _orphans(example: Example) -> list[int]:

@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 from umt_core.data.images import content_hash, open_image
-from umt_core.encoders.files import Sums
+from umt_core.encoders.files import Sums, cache_dir
 from umt_core.encoders.vision import VisionEncoder
 from umt_core.errors import ImageError
 from umt_core.schema import REGIONS
@@ -65,8 +65,9 @@ class FeatureStore:
     processes may read while one writes; others that want to write wait for it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: Path | None = None) -> None:
+        """``folder``: by default ``features`` in the cache, which training and prediction share."""
+        self.folder = Path(folder) if folder else cache_dir() / "features"
 
     def features_for(
         self,

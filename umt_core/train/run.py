@@ -14,13 +14,12 @@ import torch
 
 import umt_core
 from umt_core.analysis.metrics import Score, Scores
-from umt_core.checkpoint import put_weights, read_weights, save_checkpoint, save_weights
+from umt_core.checkpoint import put_weights, read_weights, save_manifest, save_weights
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
 from umt_core.devices import pick_device
 from umt_core.encoders.features import FeatureStore, RegionFeatures
-from umt_core.encoders.files import cache_dir
 from umt_core.encoders.text import load_text_encoder, load_tokenizer
 from umt_core.encoders.vision import load_vision_encoder
 from umt_core.errors import CheckpointError, ConfigError, DataError
@@ -131,6 +130,10 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         log.write(event="stopped", epoch=trainer.epoch)
         return None
 
+    # Scores are those of the weights as they are kept: rounded to half precision.
+    digest = save_weights(trainer.best, job.output / WEIGHTS)
+    put_weights(tagger, read_weights(job.output, digest), where=str(job.output))
+    scores = {name: evaluate(tagger, sets[name], device).to_dict() for name in sets if name != "train"}
     manifest = Manifest(
         system=job.system,
         dataset=job.dataset or job.train.resolve().parent.name,
@@ -138,13 +141,13 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         train=job.settings,
         recipe=job.recipe,
         channels=channels if system.uses_image else None,
-        weights_sha256="",
+        weights_sha256=digest,
         parameters=_count(tagger),
         encoders={job.model.text_encoder: encoder.weights_sha256}
         | ({job.model.vision_encoder: vision_sum} if system.uses_image else {}),
         data={split.name: split.describe() for split in splits},
         images=(job.about_images or "as given by the user") if system.uses_image else "not used",
-        scores={},
+        scores=scores,
         history=history,
         epoch=trainer.best_epoch,
         seconds=round(spent, 1),
@@ -152,12 +155,7 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         init=job.init,
     )
-    # Scores are those of the weights as they are kept: rounded to half precision.
-    digest = save_weights(trainer.best, job.output / WEIGHTS)
-    put_weights(tagger, read_weights(job.output, digest), where=str(job.output))
-    scores = {name: evaluate(tagger, sets[name], device).to_dict() for name in sets if name != "train"}
-    manifest = replace(manifest, weights_sha256=digest, scores=scores)
-    save_checkpoint(job.output, trainer.best, manifest)
+    save_manifest(job.output, manifest)
     (job.output / STATE).unlink(missing_ok=True)
     log.write(event="done", seconds=round(time.perf_counter() - began, 1), **{n: s["f1"] for n, s in scores.items()})
     return manifest
@@ -194,7 +192,7 @@ def _read(
         raise ConfigError(f"{job.system} uses images: wanted --images, got none")
     index = ImageIndex.open(job.images)
     vision = load_vision_encoder(job.model.vision_encoder, transform=job.model.image_transform).to(device)
-    store = FeatureStore(cache_dir() / "features")
+    store = FeatureStore()
     splits = []
     for name, examples in read.items():
         paths = [index.path(example.image) for example in examples]
