@@ -27,3 +27,11 @@ class BackboneError(UmtError):
 
 class CheckpointError(UmtError):
     """A checkpoint is missing, incomplete, damaged, or of another kind."""
+
+
+class StoreError(UmtError):
+    """The store of corrections cannot be opened, read or written."""
+
+
+class JobError(UmtError):
+    """A training job cannot be started, found, stopped or resumed."""

@@ -1,4 +1,4 @@
-"""Text files in and out (UTF-8, whole lines, never half a file), and where the cache is."""
+"""Text files in and out (UTF-8, whole lines, never half a file), and where cache and users' work are."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ from umt_core.errors import DataError
 def cache_dir() -> Path:
     """Where what can be made again is kept: ``$UMT_CACHE``, else ``~/.cache/mner-workbench``."""
     return Path(os.environ.get("UMT_CACHE") or Path.home() / ".cache" / "mner-workbench")
+
+
+def home_dir() -> Path:
+    """Where people's work is kept: corrections, own tweets, jobs, retrained checkpoints.
+
+    ``$UMT_HOME``, else ``~/.local/share/mner-workbench``.
+    """
+    return Path(os.environ.get("UMT_HOME") or Path.home() / ".local" / "share" / "mner-workbench")
 
 
 def read_lines(path: str | Path) -> list[str]:
