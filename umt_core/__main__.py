@@ -14,17 +14,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 
+from umt_core.commands.console import (
+    Device,
+    ImagesOption,
+    advance,
+    check_place,
+    image_index,
+    out,
+    pairs,
+    progress_bar,
+    rows_table,
+    say,
+    write_json,
+)
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.labels import LABELS
 from umt_core.train.watcher import Watcher
 
 if TYPE_CHECKING:
     from umt_core.analysis.sets import PredictionSet
-    from umt_core.data.images import ImageIndex
     from umt_core.schema import Example
     from umt_core.train.loop import Epoch
 
@@ -38,15 +49,6 @@ app.add_typer(checkpoints_app, name="checkpoints")
 app.add_typer(data_app, name="data")
 sets_app = typer.Typer(no_args_is_help=True, help="Predictions on a data set, kept for comparing and browsing.")
 app.add_typer(sets_app, name="sets")
-
-# A pipe has no width of its own, and a table cut at 80 columns says nothing.
-out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True)
-
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
-ImagesOption = Annotated[
-    Path | None, typer.Option("--images", help="Folder of <id>.jpg|.jpeg|.png|.webp, or a .tsv of id<TAB>path.")
-]
 
 
 @app.command()
@@ -62,23 +64,23 @@ def predict(
     from umt_core.predict import Predictor
 
     examples = _tweets(input)
-    _check_place(output)
-    index = _index(images)
+    check_place(output)
+    index = image_index(images)
     predictions: dict[str, list[Any]] = {}
     notices: dict[str, int] = {}
-    with _progress() as bar:
+    with progress_bar() as bar:
         for name in checkpoint:
             predictor = Predictor.load(name, device)
             task = bar.add_task(predictor.name, total=len(examples))
-            found = predictor.predict(examples, index, progress=_advance(bar, task))
+            found = predictor.predict(examples, index, progress=advance(bar, task))
             bar.update(task, completed=len(examples))
             predictions[predictor.name] = [p.spans for p in found]
             for notice in (notice for p in found for notice in p.notices):
                 notices[notice] = notices.get(notice, 0) + 1
     write_jsonl(output, examples, predictions)
     for notice, count in sorted(notices.items(), key=lambda row: -row[1])[:10]:
-        _say(f"{count} x {notice}")
-    _say(f"{len(examples)} tweets written to {output}")
+        say(f"{count} x {notice}")
+    say(f"{len(examples)} tweets written to {output}")
 
 
 @app.command()
@@ -101,13 +103,13 @@ def evaluate(
 
     examples = _tweets(data)
     if json_out:
-        _check_place(json_out)
+        check_place(json_out)
     if unlabelled := sum(example.spans is None for example in examples):
         raise DataError(f"{data}: wanted labelled tweets, got {unlabelled} of {len(examples)} without labels")
-    with _progress() as bar:
+    with progress_bar() as bar:
         predictor = Predictor.load(checkpoint, device)
         task = bar.add_task(predictor.name, total=len(examples))
-        tags = predictor.tags(examples, _index(images), progress=_advance(bar, task))
+        tags = predictor.tags(examples, image_index(images), progress=advance(bar, task))
     gold = [gold_spans(example, strict=strict) for example in examples]
     scores = score_spans(gold, [tags_to_spans(row, strict=strict) for row in tags]).to_dict()
     table = Table("type", "precision", "recall", "F1", "entities", title=f"{predictor.name} on {data}")
@@ -116,7 +118,7 @@ def evaluate(
     _score_row(table, "all", scores | {"support": scores["spans"]})
     out.print(table)
     if json_out:
-        _write_json(json_out, scores)
+        write_json(json_out, scores)
     if record:
         from umt_core.checkpoint import record_scores
 
@@ -181,7 +183,7 @@ def train(
         init=init,
         device=device,
     )
-    with _progress() as bar, _Interrupts() as interrupted:
+    with progress_bar() as bar, _Interrupts() as interrupted:
         manifest = run_job(job, _TrainingView(bar, settings.epochs, interrupted), fresh=fresh)
     if manifest is None:
         raise _Stopped(f"stopped; the same command goes on from the last whole epoch in {output}")
@@ -209,13 +211,13 @@ def compare(
     from umt_core.analysis import tables
 
     if json_out:
-        _check_place(json_out)
+        check_place(json_out)
     found = _predictions(data, images, train, [baseline, *checkpoint], device)
     systems = list(dict.fromkeys(found.run_of(name) for name in checkpoint))
     compared = tables.compare(found, found.run_of(baseline), systems)
     out.print(_comparison(f"against {baseline} on {data}", compared))
     if json_out:
-        _write_json(json_out, compared)
+        write_json(json_out, compared)
 
 
 @sets_app.command("run")
@@ -245,7 +247,7 @@ def sets_list() -> None:
     for found in sets:
         complaints += [*found.complaints, *found.changed().values()]
     for line in complaints:
-        _say(line)
+        say(line)
 
 
 @sets_app.command("export")
@@ -261,7 +263,7 @@ def sets_export(
     from umt_core.analysis.browse import Query, write_export
     from umt_core.analysis.sets import find_set
 
-    params = _pairs(filter_ or [], "--filter")
+    params = pairs(filter_ or [], "--filter")
     if unknown := sorted(params.keys() - Query.__dataclass_fields__.keys()):
         raise ConfigError(f"--filter: unknown filter {unknown}; known: {list(Query.__dataclass_fields__)}")
     write_export(find_set(name), Query.from_params(params), form, output)
@@ -334,15 +336,15 @@ def data_stats(
             out.print(f"{row['file']}, split in the file | by us (times): {pairs}", markup=False, highlight=False)
         tables = {"tokenisation": rows}
     else:
-        tables = {"statistics": stats.statistics_rows(files, _index(images))}
+        tables = {"statistics": stats.statistics_rows(files, image_index(images))}
         tables |= {"Table 1 of the paper": rows} if (rows := stats.table1_rows(files)) else {}
     for title, rows in tables.items():
-        out.print(_table(title, rows))
+        out.print(rows_table(title, rows))
     explanations = [] if tokenisation else stats.table1_explanations(files)
     for line in explanations:
         out.print(line, markup=False, highlight=False)
     if json_out:
-        _write_json(json_out, {**tables, "explanations": explanations})
+        write_json(json_out, {**tables, "explanations": explanations})
 
 
 @data_app.command("doctor")
@@ -354,10 +356,10 @@ def data_doctor(
     """What is wrong with tweets and pictures: counts, and the first few of each."""
     from umt_core.data import stats
 
-    with _progress() as bar:
+    with progress_bar() as bar:
         rows = stats.doctor(
             stats.read_files(path),
-            _index(images),
+            image_index(images),
             progress=lambda paths: bar.track(paths, description="pictures"),
         )
     table = Table("check", "count", "of", "for example", title=str(path))
@@ -365,7 +367,7 @@ def data_doctor(
         table.add_row(row["check"], str(row["count"]), str(row["of"]), "; ".join(row["items"][:3]))
     out.print(table)
     if json_out:
-        _write_json(json_out, rows)
+        write_json(json_out, rows)
 
 
 class _TrainingView(Watcher):
@@ -390,13 +392,13 @@ class _TrainingView(Watcher):
     def epoch(self, epoch: Epoch) -> None:
         star = " (best so far)" if epoch.best else ""
         line = f"epoch {epoch.number}: dev F1 {100 * epoch.scores.overall.f1:.2f}{star}, {epoch.seconds:.0f} s"
-        _say(line)
+        say(line)
 
     def should_stop(self) -> bool:
         return self.interrupted()
 
     def note(self, text: str) -> None:
-        _say(text)
+        say(text)
 
     def features(self, done: int, total: int) -> None:
         if self.features_task is None:
@@ -430,12 +432,6 @@ def _tweets(path: Path) -> list[Example]:
     return examples
 
 
-def _index(images: Path | None) -> ImageIndex | None:
-    from umt_core.data.images import ImageIndex
-
-    return None if images is None else ImageIndex.open(images)
-
-
 def _predictions(
     data: Path, images: Path | None, train: Path | None, checkpoints: Sequence[str], device: str
 ) -> PredictionSet:
@@ -446,7 +442,7 @@ def _predictions(
 
     for checkpoint in checkpoints:
         find_checkpoint(checkpoint)  # says what is missing before any work is done
-    with _progress() as bar:
+    with progress_bar() as bar:
         tasks: dict[str, Any] = {}
 
         def report(what: str, done: int, total: int) -> None:
@@ -462,46 +458,12 @@ def _predictions(
 def _assignments(texts: Iterable[str]) -> dict[str, Any]:
     """``NAME=VALUE`` texts as settings; values are JSON where they can be, else text."""
     values: dict[str, Any] = {}
-    for name, value in _pairs(texts, "--set").items():
+    for name, value in pairs(texts, "--set").items():
         try:
             values[name] = json.loads(value)
         except ValueError:
             values[name] = value
     return values
-
-
-def _pairs(texts: Iterable[str], option: str) -> dict[str, str]:
-    values = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"{option}: wanted NAME=VALUE, got {text!r}")
-        values[name] = value
-    return values
-
-
-def _say(text: str) -> None:
-    """One line on stderr, whatever the text holds and however wide the terminal is."""
-    err.print(" ".join(text.splitlines()), markup=False, highlight=False, soft_wrap=True)
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # Into a file or a pipe it would write an empty line.
-    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
-
-
-def _advance(bar: Progress, task: Any) -> Callable[[int, int], None]:
-    return lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table(title=title)
-    for name in rows[0]:
-        table.add_column(name, no_wrap=True)
-    for row in rows:
-        table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()))
-    return table
 
 
 def _comparison(title: str, compared: dict[str, dict[str, Any]]) -> Table:
@@ -527,22 +489,6 @@ def _score_row(table: Table, name: str, scores: dict[str, Any]) -> None:
     table.add_row(name, *figures, str(scores["support"]))
 
 
-def _check_place(path: Path) -> None:
-    """Whether a file can be written there, asked before long work."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{path}: wanted a place to write, got: {error.strerror}") from error
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise DataError(f"{path}: wanted a place to write, got a folder{'' if path.is_dir() else ' that is closed'}")
-
-
-def _write_json(path: Path, values: Any) -> None:
-    from umt_core.data.files import write_text
-
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
-
-
 class _Stopped(Exception):
     """Ctrl-C, and what there is to say of it."""
 
@@ -555,10 +501,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise _Stopped("stopped")
         return code
     except UmtError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return 2
     except (_Stopped, KeyboardInterrupt) as stop:
-        _say(str(stop) or "stopped")
+        say(str(stop) or "stopped")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left; say no more
@@ -566,11 +512,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if hasattr(error, "format_message"):  # the command line itself was wrong
             if message := error.format_message():  # empty where help was shown instead
-                _say(f"error: {message}")
+                say(f"error: {message}")
             return 2
         if os.environ.get("UMT_DEBUG"):
             raise
-        _say(f"error: {type(error).__name__}: {error} (a fault of ours; UMT_DEBUG=1 shows where)")
+        say(f"error: {type(error).__name__}: {error} (a fault of ours; UMT_DEBUG=1 shows where)")
         return 2
 
 

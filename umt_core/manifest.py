@@ -38,6 +38,8 @@ class Manifest:
     code: str  # version of this package
     created: str  # UTC, ISO 8601
     init: str | None = None  # the checkpoint that training started from
+    parent: dict[str, str] | None = None  # of a retrained one: "name" and "weights_sha256" of the version it came from
+    corrections: dict[str, Any] | None = None  # see ``Job.corrections``: "digest", "events", "tweets", "changed"
     format: int = FORMAT
     notes: list[str] = field(default_factory=list)
 

@@ -32,6 +32,7 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
     ("explain",),
     ("corrections",),
     ("train",),
+    ("commands",),
     ("__main__",),
 )
 APP_LAYERS: tuple[tuple[str, ...], ...] = (

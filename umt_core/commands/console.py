@@ -1,0 +1,85 @@
+"""How commands speak: tables on stdout, lines and progress bars on stderr, files in one step."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from umt_core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from umt_core.data.images import ImageIndex
+
+# A pipe has no width of its own, and a table cut at 80 columns says nothing.
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True)
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
+ImagesOption = Annotated[
+    Path | None, typer.Option("--images", help="Folder of <id>.jpg|.jpeg|.png|.webp, or a .tsv of id<TAB>path.")
+]
+
+
+def say(text: str) -> None:
+    """One line on stderr, whatever the text holds and however wide the terminal is."""
+    err.print(" ".join(text.splitlines()), markup=False, highlight=False, soft_wrap=True)
+
+
+def progress_bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # Into a file or a pipe it would write an empty line.
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+
+
+def advance(bar: Progress, task: Any) -> Callable[[int, int], None]:
+    return lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def rows_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()))
+    return table
+
+
+def check_place(path: Path) -> None:
+    """Whether a file can be written there, asked before long work."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: wanted a place to write, got: {error.strerror}") from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise DataError(f"{path}: wanted a place to write, got a folder{'' if path.is_dir() else ' that is closed'}")
+
+
+def write_json(path: Path, values: Any) -> None:
+    from umt_core.data.files import write_text
+
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
+    values = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"{option}: wanted NAME=VALUE, got {text!r}")
+        values[name] = value
+    return values
+
+
+def image_index(images: Path | None) -> ImageIndex | None:
+    from umt_core.data.images import ImageIndex
+
+    return None if images is None else ImageIndex.open(images)
