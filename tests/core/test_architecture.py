@@ -161,7 +161,8 @@ def test_no_module_of_the_app_hides_one_of_the_standard_library():
 
 def test_everything_imported_is_a_declared_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {canonical(line.split("==")[0]) for line in project["dependencies"]}
+    extras = [line for name, lines in project["optional-dependencies"].items() if name != "dev" for line in lines]
+    declared = {canonical(line.split("==")[0].split("[")[0]) for line in [*project["dependencies"], *extras]}
     provided_by = packages_distributions()
     foreign = {root(target) for m in ALL_MODULES for target in imports(m)} - sys.stdlib_module_names
     foreign -= {"umt_core", "app"}

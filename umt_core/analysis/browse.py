@@ -17,7 +17,7 @@ from typing import Any, Self
 from umt_core.analysis.ledger import ERRORS, OUTCOMES
 from umt_core.analysis.sets import SEEN, PredictionSet, Row
 from umt_core.data.conll import format_conll
-from umt_core.data.files import write_pieces
+from umt_core.data.files import harmless, write_pieces
 from umt_core.data.jsonl import format_record
 from umt_core.data.pictures import STATES
 from umt_core.errors import DataError
@@ -438,13 +438,13 @@ def _csv_rows(row: Row) -> Iterator[Sequence[Any]]:
 
 def _csv(rows: Any) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows([[_harmless(value) for value in row] for row in rows])
+    csv.writer(buffer, lineterminator="\n").writerows([[_field(value) for value in row] for row in rows])
     return buffer.getvalue()
 
 
-def _harmless(value: Any) -> Any:
-    if isinstance(value, str) and (value[:1] in ("\t", "\r") or value.lstrip()[:1] in ("=", "+", "-", "@")):
-        return f"'{value}"
+def _field(value: Any) -> Any:
+    if isinstance(value, str):
+        return harmless(value)
     return round(value, 6) if isinstance(value, float) else value
 
 

@@ -5,7 +5,8 @@ TWITTER-2015 and TWITTER-2017 are published in it. ``OTHER`` is read as ``MISC``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from umt_core.data.files import read_lines, write_text
@@ -53,27 +54,59 @@ def parse_conll(lines: Iterable[str], *, source: str = "<lines>") -> list[Exampl
 def iter_conll(lines: Iterable[str], *, source: str = "<lines>") -> Iterator[Example]:
     """``parse_conll``, one tweet at a time."""
     first_seen: dict[str, int] = {}
-    for number, name, rows in _blocks(lines, source):
-        if not rows:
-            raise DataError(f"{source}:{number}: wanted token<TAB>tag lines after {ID_PREFIX}{name}, got none")
-        identity = name or f"line-{number}"
-        if identity in first_seen:
+    named, nameless = False, 0  # whether an id was seen; the first line of the first tweet without one
+    for block in conll_blocks(lines):
+        named = named or block.name is not None
+        nameless = nameless or (block.number if block.name is None else 0)
+        if named and nameless:
+            raise DataError(f"{source}:{nameless}: wanted {ID_PREFIX}<id> before a tweet's first token, got none")
+        try:
+            tokens, tags = zip(*block.rows(), strict=True)
+        except DataError as error:
+            raise DataError(f"{source}:{error}") from error
+        if block.identity in first_seen:
             raise DataError(
-                f"{source}:{number}: wanted an id of its own for each tweet,"
-                f" got {identity!r} again (first in line {first_seen[identity]})"
+                f"{source}:{block.number}: wanted an id of its own for each tweet,"
+                f" got {block.identity!r} again (first in line {first_seen[block.identity]})"
             )
-        first_seen[identity] = number
-        tokens, tags = zip(*rows, strict=True)
+        first_seen[block.identity] = block.number
         spans = tags_to_spans([TAG_SPELLINGS[tag] for tag in tags])
-        yield Example(identity, tokens, image=name, spans=spans, tags=tags)
+        yield Example(block.identity, tokens, image=block.name, spans=spans, tags=tags)
 
 
-def _blocks(lines: Iterable[str], source: str) -> Iterator[tuple[int, str | None, list[tuple[str, str]]]]:
-    """Each tweet's first line number, its ``IMGID`` (``None``: the lines have none) and its rows."""
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The lines of one tweet, not yet looked into."""
+
+    number: int  # of its first line in the file
+    name: str | None  # what stands after its ``IMGID:``; ``None``: it has no such line
+    lines: tuple[str, ...]  # of its tokens, without their ends
+
+    @property
+    def identity(self) -> str:
+        """The tweet's id: of its own, or by where it begins."""
+        return self.name or f"line-{self.number}"
+
+    def rows(self, tags: Container[str] | None = TAG_SPELLINGS) -> list[tuple[str, str]]:
+        """Tokens and tags; ``tags`` are those that are read, ``None``: any.
+
+        Raises:
+            DataError: the id or all tokens are missing, or a line has not two columns, an empty token or a tag
+                that is none of ``tags``. The message begins with the line's number.
+        """
+        if self.name == "":
+            raise DataError(f"{self.number}: wanted an id after {ID_PREFIX}, got nothing")
+        if not self.lines:
+            raise DataError(f"{self.number}: wanted token<TAB>tag lines after {ID_PREFIX}{self.name}, got none")
+        first = self.number + (self.name is not None)
+        return [_row(line, number, tags) for number, line in enumerate(self.lines, first)]
+
+
+def conll_blocks(lines: Iterable[str]) -> Iterator[Block]:
+    """The tweets of CoNLL lines, as lines; an ``IMGID:`` and a blank line begin a new one."""
     name: str | None = None
-    rows: list[tuple[str, str]] = []
-    start, nameless = 0, 0  # line of the tweet being read; first line of the first one without an id
-    named = False
+    rows: list[str] = []
+    start = 0  # line of the tweet being read
     for number, line in enumerate(lines, 1):
         line = line.rstrip("\r\n")
         if number == 1:
@@ -81,32 +114,26 @@ def _blocks(lines: Iterable[str], source: str) -> Iterator[tuple[int, str | None
         is_id = line.startswith(ID_PREFIX) and "\t" not in line  # "IMGID:7<TAB>O" is a token
         if is_id or not line.strip(" "):
             if start:
-                yield start, name, rows
+                yield Block(start, name, tuple(rows))
             name, rows, start = None, [], 0
         if is_id:
-            name, start, named = line.removeprefix(ID_PREFIX).strip(), number, True
-            if not name:
-                raise DataError(f"{source}:{number}: wanted an id after {ID_PREFIX}, got nothing")
+            name, start = line.removeprefix(ID_PREFIX).strip(), number
         elif line.strip(" "):
-            if not start:
-                start = number
-                nameless = nameless or number
-            rows.append(_row(line, f"{source}:{number}"))
-        if named and nameless:
-            raise DataError(f"{source}:{nameless}: wanted {ID_PREFIX}<id> before a tweet's first token, got none")
+            start = start or number
+            rows.append(line)
     if start:
-        yield start, name, rows
+        yield Block(start, name, tuple(rows))
 
 
-def _row(line: str, where: str) -> tuple[str, str]:
+def _row(line: str, number: int, tags: Container[str] | None) -> tuple[str, str]:
     columns = line.split("\t")
     if len(columns) != 2:
-        raise DataError(f"{where}: wanted two columns (token<TAB>tag), got {len(columns)}: {line[:60]!r}")
+        raise DataError(f"{number}: wanted two columns (token<TAB>tag), got {len(columns)}: {line[:60]!r}")
     token, tag = columns
     if not token:
-        raise DataError(f"{where}: wanted a token before the tab, got nothing")
-    if tag not in TAG_SPELLINGS:
-        raise DataError(f"{where}: wanted a tag of {', '.join(TAG_SPELLINGS)}, got {tag[:60]!r}")
+        raise DataError(f"{number}: wanted a token before the tab, got nothing")
+    if tags is not None and tag not in tags:
+        raise DataError(f"{number}: wanted a tag of {', '.join(TAG_SPELLINGS)}, got {tag[:60]!r}")
     return token, tag
 
 

@@ -34,8 +34,8 @@ def read_lines(path: str | Path) -> list[str]:
     return list(iter_lines(path))
 
 
-def iter_lines(path: str | Path) -> Iterator[str]:
-    """``read_lines``, one at a time.
+def iter_lines(path: str | Path, *, whole: bool = False) -> Iterator[str]:
+    """``read_lines``, one at a time; ``whole``: with BOM and line ends, so that joined they are the file.
 
     Only line feeds end a line: ``str.splitlines`` would also break at U+0085 or U+2028,
     which tweets contain.
@@ -44,12 +44,35 @@ def iter_lines(path: str | Path) -> Iterator[str]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                start = codecs.BOM_UTF8 if number == 1 else b""
-                yield line.removeprefix(start).decode().removesuffix("\n").removesuffix("\r")
+                start = codecs.BOM_UTF8 if number == 1 and not whole else b""
+                text = line.removeprefix(start).decode()
+                yield text if whole else text.removesuffix("\n").removesuffix("\r")
     except OSError as error:
         raise DataError(f"{path}: wanted a readable file, got: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}:{number}: wanted UTF-8, got byte 0x{error.object[error.start]:02x}") from error
+
+
+def harmless(text: str) -> str:
+    """A field of a table for people: what a spreadsheet would run as a formula begins with an apostrophe.
+
+    >>> harmless("=1+1"), as_written(harmless("=1+1")), harmless("it's")
+    ("'=1+1", '=1+1', "it's")
+    """
+    return f"'{text}" if _is_formula(text) else text
+
+
+def as_written(field: str) -> str:
+    """The text that ``harmless`` made a field of."""
+    return field[1:] if field.startswith("'") and _is_formula(field[1:]) else field
+
+
+def _is_formula(text: str) -> bool:
+    text = text.lstrip("'")  # so that one apostrophe more or less tells a text from what was made of it
+    return text[:1] in ("\t", "\r") or text.lstrip()[:1] in _FORMULA_STARTS
+
+
+_FORMULA_STARTS = tuple("=+-@＝＋－＠")  # the full-width ones are normalised by some
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -61,7 +84,7 @@ def write_text(path: str | Path, text: str) -> None:
     write_pieces(path, [text])
 
 
-def write_pieces(path: str | Path, pieces: Iterable[str]) -> None:
+def write_pieces(path: str | Path, pieces: Iterable[str | bytes]) -> None:
     """``write_text`` of a text that comes in pieces, and need not be in memory as a whole."""
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
@@ -69,7 +92,7 @@ def write_pieces(path: str | Path, pieces: Iterable[str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
             for piece in pieces:
-                file.write(piece.encode("utf-8"))
+                file.write(piece if isinstance(piece, bytes) else piece.encode("utf-8"))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -76,7 +76,7 @@ def iter_jsonl(lines: Iterable[str], *, source: str = "<lines>", style: str = DE
             continue
         where = f"{source}:{number}"
         try:
-            example = _example(_record(line), number, style)
+            example = parse_record(line, number, style=style)
             if example.id in first_seen:
                 raise DataError(
                     f"wanted an id of its own for each tweet, got {example.id!r} again"
@@ -88,7 +88,13 @@ def iter_jsonl(lines: Iterable[str], *, source: str = "<lines>", style: str = DE
         yield example
 
 
-def _record(line: str) -> dict[str, Any]:
+def parse_record(line: str, number: int = 1, *, style: str = DEFAULT_STYLE) -> Example:
+    """The tweet of one line, which is the ``number``th; errors as ``parse_jsonl``, without the line's number."""
+    return _example(read_object(line), number, style)
+
+
+def read_object(line: str) -> dict[str, Any]:
+    """A line's JSON object (``DataError``: it is none, or holds a number that JSON has not)."""
     try:
         record = json.loads(line.removeprefix("\ufeff"), parse_constant=_refuse_constant)
     except RecursionError as error:
@@ -121,7 +127,7 @@ def _example(record: dict[str, Any], number: int, style: str) -> Example:
         text = _text(text, "text")
     if record.get("tokens") is not None:
         tokens = _tokens(record["tokens"])
-        offsets = None if text is None else _locate(tokens, text)
+        offsets = None if text is None else locate_tokens(tokens, text)
     elif text is not None:
         found = tokenize(text, style)
         tokens, offsets = found.tokens, found.offsets
@@ -164,8 +170,8 @@ def _tokens(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _locate(tokens: tuple[str, ...], text: str) -> Offsets:
-    """Where tokens stand in the text that they were split from."""
+def locate_tokens(tokens: tuple[str, ...], text: str) -> Offsets:
+    """Where tokens stand in the text that they were split from (``DataError``: they are not its tokens)."""
     offsets, end = [], 0
     for token in tokens:
         start = text.find(token, end)

@@ -1,0 +1,57 @@
+"""JSON lines, as ``umt_core.data.jsonl`` has them: the one form that holds all of a tweet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from umt_core.corrections.exchange.rows import REPAIR, Care, Known, Reading
+from umt_core.data.files import iter_lines, write_pieces
+from umt_core.data.jsonl import format_record, parse_record, read_object
+from umt_core.errors import DataError
+from umt_core.schema import Example
+
+
+def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
+    """The tweets of a file; ``known`` is not needed, a line says all."""
+    for number, line in enumerate(iter_lines(path), 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            yield Reading(where, parse_record(line, number))
+        except DataError as error:
+            yield _mended(line, number, where) if bio == REPAIR else Reading(where, None, (str(error),))
+
+
+def _mended(line: str, number: int, where: str) -> Reading:
+    """A line whose spans alone are out of order, put right."""
+    try:
+        record = read_object(line)
+        spans = record.pop("spans", None)
+        bare = parse_record(json.dumps(record), number)
+        if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
+            raise DataError('wanted a list as "spans"')
+        care = Care(REPAIR)
+        mended = care.spans((triple for span in spans for triple in _tokens_of(span, bare, care)), len(bare.tokens))
+    except DataError as error:
+        return Reading(where, None, (str(error),))
+    return care.reading(where, Example(bare.id, bare.tokens, bare.image, mended, bare.text, bare.offsets))
+
+
+def _tokens_of(span: dict[str, Any], bare: Example, care: Care) -> list[tuple[int, int, str]]:
+    names = ("start", "end") if "start" in span or bare.offsets is None else ("start_char", "end_char")
+    start, end, label = (span.get(name) for name in (*names, "label"))
+    if type(start) is not int or type(end) is not int:
+        raise DataError(f'wanted whole numbers as "{names[0]}" and "{names[1]}", got {start!r} and {end!r}')
+    triple = (start, end, str(label))
+    if names[0] == "start" or bare.text is None or bare.offsets is None:
+        return [triple]
+    return care.placed([triple], bare.text, bare.offsets)
+
+
+def write(path: Path, examples: Iterable[Example], split: str) -> None:
+    """One file; errors as ``format_record``."""
+    write_pieces(path, (format_record(example) + "\n" for example in examples))

@@ -1,0 +1,148 @@
+"""CSV: a row for each entity, and one with the label ``O`` for a labelled tweet that has none.
+
+Columns: ``id, image, text, start, end, label, surface, tokens``. ``start`` and ``end`` count tokens from 0, ``end`` is
+one past the last; ``tokens`` is a JSON list; a row without a label says that the tweet is not labelled. What a
+spreadsheet would take for a formula begins with an apostrophe, which is taken off again on reading.
+
+Read are also tables with fewer columns: ``text`` or ``tokens`` alone is enough (the text is split as we split, the id
+is ``line-<n>``), ``start_char`` and ``end_char`` count characters of the text, and semicolons or tabs may part the
+columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby
+from pathlib import Path
+
+from umt_core.corrections.exchange.rows import Care, Known, Reading, Words, read_words, words_of
+from umt_core.data.files import as_written, harmless, iter_lines, write_pieces
+from umt_core.errors import DataError
+from umt_core.schema import Example
+
+COLUMNS = ("id", "image", "text", "start", "end", "label", "surface", "tokens")
+NO_ENTITY = "O"
+_DELIMITERS = ",;\t"
+
+
+def write(path: Path, examples: Iterable[Example], split: str) -> None:
+    """One file, with a byte order mark, by which spreadsheets know UTF-8."""
+    write_pieces(path, _pieces(examples))
+
+
+def _pieces(examples: Iterable[Example]) -> Iterator[str]:
+    yield "\ufeff" + _line(COLUMNS)
+    for example in examples:
+        yield from (_line([harmless(field) for field in row]) for row in _rows(example))
+
+
+def _line(fields: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(fields)
+    return buffer.getvalue()
+
+
+def _rows(example: Example) -> Iterator[Sequence[str]]:
+    words = words_of(example)
+    tweet = (example.id, example.image or "", words.text)
+    tokens = json.dumps(example.tokens, ensure_ascii=False)
+    for span in sorted(example.spans or ()):
+        first, last = words.offsets[span.start][0], words.offsets[span.end - 1][1]
+        yield *tweet, str(span.start), str(span.end), span.label, words.text[first:last], tokens
+    if not example.spans:
+        yield *tweet, "", "", "" if example.spans is None else NO_ENTITY, "", tokens
+
+
+def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
+    """The tweets of a file: rows of one id that follow each other are one tweet."""
+    for name, group in groupby(_rows_of(path), key=lambda row: row.values.get("id") or f"line-{row.number}"):
+        rows = list(group)
+        where = f"{path}:{rows[0].number}"
+        try:
+            if broken := next((row.broken for row in rows if row.broken), None):
+                raise DataError(broken)
+            yield _tweet(name, where, [row.values for row in rows], Care(bio), known)
+        except DataError as error:
+            yield Reading(where, None, (str(error),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    number: int  # of its line
+    values: dict[str, str]  # by column, those that are not empty
+    broken: str = ""  # why it is none
+
+
+def _rows_of(path: Path) -> Iterator[_Row]:
+    lines = iter_lines(path, whole=True)
+    first = next(lines, "").removeprefix("\ufeff")
+    delimiter = max(_DELIMITERS, key=first.count)
+    reader = csv.reader(chain([first], lines), delimiter=delimiter)
+    header = [name.strip().lower() for name in next(reader, [])]
+    if not set(header) & {"text", "tokens"}:
+        raise DataError(f"{path}:1: wanted a line of column names, with text or tokens, got {first.strip()[:60]!r}")
+    while True:
+        number = reader.line_num + 1
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            yield _Row(number, {}, f"wanted a row of CSV, got: {error}")
+            continue
+        if fields is None:
+            return
+        if len(fields) > len(header):
+            yield _Row(number, {}, f"wanted {len(header)} columns as in the first line, got {len(fields)}")
+        elif any(fields):
+            found = zip(header, map(as_written, fields), strict=False)
+            yield _Row(number, {name: value for name, value in found if value})
+
+
+def _tweet(name: str, where: str, rows: Sequence[Mapping[str, str]], care: Care, known: Known) -> Reading:
+    first = rows[0]
+    for column in ("image", "text", "tokens"):
+        if len(values := {row.get(column) for row in rows}) > 1:
+            raise DataError(f"wanted one {column} in all rows of tweet {name!r}, got {len(values)}")
+    words = _words(first, known.get(name))
+    labels = [row.get("label") for row in rows]
+    if not any(labels):
+        return care.reading(where, words.example(name, first.get("image"), None))
+    if NO_ENTITY in labels and len(rows) > 1:
+        raise DataError(f"wanted either entities or one row with the label {NO_ENTITY}, got both")
+    found = [span for row in rows if row.get("label") != NO_ENTITY for span in _span(row, words, care)]
+    spans = care.spans(found, len(words.tokens))
+    return care.reading(where, words.example(name, first.get("image"), spans))
+
+
+def _words(row: Mapping[str, str], known: Example | None) -> Words:
+    tokens = None
+    if "tokens" in row:
+        try:
+            tokens = json.loads(row["tokens"])
+        except ValueError:
+            tokens = row["tokens"].split(" ")
+        if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+            got = repr(row["tokens"][:60])
+            raise DataError(f"wanted a JSON list of text, or words with spaces between, as tokens, got {got}")
+    text = row.get("text")
+    if tokens is None:
+        return read_words(text or "", None, known)
+    return read_words(" ".join(tokens) if text is None else text, tuple(tokens))
+
+
+def _span(row: Mapping[str, str], words: Words, care: Care) -> list[tuple[int, int, str]]:
+    label = row.get("label", "")
+    if "start" in row and "end" in row:
+        return [(_number(row, "start"), _number(row, "end"), label)]
+    start, end = _number(row, "start_char"), _number(row, "end_char")
+    return care.placed([(start, end, label)], words.text, words.offsets)
+
+
+def _number(row: Mapping[str, str], column: str) -> int:
+    try:
+        return int(row[column])
+    except (KeyError, ValueError):
+        raise DataError(f"wanted a whole number as {column}, got {row.get(column, '')[:60]!r}") from None
