@@ -25,12 +25,12 @@ from umt_core.analysis.sets import (
     SetInfo,
     connect,
     copy,
-    locked,
     now,
     relation,
     sets_folder,
     write_json,
 )
+from umt_core.data.files import locked
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import iter_examples
 from umt_core.data.pictures import COPIES, picture_facts

@@ -10,7 +10,8 @@ from pathlib import Path
 import umt_core
 from umt_core.analysis.building import Surfaces
 from umt_core.analysis.runs import finish_run, part_path, write_part
-from umt_core.analysis.sets import PRIVATE, RUN, PredictionSet, Progress, RunInfo, is_whole, locked, now, write_json
+from umt_core.analysis.sets import PRIVATE, RUN, PredictionSet, Progress, RunInfo, is_whole, now, write_json
+from umt_core.data.files import locked
 from umt_core.data.images import ImageIndex
 from umt_core.errors import DataError
 from umt_core.predict import Predictor

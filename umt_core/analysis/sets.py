@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -366,26 +365,6 @@ def _check_parquet(path: Path) -> None:
     if not is_whole(path):
         got = "a damaged one" if path.exists() else "none"
         raise DataError(f"{path}: wanted a whole Parquet file, got {got}; remove {path.parent} and run it again")
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes from writing in a folder; the system lets go when this one ends, however it does.
-
-    Raises:
-        DataError: another one is at work there, or the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    except OSError as error:
-        raise DataError(f"{folder}: wanted a place to write, got: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DataError(f"{folder}: another process is at work here; wait for it") from error
-        yield
 
 
 def now() -> str:

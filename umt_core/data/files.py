@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import fcntl
 import os
 import secrets
 from collections.abc import Iterable, Iterator
@@ -103,3 +104,26 @@ def write_pieces(path: str | Path, pieces: Iterable[str | bytes]) -> None:
     finally:
         with contextlib.suppress(OSError):  # gone already, or its folder is none
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Keeps other processes from writing in a folder; the system lets go when this one ends, however it does.
+
+    Args:
+        wait: for a process that is at work there, instead of giving up.
+
+    Raises:
+        DataError: another one is at work there, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise DataError(f"{folder}: wanted a place to write, got: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            raise DataError(f"{folder}: another process is at work here; wait for it") from error
+        yield
