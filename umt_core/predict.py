@@ -25,7 +25,7 @@ from umt_core.encoders.text import TextEncoder, load_text_encoder
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
 from umt_core.errors import DataError, UmtError
 from umt_core.features import Encoded
-from umt_core.labels import TagSet
+from umt_core.labels import WORD_TAGS, TagSet
 from umt_core.model.crf import Posterior
 from umt_core.registry import find_checkpoint
 from umt_core.schema import Example, Inspection, Prediction, ScoredSpan, Span, Summary
@@ -180,6 +180,25 @@ class Predictor:
         """Tags alone, for scoring: faster than ``predict``, and the same answer."""
         tweets = self._tweet_set(examples, self.regions(examples, images))
         return tag_all(self.loaded.tagger, tweets, self.device, progress=progress)
+
+    def marginals(
+        self, examples: Sequence[Example], images: Images = None, *, progress: Progress | None = None
+    ) -> list[np.ndarray]:
+        """P(tag) of the words of each tweet that are read: (words, tags of ``WORD_TAGS``), float32."""
+        tweets = self._tweet_set(examples, self.regions(examples, images))
+        crf, tags = self.loaded.tagger.crf, self.loaded.tagger.tag_set
+        columns = [tags.id(tag) for tag in WORD_TAGS.tags[1:]]
+        found = [np.zeros((0, len(WORD_TAGS)), np.float32)] * len(examples)
+        for indices, output in run(self.loaded.tagger, tweets, self.device, progress=progress):
+            of_batch = _array(crf.posterior(output.emissions, output.mask).marginals)
+            for i, values in zip(indices, of_batch, strict=True):
+                encoded = tweets.encoded[i]
+                at = list(encoded.starts) if tweets.tagging == "subword" else list(range(encoded.words))
+                entity = values[at][:, columns]  # (words, 8)
+                # What is no tag of an entity is O, whatever the released tags call it.
+                outside = np.clip(1 - entity.sum(1, keepdims=True), 0, 1)
+                found[i] = np.concatenate([outside, entity], axis=1)
+        return found
 
     def inspect(self, example: Example, image: Image.Image | None = None) -> Inspection:
         """One tweet's prediction and the inside of the model, see ``Inspection``.

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import umt_core
 from umt_core.analysis.building import Surfaces
+from umt_core.analysis.marginals import marginals_path, write_marginals
 from umt_core.analysis.runs import finish_run, part_path, write_part
 from umt_core.analysis.sets import PRIVATE, RUN, PredictionSet, Progress, RunInfo, is_whole, now, write_json
 from umt_core.data.files import locked
 from umt_core.data.images import ImageIndex
-from umt_core.errors import DataError
+from umt_core.errors import CheckpointError, DataError
 from umt_core.predict import Predictor
 from umt_core.registry import find_checkpoint
 from umt_core.schema import Example
@@ -68,6 +69,32 @@ def _run(prediction_set: PredictionSet, name: str | Path, device: str, part: int
         finish_run(prediction_set, replace(info, seconds=round(time.monotonic() - began, 1)))
 
 
+def keep_marginals(
+    prediction_set: PredictionSet, runs: Sequence[str], *, device: str = "auto", progress: Progress | None = None
+) -> None:
+    """Computes the marginals of runs that keep none yet, for label errors by cleanlab's scores.
+
+    Raises:
+        CheckpointError: the checkpoint of a run is not here any more, or has changed.
+        DataError: the set is without its tweets, or its pictures have gone.
+    """
+    for name in runs:
+        path = marginals_path(prediction_set, name)
+        if path.exists():
+            continue
+        run, checkpoint = prediction_set.run(name), prediction_set.run(name).checkpoint
+        if run.folds or find_checkpoint(checkpoint).manifest.weights_sha256 != run.weights_sha256:
+            raise CheckpointError(f"{name}: wanted the checkpoint of these predictions, it has changed; run it again")
+
+        def report(done: int, total: int, name: str = name) -> None:
+            if progress:
+                progress(name, done, total)
+
+        examples = set_examples(prediction_set, 0, prediction_set.info.tweets)
+        predictor = Predictor.load(checkpoint, device)
+        write_marginals(path, predictor.marginals(examples, set_images(prediction_set), progress=report))
+
+
 def _write_parts(
     prediction_set: PredictionSet,
     checkpoint: str | Path,
@@ -79,7 +106,7 @@ def _write_parts(
 ) -> None:
     folder.mkdir(exist_ok=True)
     surfaces = Surfaces.read(prediction_set.folder)
-    images = _images(prediction_set)
+    images = set_images(prediction_set)
     predictor: Predictor | None = None
     total = prediction_set.info.tweets
     parts = {start: part_path(folder, start, min(start + size, total)) for start in range(0, total, size)}
@@ -88,7 +115,7 @@ def _write_parts(
     for start, path in parts.items():
         if not is_whole(path):
             predictor = predictor or Predictor.load(checkpoint, device)
-            examples = _examples(prediction_set, start, start + size)
+            examples = set_examples(prediction_set, start, start + size)
 
             def report(done: int, _: int, start: int = start) -> None:
                 if progress:
@@ -100,7 +127,8 @@ def _write_parts(
             progress(shown, min(start + size, total), total)
 
 
-def _images(prediction_set: PredictionSet) -> ImageIndex | None:
+def set_images(prediction_set: PredictionSet) -> ImageIndex | None:
+    """Where the pictures are that the set was built with (``DataError``: they have gone)."""
     if not prediction_set.info.images_sha256:
         return None
     if (index := prediction_set.images()) is None:
@@ -108,7 +136,8 @@ def _images(prediction_set: PredictionSet) -> ImageIndex | None:
     return index
 
 
-def _examples(prediction_set: PredictionSet, start: int, end: int) -> list[Example]:
+def set_examples(prediction_set: PredictionSet, start: int, end: int) -> list[Example]:
+    """The tweets ``[start, end)`` of a set, without their labels."""
     sql = f"""SELECT id, tokens, picture FROM {prediction_set.table("texts")} x JOIN {prediction_set.table("tweets")} t
         USING (tweet) WHERE tweet >= ? AND tweet < ? ORDER BY tweet"""
     rows = prediction_set.query(sql, start, end)

@@ -11,6 +11,7 @@
         spans.parquet                       tweet, start, end, label, score, orphan, seen
         tweets.parquet                      tweet, spans, lowest_score, and the figures of ``Summary``
         matches.parquet                     the spans beside gold, see ``ledger.classify``
+        marginals.parquet                   where asked for: see ``marginals``
       pairs/                                ledgers of two systems, made when first asked for
 
 ``tweet`` counts from 0 in the order of the data file. Without its private files a set still tells
@@ -93,6 +94,7 @@ class RunInfo:
     finished: bool = False
     spans: int = 0
     seconds: float = 0.0
+    folds: int = 0  # above 0: each tweet was tagged by one of so many taggers, the one that was trained without it
     format: int = FORMAT
 
     @property
@@ -200,6 +202,8 @@ class PredictionSet:
         """Runs whose checkpoint is another now, or gone, with a line that says so."""
         lines = {}
         for name, run in self.runs.items():
+            if run.folds:
+                continue  # its taggers were made for it, and are no checkpoint
             try:
                 now = find_checkpoint(run.checkpoint).manifest.weights_sha256
             except CheckpointError:
