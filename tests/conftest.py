@@ -1,4 +1,4 @@
-"""What all tests share: the development data, and browser tests that may not be skipped in silence."""
+"""What all tests share: the development data, and tests that may not be skipped in silence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BROWSER_REQUIRED = os.environ.get("UMT_REQUIRE_BROWSER") == "1"
+# What a test needs, and whether it may be skipped where that is missing.
+REQUIRED = {name: os.environ.get(f"UMT_REQUIRE_{name.upper()}") == "1" for name in ("browser", "postgres")}
 
 # Weights come from packages or from files that a test makes, never from the hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -27,15 +28,17 @@ def shared_data() -> Path:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.get_closest_marker("browser"):
-            item.user_properties.append(("browser", "yes"))  # read by .ci/run
+        for name in REQUIRED:
+            if item.get_closest_marker(name):
+                item.user_properties.append((name, "yes"))  # read by .ci/run
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
-    skipped = report.skipped and not hasattr(report, "wasxfail")
-    if BROWSER_REQUIRED and skipped and item.get_closest_marker("browser"):
-        report.outcome = "failed"
-        report.longrepr = f"a browser is required (UMT_REQUIRE_BROWSER=1), but: {report.longrepr[2]}"
+    if report.skipped and not hasattr(report, "wasxfail"):
+        for name, required in REQUIRED.items():
+            if required and item.get_closest_marker(name):
+                report.outcome = "failed"
+                report.longrepr = f"{name} is required (UMT_REQUIRE_{name.upper()}=1), but: {report.longrepr[2]}"
     return report

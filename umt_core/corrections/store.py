@@ -1,0 +1,325 @@
+"""The store of corrections: what people did to tweets, one event after another, and what that adds up to.
+
+SQLite in one file by default, PostgreSQL by URL. An event that a method has returned is on the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice, takewhile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import Select, func, insert, select
+
+from umt_core.corrections import log
+from umt_core.corrections.database import Database, file_url
+from umt_core.corrections.events import BLIND, COMMON, Edit, Event, Labels, TweetKey
+from umt_core.corrections.fold import Entry, Fold, track_of
+from umt_core.corrections.log import DATA_SUMS, EVENTS
+from umt_core.data.files import home_dir
+from umt_core.errors import StoreError
+from umt_core.labels import LABELS
+from umt_core.schema import Span
+
+EDITS = ("set", "accept", "skip", "comment")  # the actions that an edit may have
+LONGEST_NAME, LONGEST_TEXT = 200, 10_000  # characters
+_BATCH = 1000  # events that are read at once
+
+
+def default_url() -> str:
+    """``$UMT_STORE``, else a file in ``home_dir()``."""
+    return os.environ.get("UMT_STORE") or file_url(home_dir() / "corrections.sqlite")
+
+
+class Store:
+    """An append-only store of events; threads and processes may use one at once.
+
+    Raises:
+        StoreError: in one line, if it cannot be opened, read or written; nothing then counts as stored.
+    """
+
+    def __init__(self, url: str | None = None, *, read_only: bool = False) -> None:
+        self._database = Database(url or default_url(), read_only=read_only)
+        self.url = self._database.url  # without password
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._database.close()
+
+    # --- to do something -------------------------------------------------------------------------
+
+    def append(self, edit: Edit) -> Event:
+        """Stores an edit; one sent before, by its nonce, is given back as it was stored then.
+
+        Raises:
+            ConflictError: the tweet is not any more what the edit's author saw.
+        """
+        return self.append_all([edit])[0]
+
+    def append_all(self, edits: Sequence[Edit]) -> list[Event]:
+        """Stores all of them or none; errors as ``append``."""
+        for edit in edits:
+            _check_edit(edit)
+        with self._database.writing("store an edit") as connection:
+            writer = log.Writer(connection)
+            return [writer.edit(edit) for edit in edits]
+
+    def undo(self, author: str, *, keep: bool = False) -> Event | None:
+        """Takes back the last action of an author, whichever tweet it was on; ``None``: there is none.
+
+        Raises:
+            ConflictError: the answer of another author stands there since. With ``keep`` it stays, and the
+                action counts as undone all the same: the next undo is of the one before.
+        """
+        return self._take_back(author, "undo", keep)
+
+    def redo(self, author: str, *, keep: bool = False) -> Event | None:
+        """Does again what the author last took back, unless they have done something else since; as ``undo``."""
+        return self._take_back(author, "redo", keep)
+
+    def _take_back(self, author: str, action: str, keep: bool) -> Event | None:
+        _check_name("an author", author)
+        with self._database.writing(action) as connection:
+            return log.Writer(connection).take_back(author, action, keep=keep)
+
+    def restore(self, key: TweetKey, number: int, author: str, *, revision: int) -> Event:
+        """Sets the labels as they were after one of the tweet's events; after 0: as the data set has them.
+
+        Raises:
+            ConflictError: the tweet has changed since ``revision``.
+        """
+        _check_name("an author", author)
+        with self._database.writing("restore labels") as connection:
+            return log.Writer(connection).restore(key, number, author, revision)
+
+    # --- what there is ---------------------------------------------------------------------------
+
+    def labels(self, key: TweetKey, *, track: str = COMMON, author: str = "") -> Labels:
+        """What stands on a tweet now; in the blind track, by that author."""
+        with self._database.reading("read labels") as connection:
+            return log.labels_of(log.last_of_track(connection, track_of(key, track, author)))
+
+    def current(self, data: str | None = None) -> dict[TweetKey, Labels]:
+        """What stands now on every tweet that has events, in the common track."""
+        c = EVENTS.c
+        last = select(func.max(c.number)).where(c.track == COMMON).group_by(c.data, c.tweet)
+        query = select(EVENTS).where(c.number.in_(last if data is None else last.where(c.data == data)))
+        with self._database.reading("read labels") as connection:
+            return {entry.event.key: entry.labels for entry in log.entries(connection, query.order_by(c.number))}
+
+    def opinions(self, data: str | None = None) -> dict[TweetKey, dict[str, tuple[Span, ...]]]:
+        """Each author's last answer that they have not undone, of both tracks; who skipped last has none."""
+        standing: dict[tuple[TweetKey, str], dict[int, Event]] = {}
+        done: dict[int, Event] = {}
+        for event in self.events(data=data):
+            answers = standing.setdefault((event.key, event.author), {})
+            if event.action in log.ANSWERS:
+                answers[event.number] = done[event.number] = event
+            elif event.action == "undo":
+                answers.pop(event.of, None)
+            elif event.action == "redo" and event.of in done:
+                answers[event.of] = done[event.of]
+        found: dict[TweetKey, dict[str, tuple[Span, ...]]] = {}
+        for (key, author), answers in standing.items():
+            last = answers[max(answers)] if answers else None
+            if last is not None and last.action != "skip" and last.after is not None:
+                found.setdefault(key, {})[author] = last.after
+        return found
+
+    def history(self, key: TweetKey, *, track: str = COMMON, author: str = "") -> list[Event]:
+        """A tweet's events from the first on; in the blind track, those of that author."""
+        query = log.of_track(track_of(key, track, author)).order_by(EVENTS.c.number)
+        with self._database.reading("read a tweet's history") as connection:
+            return [entry.event for entry in log.entries(connection, query)]
+
+    def events(self, *, data: str | None = None, author: str | None = None, after: int = 0) -> Iterator[Event]:
+        """Events of both tracks by number, from the one after ``after``; those stored meanwhile come too."""
+        for entry in self._entries(data=data, author=author, after=after):
+            yield entry.event
+
+    def _entries(self, *, data: str | None = None, author: str | None = None, after: int = 0) -> Iterator[Entry]:
+        query = _only(select(EVENTS), data, author).order_by(EVENTS.c.number).limit(_BATCH)
+        while True:
+            # In parts, so that whoever takes long over them keeps nobody from writing.
+            with self._database.reading("read events") as connection:
+                entries = log.entries(connection, query.where(EVENTS.c.number > after))
+            yield from entries
+            if len(entries) < _BATCH:
+                return
+            after = entries[-1].event.number
+
+    def count(self, *, data: str | None = None, author: str | None = None) -> int:
+        with self._database.reading("count events") as connection:
+            return connection.execute(_only(select(func.count()).select_from(EVENTS), data, author)).scalar_one()
+
+    def last(self) -> int:
+        """Number of the newest event; 0: there is none. While it stays, everything else does."""
+        with self._database.reading("read events") as connection:
+            return log.last_number(connection)
+
+    def authors(self) -> list[str]:
+        with self._database.reading("read its authors") as connection:
+            return sorted(connection.execute(select(EVENTS.c.author).distinct()).scalars())
+
+    def undoable(self, author: str) -> Event | None:
+        """The action that ``undo`` would take back."""
+        return self._latest(author, "undo")
+
+    def redoable(self, author: str) -> Event | None:
+        """The action that ``redo`` would do again."""
+        return self._latest(author, "redo")
+
+    def _latest(self, author: str, action: str) -> Event | None:
+        with self._database.reading("read events") as connection:
+            top = log.latest(connection, author, action)
+            about = log.entry(connection, top.about) if top else None
+            return about.event if about else None
+
+    # --- the data that it is about ---------------------------------------------------------------
+
+    def remember_data(self, data: str, sha256: str) -> None:
+        """Notes which file of a data set corrections are made on; a second time changes nothing."""
+        _check_name("a data set", data)
+        _check_name("a sum", sha256)
+        if sha256 in self.data_sums(data):
+            return
+        with self._database.writing("note a data set") as connection:
+            rows = select(DATA_SUMS).where(DATA_SUMS.c.data == data, DATA_SUMS.c.sha256 == sha256)
+            if connection.execute(rows).first() is None:
+                connection.execute(insert(DATA_SUMS), {"data": data, "sha256": sha256, "time": log.now()})
+
+    def data_sums(self, data: str) -> list[str]:
+        """SHA-256 of each file of a data set that corrections were made on, from the first on."""
+        c = DATA_SUMS.c
+        with self._database.reading("read of data sets") as connection:
+            query = select(c.sha256).where(c.data == data).order_by(c.time, c.sha256)
+            return list(connection.execute(query).scalars())
+
+    def digest(self, data: str | None = None) -> str:
+        """SHA-256 of the labels as they stand and of what is skipped, whoever did it and in whatever order."""
+        told = hashlib.sha256()
+        for key, labels in sorted(self.current(data).items()):
+            if labels.spans is not None or labels.skipped:
+                fields = (key.data, key.tweet, log.spans_to_text(labels.spans), labels.skipped)
+                told.update(json.dumps(fields).encode() + b"\n")
+        return told.hexdigest()
+
+    # --- care ------------------------------------------------------------------------------------
+
+    def verify(self) -> int:
+        """Works through all events from the first on, and says how many there are.
+
+        Raises:
+            StoreError: one is missing, or does not follow from those before it.
+        """
+        if wrong := self._database.integrity():
+            raise StoreError(f"{self.url}: wanted a sound database, got: {wrong}")
+        fold, number = Fold(), 0
+        for entry in self._entries():
+            number = entry.event.number
+            if wrong := fold.add(entry):
+                raise StoreError(f"{self.url}: wanted events that follow from each other, got: {wrong}")
+        return number
+
+    def backup(self, path: Path) -> None:
+        """Copies the store as it is now into a new SQLite file, which is a store itself.
+
+        Raises:
+            StoreError: the file is there already, or cannot be written; there is then no half of one.
+        """
+        if path.exists():
+            raise StoreError(f"{path}: wanted a new file for the backup, got one that is there")
+        part = path.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            self._copy(part)
+            part.replace(path)
+        except OSError as error:
+            raise StoreError(f"{path}: wanted a place for the backup, got: {error.strerror}") from error
+        finally:
+            with suppress(OSError):
+                part.unlink()
+
+    def _copy(self, path: Path) -> None:
+        last = self.last()  # what comes after it may come into the next one
+        with self._database.reading("read of data sets") as connection:
+            sums = [dict(row) for row in connection.execute(select(DATA_SUMS)).mappings()]
+        copy = Database(file_url(path))
+        with copy.writing("write the backup") as connection:
+            if sums:
+                connection.execute(insert(DATA_SUMS), sums)
+            for entries in _batches(self._entries(), last):
+                connection.execute(insert(EVENTS), [log.to_row(entry) for entry in entries])
+        copy.close()
+
+
+def _batches(entries: Iterator[Entry], last: int) -> Iterator[list[Entry]]:
+    wanted = takewhile(lambda entry: entry.event.number <= last, entries)
+    while batch := list(islice(wanted, _BATCH)):
+        yield batch
+
+
+def _only(query: Select[Any], data: str | None, author: str | None) -> Select[Any]:
+    if data is not None:
+        query = query.where(EVENTS.c.data == data)
+    return query if author is None else query.where(EVENTS.c.author == author)
+
+
+# --- checks --------------------------------------------------------------------------------------
+
+
+def _check_edit(edit: Edit) -> None:
+    if edit.action not in EDITS:
+        raise StoreError(f"wanted an action of {', '.join(EDITS)}, got {edit.action!r}")
+    if edit.track not in (COMMON, BLIND):
+        raise StoreError(f"wanted the common track ({COMMON!r}) or {BLIND!r}, got {edit.track!r}")
+    _check_name("a data set", edit.key.data)
+    _check_name("a tweet's id", edit.key.tweet)
+    _check_name("an author", edit.author)
+    _check_name("what the labels came from", edit.base)
+    _check_text("a reason", edit.reason)
+    if edit.nonce:
+        _check_name("a nonce", edit.nonce)
+    if edit.action == "comment" and not edit.reason.strip():
+        raise StoreError("wanted a comment's text, got none")
+    for spans in (edit.before, edit.after):
+        _check_spans(edit.key, spans)
+
+
+def _check_name(what: str, text: str) -> None:
+    if not text.strip() or len(text) > LONGEST_NAME or not text.isprintable():
+        raise StoreError(f"wanted {what} of 1 to {LONGEST_NAME} printable characters, got {text[:LONGEST_NAME]!r}")
+
+
+def _check_text(what: str, text: str) -> None:
+    if len(text) > LONGEST_TEXT:
+        raise StoreError(f"wanted {what} of at most {LONGEST_TEXT:,} characters, got {len(text):,}")
+    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise StoreError(f"wanted {what} without NUL and half surrogate pairs, got {text[:LONGEST_NAME]!r}")
+
+
+def _check_spans(key: TweetKey, spans: Sequence[Span]) -> None:
+    end, where = 0, f"tweet {key.tweet} of {key.data}"
+    for span in spans:
+        if span.label not in LABELS:
+            raise StoreError(f"{where}: wanted a type of {', '.join(LABELS)}, got {span.label!r}")
+        if span.start < 0 or span.end <= span.start:
+            raise StoreError(f"{where}: wanted a span of at least one word, got words {span.start} to {span.end}")
+        if span.start < end:
+            raise StoreError(
+                f"{where}: wanted spans from left to right that do not overlap, got {span} after word {end}"
+            )
+        end = span.end
