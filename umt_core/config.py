@@ -101,6 +101,7 @@ class TrainSettings(Settings):
     image_dropout: float = 0.0  # share of training tweets whose picture is withheld, so that none is known too
     word_dropout: float = 0.0  # share of training words hidden as unknown, so that context and shape must do
     train_embeddings: bool = True  # False: word, position and segment embeddings stay as published
+    train_layers: int | None = None  # of the encoder, from the top; those below stay as they began; None: all
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -117,6 +118,8 @@ class TrainSettings(Settings):
         self._check_range("average_decay", 0, 0.99999)
         self._check_range("image_dropout", 0, 1)
         self._check_range("word_dropout", 0, 0.9)
+        if self.train_layers is not None:
+            self._check_range("train_layers", 0, 1000)
         self._check_range("seed", 0, 2**31 - 1)
 
 
@@ -158,6 +161,37 @@ RECIPES: dict[str, Recipe] = {
             "train_embeddings": False,
         },
     ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How a checkpoint that is there is trained on: what of it moves, how long, and how fast."""
+
+    about: str
+    rates: float  # factor of all three learning rates that the checkpoint was trained with
+    train: Mapping[str, Any]  # in place of the checkpoint's settings
+
+    def settings(self, base: TrainSettings, rates: float | None = None, **overrides: Any) -> TrainSettings:
+        """The settings of a run from a checkpoint trained with ``base``; what is ``None`` is as the mode has it.
+
+        Raises:
+            ConfigError: as ``Settings.from_dict``.
+        """
+        factor = self.rates if rates is None else rates
+        names = ("learning_rate", "new_learning_rate", "head_learning_rate")
+        given = {name: value for name, value in overrides.items() if value is not None}
+        return base.replace(**{name: factor * getattr(base, name) for name in names}, **{**self.train, **given})
+
+
+# The weights start where training has ended before: lower rates, or the first steps would undo more than they bring.
+MODES: dict[str, Mode] = {
+    "quick": Mode(
+        "the heads, the added layers and the encoder's two top layers, three times over the tweets",
+        0.25,
+        {"train_layers": 2, "epochs": 3, "patience": 3},
+    ),
+    "full": Mode("all layers, eight times over the tweets", 0.5, {"train_layers": None, "epochs": 8, "patience": 4}),
 }
 
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from umt_core.data.files import home_dir
 from umt_core.errors import CheckpointError
 from umt_core.manifest import MANIFEST, Manifest, read_manifest
 
@@ -17,6 +18,16 @@ class CheckpointInfo:
     name: str
     folder: Path
     manifest: Manifest
+    version: str = "original"
+
+    @property
+    def family(self) -> str:
+        return self.name.partition("@")[0]
+
+
+def versions_folder(family: str) -> Path:
+    """Where a family's retrained versions are, a folder each."""
+    return home_dir() / "checkpoints" / family
 
 
 def checkpoints_folder() -> Path:
@@ -44,6 +55,7 @@ def find_checkpoint(name: str | Path, root: Path | None = None) -> CheckpointInf
         CheckpointError: there is none, or its manifest cannot be read.
     """
     root = root or checkpoints_folder()
+    name = str(name).removesuffix("@original")
     parts = Path(name).parts
     inside = root / name
     if len(parts) == 2 and ".." not in parts and inside.is_dir():

@@ -63,6 +63,7 @@ class Trainer:
             raise DataError(f"wanted tweets to train and to choose by, got {len(train)} and {len(valid)}")
         if not settings.train_embeddings:
             freeze_embeddings(tagger)
+        self.held = hold_lower_layers(tagger, settings.train_layers)
         self.tagger = tagger.to(device)
         self.train, self.valid, self.settings, self.device = train, valid, settings, device
         self.steps_per_epoch = math.ceil(len(train) / settings.batch_size)
@@ -87,6 +88,12 @@ class Trainer:
         """Train until the last epoch, or until dev F1 has not risen for ``patience`` epochs."""
         while not self.finished:
             yield self._run_epoch(on_step)
+
+    def finish(self) -> dict[str, Tensor]:
+        """The weights to keep: the best of what was trained, and what was held still and is free again from now on."""
+        for parameter in self.held.values():
+            parameter.requires_grad_(True)
+        return self.best | {n: p.detach().cpu().clone() for n, p in self.held.items()}
 
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs, between two epochs."""
@@ -211,6 +218,23 @@ def shuffled_batches(tweets: TweetSet, batch_size: int, rng: np.random.Generator
 
 
 HEADS = ("classifier.", "crf.", "esd.classifier.", "esd_crf.", "conversion.", "word_shape.")
+
+
+def hold_lower_layers(tagger: Tagger, trained: int | None) -> dict[str, nn.Parameter]:
+    """Holds all that stands before the encoder's ``trained`` top layers still; gives what would else be trained.
+
+    Backpropagation then ends at these layers, which is what makes a step quick: word shapes, which enter at the
+    bottom, are held too.
+    """
+    if trained is None:
+        return {}
+    free = {name: parameter for name, parameter in tagger.named_parameters() if parameter.requires_grad}
+    lowest = 1 + max((_layer(n) for n in free if n.startswith("encoder.")), default=-1) - trained
+    below = {n for n in free if n.startswith("encoder.") and _layer(n) < lowest}
+    held = {n: p for n, p in free.items() if n in below or (lowest >= 0 and n.startswith("word_shape."))}
+    for parameter in held.values():
+        parameter.requires_grad_(False)
+    return held
 
 
 def parameter_groups(tagger: Tagger, settings: TrainSettings) -> list[dict[str, Any]]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from umt_core.registry import find_checkpoint
 from umt_core.schema import Example
 from umt_core.systems import Tagger, build_system, system_class
 from umt_core.tagging import make_tweet_set
+from umt_core.train.log import Log
 from umt_core.train.loop import Epoch, Trainer, evaluate
 from umt_core.train.watcher import Watcher
 
@@ -50,6 +50,10 @@ class Job:
     dataset: str = ""  # "": the name of the train file's folder
     about_images: str = ""  # what the pictures are, for the card
     init: str | None = None  # a checkpoint to start from
+    parent: dict[str, str] | None = None  # "name" and "weights_sha256": what ``init`` must be for the run to begin
+    corrections: dict[str, Any] | None = None  # what of a store of corrections is in the labels
+    made_from: Mapping[str, Any] = field(default_factory=dict)  # by split: the data that its file was put together from
+    log: Path | None = None  # JSON lines; None: in the output folder
     device: str = "auto"
 
 
@@ -59,14 +63,17 @@ class _Split:
     path: Path
     examples: Sequence[Example]
     features: RegionFeatures | None
+    made_from: Any = None
 
     def describe(self) -> dict[str, Any]:
         rows = self.features.rows if self.features else ()
+        made_from = {} if self.made_from is None else {"from": self.made_from}
         return {
             "file": self.path.name,
             "sha256": file_sum(self.path),
             "tweets": len(self.examples),
             "pictures": sum(row is not None for row in rows),
+            **made_from,
         }
 
 
@@ -89,7 +96,7 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         job.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CheckpointError(f"{job.output}: wanted a folder to write to, got: {error.strerror}") from error
-    _clear(job.output, fresh)
+    _clear(job, fresh)
     began = time.perf_counter()
     device = pick_device(job.device)
     system = system_class(job.system)
@@ -102,14 +109,14 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
     encoder = load_text_encoder(job.model.text_encoder)
     tagger = build_system(job.system, job.model, encoder, channels)
     if job.init:
-        watcher.note(_start_from(tagger, job.init))
+        watcher.note(_start_from(tagger, job.init, job.parent))
     sets = {
         split.name: make_tweet_set(split.examples, tokenizer, tagger, features=split.features, channels=channels)
         for split in splits
     }
     trainer = Trainer(tagger, sets["train"], sets["valid"], job.settings, device)
-    log = _Log(job.output / LOG)
-    history, spent = _resume(job, trainer, log, watcher)
+    log = Log(job.log or job.output / LOG)
+    history, spent = _resume(job, trainer, watcher)
     log.write(event="start" if not history else "resume", epoch=trainer.epoch, system=job.system)
 
     def on_step(step: int, steps: int, loss: float) -> None:
@@ -131,7 +138,7 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         return None
 
     # Scores are those of the weights as they are kept: rounded to half precision.
-    digest = save_weights(trainer.best, job.output / WEIGHTS)
+    digest = save_weights(trainer.finish(), job.output / WEIGHTS)
     put_weights(tagger, read_weights(job.output, digest), where=str(job.output))
     scores = {name: evaluate(tagger, sets[name], device).to_dict() for name in sets if name != "train"}
     manifest = Manifest(
@@ -154,6 +161,8 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         code=umt_core.__version__,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         init=job.init,
+        parent=job.parent,
+        corrections=job.corrections,
     )
     save_manifest(job.output, manifest)
     (job.output / STATE).unlink(missing_ok=True)
@@ -163,18 +172,6 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
 
 class _Stopped(Exception):
     """The watcher asked for an end."""
-
-
-class _Log:
-    """Appends one JSON object a line."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def write(self, **values: Any) -> None:
-        line = json.dumps({"time": round(time.time(), 2), **values}, ensure_ascii=False)
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
 
 
 def _read(
@@ -187,7 +184,8 @@ def _read(
         if not any(example.spans for example in examples):
             raise DataError(f"{named[name]}: wanted labelled tweets, got {len(examples)} without any span")
     if not uses_image:
-        return [_Split(name, named[name], examples, None) for name, examples in read.items()], None, None
+        splits = [_Split(n, named[n], examples, None, job.made_from.get(n)) for n, examples in read.items()]
+        return splits, None, None
     if job.images is None:
         raise ConfigError(f"{job.system} uses images: wanted --images, got none")
     index = ImageIndex.open(job.images)
@@ -201,13 +199,18 @@ def _read(
             watcher.note(message)
         missing = sum(row is None for row in features.rows)
         watcher.note(f"{name}: {len(examples)} tweets, {len(examples) - missing} with a picture, {missing} without")
-        splits.append(_Split(name, named[name], examples, features))
+        splits.append(_Split(name, named[name], examples, features, job.made_from.get(name)))
     return splits, vision.channels, vision.weights_sha256
 
 
-def _start_from(tagger: Tagger, init: str) -> str:
+def _start_from(tagger: Tagger, init: str, parent: Mapping[str, str] | None) -> str:
     """Copy the weights of another checkpoint where name and shape are the same; says how many."""
     info = find_checkpoint(init)
+    if parent and info.manifest.weights_sha256 != parent["weights_sha256"]:
+        raise CheckpointError(
+            f"{init}: wanted the weights with SHA-256 {parent['weights_sha256'][:12]}..., "
+            f"got {info.manifest.weights_sha256[:12]}...: it is another checkpoint by now"
+        )
     weights = read_weights(info.folder, info.manifest.weights_sha256)
     own = dict(tagger.named_parameters())
     fitting = [n for n, value in weights.items() if n in own and own[n].shape == value.shape]
@@ -219,12 +222,12 @@ def _start_from(tagger: Tagger, init: str) -> str:
     return f"started from {info.name}: {len(fitting)} of its {len(weights)} weights fit"
 
 
-def _clear(output: Path, fresh: bool) -> None:
+def _clear(job: Job, fresh: bool) -> None:
     if fresh:
-        for name in (STATE, LOG, MANIFEST, WEIGHTS):
-            (output / name).unlink(missing_ok=True)
-    elif (output / MANIFEST).exists():
-        raise CheckpointError(f"{output}: holds a finished checkpoint: wanted another folder, or --fresh")
+        for path in (*(job.output / name for name in (STATE, MANIFEST, WEIGHTS)), job.log or job.output / LOG):
+            path.unlink(missing_ok=True)
+    elif (job.output / MANIFEST).exists():
+        raise CheckpointError(f"{job.output}: holds a finished checkpoint: wanted another folder, or --fresh")
 
 
 def _save_state(job: Job, trainer: Trainer, history: list[dict[str, float]], spent: float) -> None:
@@ -238,7 +241,7 @@ def _save_state(job: Job, trainer: Trainer, history: list[dict[str, float]], spe
     temporary.replace(job.output / STATE)
 
 
-def _resume(job: Job, trainer: Trainer, log: _Log, watcher: Watcher) -> tuple[list[dict[str, float]], float]:
+def _resume(job: Job, trainer: Trainer, watcher: Watcher) -> tuple[list[dict[str, float]], float]:
     """Go on from the state in the output folder, if there is one: its history and seconds."""
     path = job.output / STATE
     if not path.exists():

@@ -1,0 +1,57 @@
+"""A home of its own with a tiny base checkpoint and data sets, for tests of jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.core import tiny, tiny_data
+from umt_core.train import jobs
+from umt_core.train.compose import Part
+from umt_core.train.jobs import JobRequest
+
+BASE = "twitter0/bert-crf"
+WAIT = 180  # seconds; a busy machine starts a process slowly
+
+
+@dataclass(frozen=True)
+class Home:
+    root: Path
+
+    @property
+    def versions(self) -> Path:
+        return self.root / "home" / "checkpoints"
+
+    def request(self, base: str = BASE, **values: object) -> JobRequest:
+        family = base.partition("/")[0]
+        given = {"train": (Part(f"{family}/train"),), "valid": Part(f"{family}/valid"), "epochs": 3, "layers": 1}
+        return JobRequest(base, **given | values)  # type: ignore[arg-type]
+
+
+def make_home(root: Path, patch: pytest.MonkeyPatch, systems: tuple[str, ...] = ("bert-crf",)) -> Home:
+    """Sets the environment so that data, checkpoints and people's work are under ``root``."""
+    patch.setenv("UMT_HOME", str(root / "home"))
+    patch.setenv("UMT_CACHE", str(root / "cache"))
+    patch.setenv("UMT_CHECKPOINTS", str(root / "checkpoints"))
+    patch.setenv("UMT_DATA", str(root / "data"))
+    patch.setenv("OMP_NUM_THREADS", "1")
+    tiny_data.write_data(root / "data" / "twitter0")
+    encoder = tiny.save_encoder(root / "encoder")
+    for system in systems:
+        tagger = tiny.system(system, text_encoder=encoder)
+        tiny.save_tagger(root / "checkpoints", tagger, dataset="twitter0")
+    return Home(root)
+
+
+def wait_for(identity: str, wanted: Callable[[jobs.Status], object]) -> jobs.Status:
+    """The job's status as soon as it is as wanted."""
+    until = time.monotonic() + WAIT
+    while time.monotonic() < until:
+        if wanted(found := jobs.status(identity)):
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"waited in vain: {found.state} {found.line} {found.events[-3:]} {jobs.log_text(identity)[-2000:]}")

@@ -1,0 +1,262 @@
+"""Puts together what a retraining reads: original tweets, corrected ones and own ones, in proportion.
+
+The files are written once, before the job waits in the queue: what is corrected afterwards is for the next
+one, and a run that was killed goes on with the data that it began with. Free of torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from umt_core.corrections.events import Labels, TweetKey
+from umt_core.corrections.exchange import corrected
+from umt_core.data.datasets import DataSet, data_sets
+from umt_core.data.files import write_text
+from umt_core.data.images import ImageIndex
+from umt_core.data.jsonl import read_examples, write_jsonl
+from umt_core.errors import ConfigError, DataError
+from umt_core.manifest import file_sum
+from umt_core.schema import Example
+
+TRAIN, VALID, TEST = "train", "valid", "test"
+PICTURES = "images.tsv"
+HELD_OUT = 0.1  # of the training tweets, to choose the epoch by where no file is given for that
+SHOWN = 3  # tweets that a complaint names
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Tweets to train on: a split or a file, and how much of it.
+
+    ``share`` is of the tweets that nobody corrected; those that somebody did all come in.
+    """
+
+    data: str  # <data set>/<split>, or a file
+    share: float = 1.0
+    images: str | None = None  # folder or .tsv, for a file
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ConfigError(f"{self.data}: wanted a share of 0 to 1, got {self.share}")
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """What to put together."""
+
+    train: tuple[Part, ...]
+    valid: Part | None = None  # None: a part of the training tweets is held out
+    test: Part | None = None
+    repeat: int = 1  # how often a corrected tweet stands among those to train on
+    correct_valid: bool = False  # choose the epoch by corrected labels, too
+    seed: int = 0  # which tweets a share takes
+
+
+@dataclass(frozen=True, slots=True)
+class Tweet:
+    """A labelled tweet and where it comes from."""
+
+    key: TweetKey
+    example: Example
+    corrected: bool  # its labels come from the store
+    changed: bool  # and are not those of the data set
+    picture: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The tweets of a split, in order, and what they were made from."""
+
+    tweets: tuple[Tweet, ...]
+    made_from: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """All that a retraining reads."""
+
+    splits: Mapping[str, Split]  # train, valid and perhaps test
+    notes: tuple[str, ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        """Tweets: to ``train`` on (each repeat counts), of them ``corrected`` ones, to choose and to test by."""
+        train = self.splits[TRAIN].tweets
+        found = {name: len(split.tweets) for name, split in self.splits.items()}
+        return found | {"corrected": len({t.key for t in train if t.corrected})}
+
+    def corrections(self) -> dict[str, int]:
+        """How many tweets have labels from the store, and how many of these are not the data set's own."""
+        tweets = {t.key: t for name in (TRAIN, VALID) for t in self.splits[name].tweets if t.corrected}
+        return {"tweets": len(tweets), "changed": sum(t.changed for t in tweets.values())}
+
+
+def compose(mixture: Mixture, labels: Mapping[TweetKey, Labels]) -> Composition:
+    """Reads and mixes the tweets; ``labels`` are the current ones of the store.
+
+    Raises:
+        DataError: a file cannot be read, a split is empty, or a tweet to train on is one to choose or test by.
+        ConfigError: no data, or the same twice.
+    """
+    if not mixture.train:
+        raise ConfigError("wanted data to train on, got none")
+    if repeated := _repeated(part.data for part in mixture.train):
+        raise ConfigError(f"wanted each data set once, got {repeated} again")
+    read = {part.data: _read(part, labels) for part in mixture.train}
+    chosen = [tweet for part in mixture.train for tweet in _share(read[part.data], part.share, mixture.seed)]
+    valid = _held(mixture.valid, labels if mixture.correct_valid else {})
+    test = _held(mixture.test, {})
+    if valid is None:
+        away = _held_out(chosen)
+        chosen, valid = [t for t in chosen if t.key not in away], [t for t in chosen if t.key in away]
+    notes = _check_apart(chosen, valid, test or [])
+    tweets = {TRAIN: [t for t in chosen for _ in range(mixture.repeat if t.corrected else 1)], VALID: valid}
+    if test is not None:
+        tweets[TEST] = test
+    for name, found in tweets.items():
+        if not any(t.example.spans for t in found):
+            raise DataError(f"{name}: wanted labelled tweets with entities, got {len(found)} without any")
+    given = {TRAIN: mixture.train, VALID: (mixture.valid,), TEST: (mixture.test,)}
+    files = {part.data: _find(part)[0] for parts in given.values() for part in parts if part}
+    return Composition({name: Split(tuple(found), _origins(found, files)) for name, found in tweets.items()}, notes)
+
+
+def write_composition(composition: Composition, folder: Path) -> dict[str, Path]:
+    """Writes the splits as JSONL and the list of their pictures into a folder that lies where it will stay.
+
+    A repeated tweet has a number after its name, as a file holds each id once.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    pictures: dict[Path, str] = {}
+    paths = {}
+    for name, split in composition.splits.items():
+        seen: dict[TweetKey, int] = {}
+        examples = []
+        for tweet in split.tweets:
+            seen[tweet.key] = seen.get(tweet.key, 0) + 1
+            picture = None
+            if tweet.picture is not None:
+                picture = pictures.setdefault(tweet.picture, f"p{len(pictures)}")
+            identity = f"{tweet.key.data}/{tweet.key.tweet}#{seen[tweet.key]}"
+            examples.append(replace(tweet.example, id=identity, image=picture))
+        paths[name] = folder / f"{name}.jsonl"
+        write_jsonl(paths[name], examples)
+    here = folder.resolve()
+    rows = [f"{name}\t{os.path.relpath(path, here)}\n" for path, name in pictures.items()]
+    write_text(folder / PICTURES, "".join(["id\tpath\n", *rows]))
+    return paths
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    seen: set[str] = set()
+    return next((name for name in names if name in seen or seen.add(name)), None)  # type: ignore[func-returns-value]
+
+
+def _find(part: Part) -> tuple[Path, Path | None]:
+    """The file of a part, and its pictures."""
+    of, _, split = part.data.rpartition("/")
+    known: dict[str, DataSet] = {found.name: found for found in data_sets()}
+    if of in known and split in known[of].splits:
+        return known[of].splits[split], Path(part.images) if part.images else known[of].images()
+    path = Path(part.data)
+    if not path.is_file():
+        names = ", ".join(f"{name}/{split}" for name, found in known.items() for split in found.splits)
+        raise DataError(f"{part.data}: wanted a data set or a file, got neither; known data sets: {names}")
+    return path, Path(part.images) if part.images else None
+
+
+def _read(part: Part, labels: Mapping[TweetKey, Labels]) -> list[Tweet]:
+    """The labelled tweets of a part, with their labels from the store where it has some."""
+    file, images = _find(part)
+    index = ImageIndex.open(images) if images else None
+    examples = read_examples(file)
+    given = {key.tweet: found for key, found in labels.items() if key.data == part.data and found.spans is not None}
+    tweets = []
+    for before, after in zip(examples, corrected(examples, given), strict=True):
+        if after.spans is None or not after.tokens:
+            continue
+        picture = index.path(after.image) if index else None
+        key, touched = TweetKey(part.data, after.id), after.id in given
+        tweets.append(Tweet(key, after, touched, after.spans != before.spans, picture and picture.resolve()))
+    return tweets
+
+
+def _held(part: Part | None, labels: Mapping[TweetKey, Labels]) -> list[Tweet] | None:
+    return None if part is None else _read(part, labels)
+
+
+def _share(tweets: Sequence[Tweet], share: float, seed: int) -> list[Tweet]:
+    """All corrected tweets and a share of the others: a larger one takes the same and more."""
+    others = sorted((t.key for t in tweets if not t.corrected), key=lambda key: _draw(key, seed))
+    taken = set(others[: round(share * len(others))])
+    return [t for t in tweets if t.corrected or t.key in taken]
+
+
+def _held_out(tweets: Sequence[Tweet]) -> set[TweetKey]:
+    """A tweet is always held out, or never: whatever else is there, so that later scores can be compared."""
+    held = {t.key for t in tweets if _draw(t.key, -1) < HELD_OUT}
+    return held or {t.key for t in sorted(tweets, key=lambda t: _draw(t.key, -1))[: len(tweets) > 1]}
+
+
+def _draw(key: TweetKey, seed: int) -> float:
+    """A number from 0 to 1 that a tweet always has."""
+    digest = hashlib.sha256(f"{seed}\0{key.data}\0{key.tweet}".encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64
+
+
+def _check_apart(train: Sequence[Tweet], valid: Sequence[Tweet], test: Sequence[Tweet]) -> tuple[str, ...]:
+    """Refuses to train on what is there to choose or test by.
+
+    Two tweets are the same if they have one name in one data set, or the same words. Published splits
+    share a few short tweets of different people ("Happy birthday"): these are noted, and left as published.
+    """
+    notes = []
+    for what, held in ((VALID, valid), (TEST, test)):
+        names = {(_data_set(t.key), t.key.tweet) for t in held}
+        words = {t.example.tokens: t.key for t in held}
+        same, published = [], []
+        for tweet in train:
+            other = words.get(tweet.example.tokens)
+            if (_data_set(tweet.key), tweet.key.tweet) in names or (other and _data_set(other) != _data_set(tweet.key)):
+                same.append(tweet.key)
+            elif other:
+                published.append(tweet.key)
+        if same:
+            raise DataError(f"wanted to train on other tweets than those of {what}, got {_named(same)} in both")
+        if published:
+            notes.append(f"{_named(published)}: the same words stand in {what}, as published")
+    return tuple(notes)
+
+
+def _data_set(key: TweetKey) -> str:
+    return key.data.rpartition("/")[0]
+
+
+def _named(keys: Sequence[TweetKey]) -> str:
+    names = ", ".join(f"{key.data}/{key.tweet}" for key in keys[:SHOWN])
+    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+    return f"{names}{more}"
+
+
+def _origins(tweets: Sequence[Tweet], files: Mapping[str, Path]) -> tuple[dict[str, Any], ...]:
+    """What a manifest says of a split's sources."""
+    rows = []
+    for data in dict.fromkeys(t.key.data for t in tweets):
+        of = [t for t in tweets if t.key.data == data]
+        keys = {t.key for t in of}
+        rows.append(
+            {
+                "data": data,
+                "sha256": file_sum(files[data]),
+                "tweets": len(keys),
+                "corrected": len({t.key for t in of if t.corrected}),
+                "rows": len(of),
+            }
+        )
+    return tuple(rows)

@@ -1,0 +1,191 @@
+"""The processes behind the jobs: ``python -m umt_core.train.runner`` works on the queue until it is empty.
+
+Each job runs in a child (``… runner <id>``), which alone imports torch: whatever ends it, the runner sees it and
+goes on with the next. The child holds the job's lock and the lock of work itself, so that a new runner waits for
+it where its own runner was killed: never do two jobs run at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from umt_core.config import ModelSettings, TrainSettings
+from umt_core.data.files import locked, write_text
+from umt_core.errors import UmtError
+from umt_core.manifest import MANIFEST, read_manifest
+from umt_core.registry import versions_folder
+from umt_core.train import jobs
+from umt_core.train.compose import PICTURES, TEST, TRAIN, VALID
+from umt_core.train.log import Log
+from umt_core.train.watcher import Watcher
+
+PATIENCE = 2.0  # seconds in which a runner that is about to end lets go
+EVERY = 1.0  # seconds between two lines about pictures
+
+
+def work_on_queue() -> None:
+    """Runs the jobs that wait, oldest first, until none is left; at once if another runner is there."""
+    root = jobs.jobs_folder()
+    runner = jobs.hold(root / jobs.RUNNER_LOCK, seconds=PATIENCE)
+    if runner is None:
+        return
+    with suppress(OSError):
+        os.nice(10)  # readers of the app go first
+    while True:
+        work = jobs.hold(root / jobs.WORK_LOCK)
+        with locked(root, wait=True):
+            taken = _take()
+            if taken is None:
+                runner.close()  # inside the guard: who puts a job into the queue next finds no runner
+                return
+        assert work is not None  # it was waited for
+        _run_child(*taken, work)
+
+
+def _take() -> tuple[Path, TextIO] | None:
+    """The next job, out of the queue, and its lock."""
+    waiting = [job for job in jobs.jobs() if job.state == jobs.QUEUED]
+    if not waiting:
+        return None
+    folder = jobs.jobs_folder() / waiting[0].id
+    lock = jobs.hold(folder / jobs.LOCK)
+    assert lock is not None
+    (folder / jobs.STOP).unlink(missing_ok=True)  # asked of an earlier try
+    (folder / jobs.TICKET).unlink()
+    return folder, lock
+
+
+def _run_child(folder: Path, lock: TextIO, work: TextIO) -> None:
+    command = [sys.executable, "-m", "umt_core.train.runner", folder.name]
+    with lock, work, (folder / jobs.STDERR).open("ab") as said:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            pass_fds=(lock.fileno(), work.fileno()),
+            env=jobs.runner_environment(),
+        )
+    if code := process.wait():
+        Log(folder / jobs.LOG).write(event="ended", code=code)
+
+
+def run(folder: Path) -> None:
+    """One job, from its folder to the registry; what comes of it is in the folder afterwards."""
+    try:
+        checkpoint = _published(folder) or _train(folder)
+        if checkpoint is None:
+            jobs.write_outcome(folder, jobs.CANCELLED)
+        else:
+            jobs.write_outcome(folder, jobs.DONE, checkpoint=checkpoint)
+    except UmtError as error:
+        jobs.write_outcome(folder, jobs.FAILED, line=str(error))
+    except (OSError, MemoryError, RuntimeError) as error:  # a full disk; torch raises RuntimeError for both
+        jobs.write_outcome(folder, jobs.FAILED, line=f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        raise
+
+
+def _train(folder: Path) -> str | None:
+    """Trains, or goes on; the exact name of the new version, ``None`` if somebody asked for an end."""
+    values = jobs.read_request(folder)
+    data, out = folder / jobs.DATA, folder / jobs.OUT
+    if not (out / MANIFEST).exists():
+        jobs.check_room(values["plan"].memory, values["plan"].disk)
+        from umt_core.train.run import Job, run_job
+
+        parent = values["parent"]
+        job = Job(
+            system=values["system"],
+            train=data / f"{TRAIN}.jsonl",
+            valid=data / f"{VALID}.jsonl",
+            test=data / f"{TEST}.jsonl" if TEST in values["splits"] else None,
+            output=out,
+            model=ModelSettings.from_dict(values["model"]),
+            settings=TrainSettings.from_dict(values["settings"]),
+            recipe=values["recipe"],
+            images=data / PICTURES,
+            dataset=values["dataset"],
+            about_images=values["images"],
+            init=parent["name"],
+            parent=parent,
+            corrections=values["plan"].corrections,
+            made_from=values["splits"],
+            log=folder / jobs.LOG,
+            device=values["request"].device,
+        )
+        try:
+            if run_job(job, _Listener(folder)) is None:
+                return None
+        except _Stop:
+            return None
+    return _publish(folder, values)
+
+
+def _publish(folder: Path, values: dict[str, Any]) -> str:
+    """Moves the finished checkpoint to the versions of its family, in one step."""
+    wanted = values["request"].version or folder.name
+    out, place = folder / jobs.OUT, versions_folder(values["family"])
+    for left in out.iterdir():  # of a kill between the manifest and here; a state is large, and no part of a checkpoint
+        if left.name.startswith(("state.pt", ".")) or left.suffix == ".tmp":
+            left.unlink()
+    number = 1
+    while (place / (version := wanted if number == 1 else f"{wanted}-{number}")).exists():
+        number += 1
+    name = f"{values['family']}@{version}"
+    write_text(folder / jobs.PUBLISHING, json.dumps({"name": name, "folder": str(place / version)}) + "\n")
+    place.mkdir(parents=True, exist_ok=True)
+    out.rename(place / version)
+    return name
+
+
+def _published(folder: Path) -> str | None:
+    """The name of the version that left before a kill, if it did."""
+    path = folder / jobs.PUBLISHING
+    if (folder / jobs.OUT).exists() or not path.exists():
+        return None
+    values = json.loads(path.read_text(encoding="utf-8"))
+    read_manifest(Path(values["folder"]))
+    return str(values["name"])
+
+
+class _Stop(Exception):
+    """Somebody asked for an end while pictures were read."""
+
+
+class _Listener(Watcher):
+    """Writes what is to be seen of a run into the job's log, and asks for its stop file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log, self.stop = Log(folder / jobs.LOG), folder / jobs.STOP
+        self.said = 0.0
+
+    def features(self, done: int, total: int) -> None:
+        if done == total or time.monotonic() - self.said > EVERY:
+            self.said = time.monotonic()
+            self.log.write(event="pictures", done=done, total=total)
+        if self.should_stop():
+            raise _Stop
+
+    def note(self, text: str) -> None:
+        self.log.write(event="note", text=text)
+
+    def should_stop(self) -> bool:
+        return self.stop.exists()
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        run(jobs.jobs_folder() / sys.argv[1])
+    else:
+        work_on_queue()
+
+
+if __name__ == "__main__":
+    main()
