@@ -24,8 +24,7 @@ from app.state import Picture, Request
 from umt_core.data.images import content_hash, open_image
 from umt_core.data.samples import OPENING_SAMPLE, Sample, load_samples, sample_picture, sample_thumbnail
 from umt_core.data.tokenize import tokenize
-from umt_core.errors import UmtError
-from umt_core.registry import CheckpointInfo, checkpoints_folder, find_checkpoint
+from umt_core.registry import CheckpointInfo, complaints
 from umt_core.schema import Example, Inspection
 
 DEVICE = os.environ.get("UMT_DEVICE", "auto")
@@ -45,24 +44,16 @@ def backend(default: str) -> ModuleType:
 
 
 def checkpoints() -> tuple[list[CheckpointInfo], list[str]]:
-    """The checkpoints that are there, and a line for each folder that ought to be one and isn't."""
+    """The served checkpoint of each family, and a line for each that ought to be there and cannot be served."""
     found: list[CheckpointInfo] = backend("umt_core.registry").checkpoints()
-    root, names = checkpoints_folder(), {info.name for info in found}
-    complaints = []
-    for folder in sorted(root.glob("*/*/")):
-        name = folder.relative_to(root).as_posix()
-        if name not in names and any(folder.iterdir()):
-            try:
-                find_checkpoint(folder)
-            except UmtError as error:
-                complaints.append(str(error).replace(str(folder), name))
-    return found, complaints
+    return found, complaints()
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _workbench(names: tuple[str, ...], sums: tuple[str, ...], device: str) -> Any:
+def _workbench(names: tuple[str, ...], sums: tuple[str, ...], device: str, _chosen: Sequence[CheckpointInfo]) -> Any:
+    # Just those that were chosen: by its name another may be served meanwhile.
     def load() -> Any:  # in the inference thread, so that torch is imported there and the page stays free
-        return backend("umt_core.predict").Workbench.load(names, device=device, leave_out=True)
+        return backend("umt_core.predict").Workbench.load(_chosen, device=device, leave_out=True)
 
     return _EXECUTOR.submit(load).result()
 
@@ -76,14 +67,14 @@ def load(chosen: Sequence[CheckpointInfo]) -> tuple[dict[str, dict[str, Any]], l
     Raises:
         ConfigError: there is no such device.
     """
-    loaded = _workbench(*_key(chosen))
+    loaded = _workbench(*_key(chosen), _chosen=chosen)
     lines = [str(loaded.failures[c.name]).replace(str(c.folder), c.name) for c in chosen if c.name in loaded.failures]
     return {name: predictor.info for name, predictor in loaded.predictors.items()}, lines
 
 
 def load_again(chosen: Sequence[CheckpointInfo]) -> None:
     """Forgets what could not be loaded: the reader has mended it."""
-    _workbench.clear(*_key(chosen))
+    _workbench.clear(*_key(chosen), _chosen=chosen)
     _inspections.clear()
 
 
@@ -99,18 +90,21 @@ def _inspections(
     device: str,
     tokens: tuple[str, ...],
     image: str | None,
+    _chosen: Sequence[CheckpointInfo],
     _example: Example,
     _picture: Image.Image | None,
 ) -> dict[str, Inspection]:
     found: dict[str, Inspection] = _EXECUTOR.submit(
-        _workbench(names, sums, device).inspect, _example, _picture
+        _workbench(names, sums, device, _chosen=_chosen).inspect, _example, _picture
     ).result()
     return found
 
 
 def inspect(chosen: Sequence[CheckpointInfo], example: Example, picture: Image.Image | None) -> dict[str, Inspection]:
     """What each tagger says of a tweet, by checkpoint name; the same question is computed once."""
-    return _inspections(*_key(chosen), example.tokens, example.image, _example=example, _picture=picture)
+    return _inspections(
+        *_key(chosen), example.tokens, example.image, _chosen=chosen, _example=example, _picture=picture
+    )
 
 
 # --- tweets and pictures ------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ REQUIRED = {name: os.environ.get(f"UMT_REQUIRE_{name.upper()}") == "1" for name 
 # Weights come from packages or from files that a test makes, never from the hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Nor does a test see or change what the developer has corrected, trained or promoted.
+_home = tempfile.TemporaryDirectory(prefix="mner-home-")
+os.environ["UMT_HOME"] = _home.name
 
 
 @pytest.fixture(scope="session")

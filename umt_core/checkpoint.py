@@ -86,7 +86,7 @@ class Loaded:
 
 
 def load_checkpoint(
-    name: str | Path, device: torch.device | str = "cpu", *, encoder: TextEncoder | None = None
+    name: str | Path | CheckpointInfo, device: torch.device | str = "cpu", *, encoder: TextEncoder | None = None
 ) -> Loaded:
     """A tagger from a checkpoint's name or folder, in float32 and eval mode.
 

@@ -27,7 +27,7 @@ from umt_core.errors import DataError, UmtError
 from umt_core.features import Encoded
 from umt_core.labels import WORD_TAGS, TagSet
 from umt_core.model.crf import Posterior
-from umt_core.registry import find_checkpoint
+from umt_core.registry import CheckpointInfo, find_checkpoint
 from umt_core.schema import Example, Inspection, Prediction, ScoredSpan, Span, Summary
 from umt_core.spans import tags_to_spans
 from umt_core.systems import Output
@@ -52,13 +52,13 @@ class Predictor:
     @classmethod
     def load(
         cls,
-        name: str | Path,
+        name: str | Path | CheckpointInfo,
         device: str = "auto",
         *,
         encoder: TextEncoder | None = None,
         vision: VisionEncoder | None = None,
     ) -> Self:
-        """A predictor of a checkpoint's name (``twitter2017/umt-bert-crf``) or folder.
+        """A predictor of a checkpoint's name (``twitter2017/umt-bert-crf``) or folder, or of one that was found.
 
         Args:
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -313,7 +313,9 @@ class Workbench:
     failures: dict[str, UmtError] = field(default_factory=dict)  # of the checkpoints that were left out, by name
 
     @classmethod
-    def load(cls, names: Sequence[str | Path], device: str = "auto", *, leave_out: bool = False) -> Self:
+    def load(
+        cls, names: Sequence[str | Path | CheckpointInfo], device: str = "auto", *, leave_out: bool = False
+    ) -> Self:
         """Predictors of several checkpoints.
 
         Args:
@@ -329,7 +331,7 @@ class Workbench:
         visions: dict[tuple[str, str], VisionEncoder] = {}
         cache = FeatureCache()
 
-        def add(name: str | Path) -> None:
+        def add(name: str | Path | CheckpointInfo) -> None:
             manifest = find_checkpoint(name).manifest
             settings = manifest.model
             if settings.text_encoder not in texts:
@@ -350,7 +352,7 @@ class Workbench:
             except UmtError as error:
                 if not leave_out:
                     raise
-                failures[str(name)] = error
+                failures[name.name if isinstance(name, CheckpointInfo) else str(name)] = error
         on_cpu = all(predictor.device.type == "cpu" for predictor in predictors.values())
         return cls(predictors, _make_crew(len(predictors)) if on_cpu else None, failures)
 

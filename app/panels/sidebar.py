@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import markup, services, state, tables
+from umt_core.promotions import ORIGINAL
 from umt_core.registry import CheckpointInfo
 
 FIRST_SET = "twitter2017"  # the one that comes with the project
@@ -60,6 +61,9 @@ def models(chosen: Sequence[CheckpointInfo], infos: Mapping[str, dict[str, Any]]
         st.divider()
         st.html(markup.facts("Running", tables.run_facts(list(infos.values()))))
         for checkpoint in loaded:
-            st.html(markup.facts(tables.checkpoint_title(checkpoint.name), tables.model_facts(infos[checkpoint.name])))
+            facts = tables.model_facts(infos[checkpoint.name])
+            if checkpoint.version != ORIGINAL:
+                facts = {"Version": checkpoint.version} | facts
+            st.html(markup.facts(tables.checkpoint_title(checkpoint.name), facts))
         for pictures in dict.fromkeys(c.manifest.images for c in loaded if c.manifest.channels):
             st.caption(f"**Pictures in training:** {markup.plain(pictures)}")

@@ -25,7 +25,7 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("systems",),
     ("tagging",),
-    ("manifest", "registry"),
+    ("manifest", "promotions", "registry", "versions"),
     ("checkpoint",),
     ("predict",),
     ("analysis",),
@@ -46,7 +46,7 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
 TORCH_FREE = {
     "umt_core",
     *(f"umt_core.{name}" for name in ("errors", "labels", "schema", "config", "spans")),
-    *(f"umt_core.{name}" for name in ("manifest", "registry")),
+    *(f"umt_core.{name}" for name in ("manifest", "promotions", "registry", "versions")),
     *(f"app.{name}" for name in ("tables", "figures", "markup", "state", "outcomes")),
 }
 HEAVY_PACKAGES = ("torch", "torchvision", "transformers")

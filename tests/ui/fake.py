@@ -31,6 +31,7 @@ def checkpoints() -> list[Any]:
         SimpleNamespace(
             name=f"twitter2017/{system}",
             folder=Path("nowhere"),
+            version="original",
             manifest=SimpleNamespace(
                 system=system,
                 dataset="twitter2017",
@@ -55,8 +56,8 @@ class Workbench:
         self.failures: dict[str, UmtError] = {}
 
     @classmethod
-    def load(cls, names: tuple[str, ...], device: str = "auto", *, leave_out: bool = False) -> Workbench:
-        return cls(tuple(names))
+    def load(cls, chosen: Sequence[Any], device: str = "auto", *, leave_out: bool = False) -> Workbench:
+        return cls(tuple(checkpoint.name for checkpoint in chosen))
 
     def inspect(self, example: Example, image: Any) -> dict[str, Inspection]:
         return {name: fabricate(name, example, image is not None) for name in self.names}

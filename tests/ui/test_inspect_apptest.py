@@ -168,9 +168,9 @@ def test_a_damaged_checkpoint_folder_gives_one_line_and_the_others_work(page, tm
 def test_weights_that_do_not_load_give_one_line_and_the_other_taggers_go_on(page, monkeypatch):
     from tests.ui import fake
 
-    def load(names, device, leave_out):
+    def load(chosen, device, leave_out):
         assert leave_out
-        found = fake.Workbench([name for name in names if name not in broken])
+        found = fake.Workbench([c.name for c in chosen if c.name not in broken])
         found.failures = {name: CheckpointError(f"nowhere/weights of {name}: cut short") for name in broken}
         return found
 
@@ -192,9 +192,9 @@ def test_weights_that_do_not_load_give_one_line_and_the_other_taggers_go_on(page
 def test_where_no_weights_load_nothing_else_is_shown(page, monkeypatch):
     from tests.ui import fake
 
-    def load(names, device, leave_out):
+    def load(chosen, device, leave_out):
         found = fake.Workbench(())
-        found.failures = {name: CheckpointError(f"{name}: cut short") for name in names}
+        found.failures = {c.name: CheckpointError(f"{c.name}: cut short") for c in chosen}
         return found
 
     monkeypatch.setattr(fake.Workbench, "load", load)
