@@ -1,4 +1,4 @@
-"""Changes versions of taggers: add, promote, roll back, rename, remove. One process at a time. Free of torch.
+"""Changes versions of taggers: promote, roll back, rename, remove. One process at a time. Free of torch.
 
 A kill at any moment leaves whole versions and a whole log: a folder gets and loses its place by one renaming,
 and what is served changes with one line of the log.
@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 from umt_core.errors import CheckpointError
-from umt_core.manifest import WEIGHTS, file_sum, read_manifest
+from umt_core.manifest import WEIGHTS, file_sum
 from umt_core.promotions import (
     ORIGINAL,
     PROMOTE,
@@ -128,18 +128,6 @@ def remove(name: str, author: str) -> None:
         _move(folder, trash / secrets.token_hex(8))
         append(_record(author, family, REMOVE, version, ""))
         shutil.rmtree(trash, ignore_errors=True)
-
-
-def add_version(family: str, version: str, folder: Path) -> CheckpointInfo:
-    """Takes a finished checkpoint in as a version, whole or not at all; ``folder`` is moved, on the same disk.
-
-    Raises:
-        CheckpointError: it is no checkpoint, or the family has a version of this name.
-    """
-    read_manifest(folder)
-    with changing():
-        _move(folder, versions_folder(family) / check_version(version))
-    return find_checkpoint(f"{family}@{version}")
 
 
 def _move(folder: Path, place: Path) -> None:
