@@ -91,7 +91,7 @@ MANY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scope
 
 
 def place(tmp_path, form: str):
-    return tmp_path / f"tweets{FORMS[form].suffixes[0]}"
+    return tmp_path / ("tweets" if FORMS[form].folder else f"tweets{FORMS[form].suffixes[0]}")
 
 
 @EVERY_FORM
@@ -99,8 +99,8 @@ def place(tmp_path, form: str):
 @given(data=st.data())
 def test_what_is_written_is_read_back_as_it_was(tmp_path, form, data):
     examples = data.draw(tweets(labelled_only=form == "conll"))
-    write_tweets(place(tmp_path, form), examples)
-    assert without_tags(read_tweets(place(tmp_path, form))) == [as_read(e, form) for e in examples]
+    write_tweets(place(tmp_path, form), examples, form)
+    assert without_tags(read_tweets(place(tmp_path, form), form)) == [as_read(e, form) for e in examples]
 
 
 @EVERY_FORM
@@ -108,8 +108,8 @@ def test_what_is_written_is_read_back_as_it_was(tmp_path, form, data):
 @given(data=st.data())
 def test_typed_text_is_read_back_with_its_gaps(tmp_path, form, data):
     examples = [e for e in data.draw(typed()) if form != "conll" or e.spans is not None]
-    write_tweets(place(tmp_path, form), examples)
-    assert without_tags(read_tweets(place(tmp_path, form))) == [as_read(e, form) for e in examples]
+    write_tweets(place(tmp_path, form), examples, form)
+    assert without_tags(read_tweets(place(tmp_path, form), form)) == [as_read(e, form) for e in examples]
 
 
 def test_corrected_tweets_have_the_new_labels_and_the_others_their_own():

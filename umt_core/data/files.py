@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from umt_core.errors import DataError
 
@@ -87,13 +88,20 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_pieces(path: str | Path, pieces: Iterable[str | bytes]) -> None:
     """``write_text`` of a text that comes in pieces, and need not be in memory as a whole."""
+    with write_stream(path) as file:
+        for piece in pieces:
+            file.write(piece if isinstance(piece, bytes) else piece.encode("utf-8"))
+
+
+@contextlib.contextmanager
+def write_stream(path: str | Path) -> Iterator[BinaryIO]:
+    """A file to fill, which takes its place when that is done (``DataError`` as ``write_text``)."""
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
-            for piece in pieces:
-                file.write(piece if isinstance(piece, bytes) else piece.encode("utf-8"))
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

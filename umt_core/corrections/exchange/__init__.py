@@ -29,7 +29,7 @@ class Form:
     title: str  # as its users call it
     module: str  # in this package
     suffixes: tuple[str, ...]  # of files that are taken to be of this form; the first is given to a new one
-    folder: bool = False  # it is a folder of files; with the suffix ``.zip`` the same in one file
+    folder: bool = False  # it is a folder of files
 
 
 FORMS: dict[str, Form] = {
@@ -38,9 +38,14 @@ FORMS: dict[str, Form] = {
         Form("conll", "CoNLL with IMGID", "conll", (".txt", ".conll")),
         Form("jsonl", "JSON lines", "jsonl", (".jsonl",)),
         Form("csv", "CSV", "table", (".csv", ".tsv")),
+        Form("hf", "Hugging Face dataset", "huggingface", (".parquet",), folder=True),
         Form("spacy", "spaCy DocBin", "docbin", (".spacy",)),
+        Form("label-studio", "Label Studio", "label_studio", (".json",)),
+        Form("brat", "brat standoff", "brat", (".zip",), folder=True),
     )
 }
+
+_IN_FOLDERS = {".parquet": "hf", ".ann": "brat"}
 
 
 def read_rows(
@@ -101,6 +106,10 @@ def write_tweets(
 def form_of(path: str | Path) -> str:
     """The form that a file or folder is most likely in (``DataError``: none)."""
     path = Path(path)
+    if path.is_dir():
+        ends = {file.suffix for file in path.rglob("*")}
+        if found := next((name for end, name in _IN_FOLDERS.items() if end in ends), None):
+            return found
     for form in FORMS.values():
         if path.suffix.lower() in form.suffixes:
             return form.name

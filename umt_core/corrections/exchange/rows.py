@@ -139,6 +139,33 @@ class Care:
             placed.append((first, last + 1, label))
         return placed
 
+    def agreed(self, start: int, end: int, text: str, said: object) -> tuple[int, int]:
+        """Where an entity stands whose words the file says too: offsets in UTF-16 units are told by these words."""
+        if not isinstance(said, str) or _bare(text[start:end]) == _bare(said):
+            return start, end
+        units = _code_points(text, start), _code_points(text, end)
+        if None not in units and _bare(text[units[0] : units[1]]) == _bare(said):
+            return units  # type: ignore[return-value]
+        self.complaints.append(
+            f"characters {start} to {end} are {_short(text[start:end])}, but the file says {_short(said)};"
+            " repair: as the characters say"
+        )
+        return start, end
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split())  # tools change white space on the way
+
+
+def _code_points(text: str, units: int) -> int | None:
+    """How many code points the first UTF-16 units of a text are; ``None``: it ends within one, or before."""
+    count = 0
+    for i, character in enumerate(text):
+        if count >= units:
+            return i if count == units else None
+        count += 1 + (ord(character) > 0xFFFF)
+    return len(text) if count == units else None
+
 
 def label_of(name: str) -> str | None:
     """The type that another scheme's name stands for; ``None``: we know of none.
