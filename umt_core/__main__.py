@@ -30,6 +30,7 @@ from umt_core.commands.console import (
     say,
     write_json,
 )
+from umt_core.commands.corrections import corrections_app
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.labels import LABELS
 from umt_core.train.watcher import Watcher
@@ -47,6 +48,7 @@ checkpoints_app = typer.Typer(no_args_is_help=True, help="List and show checkpoi
 data_app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
 app.add_typer(checkpoints_app, name="checkpoints")
 app.add_typer(data_app, name="data")
+app.add_typer(corrections_app, name="corrections")
 sets_app = typer.Typer(no_args_is_help=True, help="Predictions on a data set, kept for comparing and browsing.")
 app.add_typer(sets_app, name="sets")
 

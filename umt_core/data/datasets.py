@@ -15,6 +15,7 @@ from pathlib import Path
 
 from umt_core.data.files import home_dir
 from umt_core.data.samples import SAMPLES_FILE, sample_images_folder
+from umt_core.errors import DataError
 
 SAMPLE_DATA = "sample_data"
 SPLITS = ("train", "valid", "test")
@@ -85,6 +86,25 @@ def _own() -> list[DataSet]:
             listed = images if images.exists() else None
             found.append(DataSet(tweets.parent.name, {OWN_SPLIT: tweets}, listed, own=True))
     return found
+
+
+def find_split(name: str) -> tuple[str, Path]:
+    """A split's name (``<data set>/<split>``) and file, by the name or by the file.
+
+    A file of no known data set is named by its folder and itself, as its predictions are.
+
+    Raises:
+        DataError: there is no such split and no such file.
+    """
+    known = {f"{of.name}/{split}": file for of in data_sets() for split, file in of.splits.items()}
+    if name in known:
+        return name, known[name]
+    path = Path(name)
+    if not path.is_file():
+        raise DataError(f"{name}: wanted a data set or a file, got neither; known data sets: {', '.join(known)}")
+    here = path.resolve()
+    found = next((split for split, file in known.items() if file.resolve() == here), None)
+    return found or f"{here.parent.name}/{here.stem}", path
 
 
 def data_complaint() -> str | None:

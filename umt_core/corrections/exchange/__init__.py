@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from umt_core.corrections.events import Labels
-from umt_core.corrections.exchange.rows import BIO, KEEP, REFUSE, Known, Problem
+from umt_core.corrections.exchange.rows import BIO, KEEP, REFUSE, Known, Problem, Row
 from umt_core.errors import DataError
 from umt_core.schema import Example
 from umt_core.spans import spans_to_tags
 
-__all__ = ["BIO", "FORMS", "Form", "Problem", "corrected", "form_of", "read_rows", "read_tweets", "write_tweets"]
+__all__ = ["BIO", "FORMS", "Form", "Problem", "Row", "corrected", "form_of", "located_rows", "read_rows"]
+__all__ += ["read_tweets", "write_tweets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,14 @@ def read_rows(
     Raises:
         DataError: the file cannot be read or is not of the form at all; the form is unknown or cannot be told.
     """
+    for row in located_rows(path, form, bio=bio, known=known):
+        yield row.example if isinstance(row, Row) else row
+
+
+def located_rows(
+    path: str | Path, form: str | None = None, *, bio: str = REFUSE, known: Known | None = None
+) -> Iterator[Row | Problem]:
+    """``read_rows``, with where in the file each tweet stands."""
     path = Path(path)
     module = _module(form or form_of(path))
     if bio not in BIO:
@@ -73,7 +82,7 @@ def read_rows(
         for line in row.complaints:
             yield Problem(row.where, line, mended=row.example is not None)
         if row.example is not None:
-            yield row.example
+            yield Row(row.where, row.example)
 
 
 def read_tweets(path: str | Path, form: str | None = None) -> list[Example]:

@@ -46,8 +46,16 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """A tweet of a file, and where in it."""
+
+    where: str
+    example: Example
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """One row as a form's reader found it."""
+    """One row as a form's reader found it, in order or not."""
 
     where: str
     example: Example | None  # None: left out, for what ``complaints`` say
