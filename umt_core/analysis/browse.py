@@ -233,6 +233,18 @@ def find(
     return row | {name: beside.get(side, {}).get("id") for name, side in (("previous", -1), ("next", 1))}
 
 
+def found_ids(prediction_set: PredictionSet, query: Query) -> list[tuple[str, Any]]:
+    """The ids of all tweets that a query finds, in its order, and what they are sorted by; errors as ``browse``."""
+    query = resolve(prediction_set, query)
+    sql, parameters = _found(prediction_set, query)
+    order = f"key {'DESC' if query.descending else 'ASC'} NULLS LAST, tweet"
+    tweets = prediction_set.table("tweets")
+    rows = prediction_set.query(
+        f"SELECT t.id, f.key FROM ({sql}) f JOIN {tweets} t USING (tweet) ORDER BY {order}", *parameters
+    )
+    return [(row["id"], row["key"]) for row in rows]
+
+
 # --- SQL of a query -------------------------------------------------------------------------------
 
 
