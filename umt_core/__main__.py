@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
+from umt_core.commands import jobs
 from umt_core.commands.console import (
     Device,
     ImagesOption,
@@ -51,6 +53,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(corrections_app, name="corrections")
 sets_app = typer.Typer(no_args_is_help=True, help="Predictions on a data set, kept for comparing and browsing.")
 app.add_typer(sets_app, name="sets")
+app.add_typer(jobs.app, name="jobs")
 
 
 @app.command()
@@ -150,13 +153,18 @@ def train(
         list[str] | None, typer.Option("--set", help="Any other setting: NAME=VALUE, e.g. --set dropout=0.2")
     ] = None,
     init: Annotated[str | None, typer.Option(help="Checkpoint to start from.")] = None,
+    corrections: Annotated[str, typer.Option(help="URL of a store: --train takes the labels that it has.")] = "",
+    corrections_data: Annotated[
+        str, typer.Option(help="Name of --train in the store; by default <its folder>/<its stem>.")
+    ] = "",
     about_images: Annotated[str, typer.Option(help="What the pictures are, for the card.")] = "",
     fresh: Annotated[bool, typer.Option(help="Throw away what the output folder holds of a run.")] = False,
     device: Device = "auto",
 ) -> None:
     """Train a tagger. Ctrl-C stops after saving nothing half: the same command goes on from the last epoch."""
     from umt_core.config import settings_of
-    from umt_core.train.run import Job, run_job
+    from umt_core.train.compose import correct_file
+    from umt_core.train.run import CORRECTED, Job, run_job
 
     recipe = recipe or ("small" if text_encoder == "minilm" else "paper")
     model, settings = settings_of(
@@ -171,6 +179,13 @@ def train(
         }
         | _assignments(set_ or []),
     )
+    dataset, about = train.resolve().parent.name, None
+    if corrections:
+        if fresh:
+            shutil.rmtree(output / CORRECTED, ignore_errors=True)
+        data = corrections_data or f"{dataset}/{train.stem}"
+        train, about = correct_file(train, corrections, data, output / CORRECTED)
+        say(f"corrected labels of {data}: {about['tweets']} tweets, {about['changed']} of them changed")
     job = Job(
         system=system,
         train=train,
@@ -181,7 +196,9 @@ def train(
         settings=settings,
         recipe=recipe,
         images=images,
+        dataset=dataset,
         about_images=about_images,
+        corrections=about,
         init=init,
         device=device,
     )

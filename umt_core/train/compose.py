@@ -7,8 +7,10 @@ one, and a run that was killed goes on with the data that it began with. Free of
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -125,6 +127,53 @@ def compose(mixture: Mixture, labels: Mapping[TweetKey, Labels]) -> Composition:
     return Composition({name: Split(tuple(found), _origins(found, files)) for name, found in tweets.items()}, notes)
 
 
+def current_labels(url: str) -> tuple[dict[TweetKey, Labels], dict[str, Any]]:
+    """The current labels of a store, and what a manifest says of it.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    from umt_core.corrections.store import Store  # imports SQLAlchemy
+
+    with Store(url, read_only=True) as store:
+        while True:  # until nobody corrected anything while we read
+            digest, labels, events = store.digest(), store.current(), store.count()
+            if store.digest() == digest:
+                return labels, {"store": store.url, "digest": digest, "events": events}
+
+
+def correct_file(file: Path, url: str, data: str, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """A file's tweets with the labels that a store has for the data set ``data``, written into ``folder``.
+
+    What was written there for the same file, data set and store stays, whatever was corrected since: a run that goes
+    on must find the data that it began with.
+
+    Returns:
+        the file written, and what a manifest says of the corrections.
+
+    Raises:
+        DataError: a file cannot be read or written.
+        StoreError: the store cannot be read.
+    """
+    path, note = folder / f"{file.stem}.jsonl", folder / "corrections.json"
+    labels, about = current_labels(url)
+    about |= {"data": data, "file": file.name, "sha256": file_sum(file) if file.is_file() else None}
+    with suppress(OSError, ValueError):
+        before = json.loads(note.read_text(encoding="utf-8"))
+        if path.exists() and all(before.get(name) == about[name] for name in ("store", "data", "sha256")):
+            return path, before
+    examples = read_examples(file)
+    given = _given(labels, data)
+    found = corrected(examples, given)
+    about |= {
+        "tweets": sum(example.id in given for example in examples),
+        "changed": sum(before.spans != after.spans for before, after in zip(examples, found, strict=True)),
+    }
+    write_jsonl(path, found)
+    write_text(note, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+    return path, about
+
+
 def write_composition(composition: Composition, folder: Path) -> dict[str, Path]:
     """Writes the splits as JSONL and the list of their pictures into a folder that lies where it will stay.
 
@@ -176,7 +225,7 @@ def _read(part: Part, labels: Mapping[TweetKey, Labels]) -> list[Tweet]:
     file, images = _find(part)
     index = ImageIndex.open(images) if images else None
     examples = read_examples(file)
-    given = {key.tweet: found for key, found in labels.items() if key.data == part.data and found.spans is not None}
+    given = _given(labels, part.data)
     tweets = []
     for before, after in zip(examples, corrected(examples, given), strict=True):
         if after.spans is None or not after.tokens:
@@ -185,6 +234,11 @@ def _read(part: Part, labels: Mapping[TweetKey, Labels]) -> list[Tweet]:
         key, touched = TweetKey(part.data, after.id), after.id in given
         tweets.append(Tweet(key, after, touched, after.spans != before.spans, picture and picture.resolve()))
     return tweets
+
+
+def _given(labels: Mapping[TweetKey, Labels], data: str) -> dict[str, Labels]:
+    """The labels that people have set for the tweets of a data set, by id."""
+    return {key.tweet: found for key, found in labels.items() if key.data == data and found.spans is not None}
 
 
 def _held(part: Part | None, labels: Mapping[TweetKey, Labels]) -> list[Tweet] | None:

@@ -36,12 +36,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from umt_core.config import MODES, TrainSettings
-from umt_core.corrections.events import Labels, TweetKey
 from umt_core.data.files import home_dir, locked, write_text
 from umt_core.errors import ConfigError, DataError, JobError, UmtError
 from umt_core.manifest import Manifest
 from umt_core.registry import CheckpointInfo, find_checkpoint, versions_folder
-from umt_core.train.compose import TRAIN, Composition, Mixture, Part, compose, write_composition
+from umt_core.train.compose import TRAIN, Composition, Mixture, Part, compose, current_labels, write_composition
 from umt_core.train.log import read_events
 
 FORMAT = 1  # of request.json
@@ -237,7 +236,7 @@ def _prepare(request: JobRequest) -> _Prepared:
     settings = request.settings(info.manifest.train)
     if request.version and (versions_folder(info.family) / request.version).exists():
         raise JobError(f"{info.family}: wanted a new version name, got {request.version!r}, which is taken")
-    labels, corrections = _labels(request.store)
+    labels, corrections = current_labels(request.store) if request.store else ({}, None)
     composition = compose(request.mixture(), labels)
     if corrections is not None:
         corrections |= composition.corrections()
@@ -256,19 +255,6 @@ def _prepare(request: JobRequest) -> _Prepared:
     )
     check_room(memory, disk)
     return _Prepared(info, settings, composition, found)
-
-
-def _labels(url: str | None) -> tuple[dict[TweetKey, Labels], dict[str, Any] | None]:
-    """The current labels of a store, and what a manifest says of it."""
-    if url is None:
-        return {}, None
-    from umt_core.corrections.store import Store  # imports SQLAlchemy
-
-    with Store(url, read_only=True) as store:
-        while True:  # until nobody corrected anything while we read
-            digest, labels, events = store.digest(), store.current(), store.count()
-            if store.digest() == digest:
-                return labels, {"store": store.url, "digest": digest, "events": events}
 
 
 def room(base: Manifest) -> tuple[int, int]:
@@ -577,6 +563,13 @@ def is_held(path: Path) -> bool:
     return False
 
 
+def name_holder(lock: TextIO, process: int) -> None:
+    """Writes into a lock which process holds it: for people, and true only as long as it is held."""
+    lock.truncate(0)
+    lock.write(f"{process}\n")
+    lock.flush()
+
+
 def hold(path: Path, *, seconds: float | None = None) -> TextIO | None:
     """Takes a lock, for as long as the file is open here or in a process that it was passed to.
 
@@ -586,11 +579,12 @@ def hold(path: Path, *, seconds: float | None = None) -> TextIO | None:
     Returns:
         ``None``: another process kept it.
     """
-    lock = path.open("w")
+    lock = path.open("a")  # what it says is of the holder until we are
     until = time.monotonic() + (seconds or 0)
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if seconds is None else fcntl.LOCK_NB))
+            name_holder(lock, os.getpid())
             return lock
         except BlockingIOError:
             if time.monotonic() > until:

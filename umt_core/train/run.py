@@ -32,6 +32,7 @@ from umt_core.train.loop import Epoch, Trainer, evaluate
 from umt_core.train.watcher import Watcher
 
 LOG, STATE = "log.jsonl", "state.pt"
+CORRECTED = "corrected"  # folder of the training data where its labels come from a store
 
 
 @dataclass(frozen=True, slots=True)

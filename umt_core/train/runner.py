@@ -73,6 +73,7 @@ def _run_child(folder: Path, lock: TextIO, work: TextIO) -> None:
             pass_fds=(lock.fileno(), work.fileno()),
             env=jobs.runner_environment(),
         )
+        jobs.name_holder(lock, process.pid)
     if code := process.wait():
         Log(folder / jobs.LOG).write(event="ended", code=code)
 

@@ -1,0 +1,382 @@
+"""Jobs of retraining, without their processes: what is asked, what its files say, what comes out of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.core import tiny, tiny_data
+from tests.core.tiny_jobs import BASE, Home, make_home
+from umt_core.checkpoint import load_checkpoint, read_weights
+from umt_core.corrections.events import Edit, TweetKey
+from umt_core.corrections.store import Store
+from umt_core.data.jsonl import read_examples
+from umt_core.errors import CheckpointError, ConfigError, DataError, JobError
+from umt_core.manifest import read_manifest
+from umt_core.registry import find_checkpoint, versions_folder
+from umt_core.schema import Span
+from umt_core.train import jobs, runner
+from umt_core.train.compose import Part
+from umt_core.train.telling import event_line, facts, standing
+
+TWEETS = tiny_data.tweets()
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny base checkpoint, its encoder and its data set: made once, since that takes a library that loads slowly."""
+    root = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        make_home(root, patch)
+    return root
+
+
+@pytest.fixture
+def home(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home of its own; nobody works on its queue but the test."""
+    shutil.copytree(template / "checkpoints", tmp_path / "checkpoints")
+    shutil.copytree(template / "data", tmp_path / "data")
+    monkeypatch.setenv("UMT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("UMT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("UMT_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.setenv("UMT_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(jobs, "ensure_runner", lambda: None)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield Home(tmp_path)
+    torch.set_num_threads(threads)
+
+
+def work() -> jobs.Status:
+    """Takes the next job and runs it here; its status."""
+    taken = runner._take()
+    assert taken is not None, "nothing is in the queue"
+    folder, lock = taken
+    try:
+        runner.run(folder)
+    finally:
+        lock.close()
+    return jobs.status(folder.name)
+
+
+def folder_of(identity: str) -> Path:
+    return jobs.jobs_folder() / identity
+
+
+def states() -> list[str]:
+    return [job.state for job in jobs.jobs()]
+
+
+class Killed(BaseException):
+    """What kill -9 is to a process: nothing after it runs, and no ``except Exception`` hears of it."""
+
+
+def kill_at(patch: pytest.MonkeyPatch, where: object, name: str, *, after: int = 1) -> None:
+    """Ends the run in place of the ``after``-th call of a function, once."""
+    calls, real = [], getattr(where, name)
+
+    def dying(*arguments: object, **options: object) -> object:
+        calls.append(1)
+        if len(calls) == after:
+            raise Killed
+        return real(*arguments, **options)
+
+    patch.setattr(where, name, dying)
+
+
+# --- what comes out -------------------------------------------------------------------------------
+
+
+def test_a_job_leaves_a_version_that_says_how_it_came_about(home):
+    url = f"sqlite:///{home.root}/store.sqlite"
+    with Store(url) as store:
+        key = TweetKey("twitter0/train", "t1")
+        store.append(Edit(key, "set", "ann", TWEETS[1].spans, (Span(0, 1, "MISC"),), 0))
+        digest = store.digest()
+    request = home.request(store=url, repeat=2, seed=5, test=Part("twitter0/test"), author="ann", epochs=2)
+    identity = jobs.submit(request)
+    job = work()
+    assert (job.state, job.checkpoint) == ("done", f"{BASE}@{identity}")
+    manifest = read_manifest(versions_folder(BASE) / identity)
+    base = find_checkpoint(f"{BASE}@original").manifest
+    assert manifest.name == BASE
+    assert manifest.parent == {"name": f"{BASE}@original", "weights_sha256": base.weights_sha256}
+    assert {"digest": digest, "events": 1, "tweets": 1, "changed": 1}.items() <= manifest.corrections.items()
+    assert manifest.model == base.model
+    assert (manifest.train.seed, manifest.train.epochs, manifest.train.train_layers) == (5, 2, 1)
+    assert manifest.train.learning_rate == pytest.approx(base.train.learning_rate / 4)
+    assert {name: row["tweets"] for name, row in manifest.data.items()} == {"train": 13, "valid": 4, "test": 4}
+    assert [(row["data"], row["corrected"]) for row in manifest.data["train"]["from"]] == [("twitter0/train", 1)]
+    assert manifest.scores.keys() == {"valid", "test"}
+    assert sorted(path.name for path in (versions_folder(BASE) / identity).iterdir()) == [
+        "README.md", "manifest.json", "weights.safetensors",
+    ]  # fmt: skip
+    load_checkpoint(versions_folder(BASE) / identity)
+    assert facts(job)["Result"] == job.checkpoint
+    assert all(event_line(event) for event in job.events)
+
+
+def test_quick_moves_the_top_and_the_heads_and_leaves_the_rest_bit_for_bit(home):
+    jobs.submit(home.request(layers=1, rates=1000.0, epochs=1))
+    job = work()
+    before = read_weights(home.root / "checkpoints" / BASE)
+    after = read_weights(versions_folder(BASE) / job.id)
+    assert before.keys() == after.keys()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert all(name.startswith(("classifier.", "crf.", "encoder.model.encoder.layer.1.")) for name in moved)
+    assert {"classifier.weight", "encoder.model.encoder.layer.1.output.dense.weight"} <= moved
+
+
+def test_full_moves_every_layer(home):
+    jobs.submit(home.request(mode="full", layers=None, rates=1000.0, epochs=1))
+    before, after = read_weights(home.root / "checkpoints" / BASE), read_weights(versions_folder(BASE) / work().id)
+    assert not [name for name in before if "layer.0.output.dense" in name and torch.equal(before[name], after[name])]
+
+
+def test_a_version_can_be_given_a_name_and_is_a_base_itself(home):
+    jobs.submit(home.request(version="first", epochs=1))
+    assert work().checkpoint == f"{BASE}@first"
+    with pytest.raises(JobError, match="wanted a new version name, got 'first', which is taken"):
+        jobs.submit(home.request(version="first"))
+    with pytest.raises(ConfigError, match="wanted up to 40"):
+        home.request(version="../first")
+
+
+def test_the_data_is_that_of_the_moment_when_the_job_was_asked_for(home):
+    url = f"sqlite:///{home.root}/store.sqlite"
+    key = TweetKey("twitter0/train", "t1")
+    with Store(url) as store:
+        store.append(Edit(key, "set", "ann", TWEETS[1].spans, (Span(0, 1, "MISC"),), 0))
+        identity = jobs.submit(home.request(store=url, epochs=1))
+        store.append(Edit(key, "set", "ann", (Span(0, 1, "MISC"),), (), 1))
+    shutil.rmtree(home.root / "data")
+    assert work().state == "done"
+    written = {e.id: e.spans for e in read_examples(folder_of(identity) / "data" / "train.jsonl")}
+    assert written["twitter0/train/t1#1"] == (Span(0, 1, "MISC"),)
+
+
+# --- stops, kills, faults -------------------------------------------------------------------------
+
+
+def uninterrupted(home: Home) -> bytes:
+    identity = jobs.submit(home.request(version="whole"))
+    assert work().id == identity
+    return (versions_folder(BASE) / "whole" / "weights.safetensors").read_bytes()
+
+
+def test_wherever_it_is_killed_a_resumed_job_ends_with_the_weights_of_an_unbroken_one(home, monkeypatch):
+    from umt_core.train import run
+
+    whole = uninterrupted(home)
+    places = [
+        (run, "_save_state", 1), (run, "_save_state", 3), (run, "save_weights", 1), (run, "save_manifest", 1),
+        (runner, "_publish", 1), (os, "rename", 1), (runner.jobs, "write_outcome", 1),
+    ]  # fmt: skip
+    for where, name, after in places:
+        identity = jobs.submit(home.request())
+        with monkeypatch.context() as patch:
+            if where is os:  # between the note of the name and the move to it
+                kill_at(patch, Path, "rename")
+            else:
+                kill_at(patch, where, name, after=after)
+            with pytest.raises(Killed):
+                work()
+        assert jobs.status(identity).state == "interrupted", name
+        served = versions_folder(BASE) / identity
+        if name != "write_outcome":
+            assert not served.exists(), name
+        jobs.resume(identity)
+        assert work().state == "done", name
+        assert (served / "weights.safetensors").read_bytes() == whole, name
+        assert sorted(path.name for path in served.iterdir()) == ["README.md", "manifest.json", "weights.safetensors"]
+
+
+def test_a_cancelled_job_goes_on_where_it_was(home, monkeypatch):
+    whole = uninterrupted(home)
+    identity = jobs.submit(home.request())
+    asked = runner._Listener.should_stop
+
+    def second_epoch(listener: runner._Listener) -> bool:
+        if jobs.status(identity).history:
+            jobs.cancel(identity)
+            assert jobs.status(identity).state == "stopping"
+        return asked(listener)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner._Listener, "should_stop", second_epoch)
+        job = work()
+    assert (job.state, len(job.history)) == ("cancelled", 1)
+    assert (folder_of(identity) / "stop").exists()  # it must not stop the next try
+    jobs.resume(identity)
+    job = work()
+    assert (job.state, [row["epoch"] for row in job.history]) == ("done", [1, 2, 3])
+    assert (versions_folder(BASE) / identity / "weights.safetensors").read_bytes() == whole
+
+
+def test_a_waiting_job_can_be_cancelled_resumed_and_removed(home):
+    first, second = (jobs.submit(home.request()) for _ in range(2))
+    assert states() == ["queued", "queued"]
+    jobs.cancel(first)
+    assert states() == ["cancelled", "queued"]
+    with pytest.raises(JobError, match="wanted a job that waits or runs, got one that is cancelled"):
+        jobs.cancel(first)
+    jobs.resume(first)
+    with pytest.raises(JobError, match="wanted a job that can go on, got one that is queued"):
+        jobs.resume(first)
+    assert work().id == first  # it was asked for first
+    jobs.remove(second)
+    assert [job.id for job in jobs.jobs()] == [first]
+    with pytest.raises(JobError, match="can go on, got one that is done"):
+        jobs.resume(first)
+    jobs.remove(first)
+    assert not jobs.jobs()
+    assert (versions_folder(BASE) / first / "manifest.json").exists()
+
+
+def test_a_running_job_is_not_removed(home):
+    identity = jobs.submit(home.request())
+    _, lock = runner._take()
+    assert jobs.status(identity).state == "running"
+    with pytest.raises(JobError, match="cancel it first"):
+        jobs.remove(identity)
+    lock.close()
+    assert jobs.status(identity).state == "interrupted"
+
+
+def test_a_base_that_became_another_checkpoint_is_not_trained_on(home):
+    identity = jobs.submit(home.request())
+    tiny.save_tagger(home.root / "checkpoints", other_base(home), dataset="twitter0")
+    job = work()
+    assert job.state == "failed"
+    assert "it is another checkpoint by now" in job.line
+    assert "failed" in facts(jobs.status(identity))["State"]
+
+
+def other_base(home: Home) -> object:
+    encoder = find_checkpoint(f"{BASE}@original").manifest.model.text_encoder
+    return tiny.system("bert-crf", seed=3, text_encoder=encoder)
+
+
+def test_a_fault_is_shown_with_its_line_and_the_job_can_be_tried_again(home, monkeypatch):
+    from umt_core.train import run
+
+    identity = jobs.submit(home.request())
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_save_state", full)
+        with pytest.raises(OSError, match="No space"):
+            work()
+    job = jobs.status(identity)
+    assert (job.state, job.line) == ("failed", "OSError: [Errno 28] No space left on device")
+    jobs.resume(identity)
+    assert work().state == "done"
+
+
+# --- before it begins -----------------------------------------------------------------------------
+
+
+def test_what_cannot_be_done_is_refused_before_anything_is_written(home, monkeypatch):
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        jobs.submit(home.request("twitter0/umt-bert-crf"))
+    with pytest.raises(DataError, match="wanted to train on other tweets"):
+        jobs.submit(home.request(train=(Part("twitter0/train"), Part("twitter0/valid"))))
+    with pytest.raises(ConfigError, match="epochs: wanted 1 to 1000"):
+        jobs.submit(home.request(epochs=0))
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "_available_memory", lambda: 600 * 2**20)
+        with pytest.raises(JobError, match="wanted 700 MiB of free memory for the run, got 600"):
+            jobs.submit(home.request())
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+        with pytest.raises(JobError, match="wanted 200 MiB of free disk for the run, got 0"):
+            jobs.submit(home.request())
+    assert not jobs.jobs()
+    assert not list(jobs.jobs_folder().glob("*"))
+
+
+def test_a_place_that_cannot_be_written_is_named(home, monkeypatch):
+    (home.root / "home").write_text("a file where the folder should be")
+    with pytest.raises(JobError, match="wanted a place for the job"):
+        jobs.submit(home.request())
+
+
+def test_the_password_of_a_store_is_not_kept(home, monkeypatch):
+    monkeypatch.setattr(jobs, "current_labels", lambda url: ({}, {"store": "postgresql://ann:***@host/db"}))
+    identity = jobs.submit(home.request(store="postgresql://ann:secret@host/db"))
+    assert not [path for path in folder_of(identity).rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
+
+
+def test_the_time_is_told_by_what_an_epoch_took_here_before(home):
+    assert jobs.plan(home.request()).seconds is None  # the tiny base was never trained
+    identity = jobs.submit(home.request())
+    work()
+    log = folder_of(identity) / "log.jsonl"
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    log.write_text("".join(json.dumps(row | {"seconds": 24.0}) + "\n" for row in rows))
+    plan = jobs.plan(home.request(train=(Part("twitter0/train", 0.5),), epochs=4))
+    assert plan.seconds == pytest.approx(24 / 12 * 6 * 4)
+    assert jobs.plan(home.request(mode="full")).seconds is None
+
+
+# --- what files say -------------------------------------------------------------------------------
+
+
+def test_torn_and_foreign_lines_of_a_log_are_passed_over(home):
+    identity = jobs.submit(home.request())
+    work()
+    log = folder_of(identity) / "log.jsonl"
+    whole = jobs.status(identity).events
+    log.write_bytes(log.read_bytes() + b'{"time": 1, "event": "ep')
+    assert jobs.status(identity).events == whole
+    runner.Log(log).write(event="note", text="after")
+    assert jobs.status(identity).events[-1]["text"] == "after"  # the next line is not lost with the torn one
+    log.write_bytes(b'\xff\xfe\n[1]\n"x"\n{"event": "epoch"}\n\n' + log.read_bytes())
+    assert jobs.status(identity).events[:-1] == whole
+
+
+def test_a_damaged_job_is_named_and_hides_no_other(home):
+    good, bad = (jobs.submit(home.request()) for _ in range(2))
+    (folder_of(bad) / "request.json").write_text('{"format": 1, "request": {}}')
+    assert [job.id for job in jobs.jobs()] == [good]
+    (line,) = jobs.complaints()
+    assert bad in line
+    assert "wanted a job's request" in line
+
+
+@pytest.mark.parametrize("identity", ["", ".", "..", "../jobs", "a/b", "20260101-000000-abcd", "x" * 300, "\0"])
+def test_ids_never_lead_out_of_the_jobs(home, identity):
+    for act in (jobs.status, jobs.cancel, jobs.resume, jobs.remove):
+        with pytest.raises(JobError, match="no job"):
+            act(identity)
+
+
+def test_how_far_a_job_is_follows_from_its_log(home, monkeypatch):
+    identity = jobs.submit(home.request(epochs=4))
+    _, lock = runner._take()
+    log = folder_of(identity) / "log.jsonl"
+    assert standing(jobs.status(identity)) == "loads the checkpoint and the data"
+    row = {"loss_total": 2.0, "dev_f1": 0.5}
+    rows = [
+        {"time": 100.0, "event": "start", "epoch": 0},
+        {"time": 105.0, "event": "step", "epoch": 1, "step": 20, "steps": 40, "loss": 2.5},
+        {"time": 110.0, "event": "epoch", "epoch": 1, "seconds": 10.0, **row},
+        {"time": 115.0, "event": "step", "epoch": 2, "step": 20, "steps": 40, "loss": 1.5},
+    ]
+    expected = [("step 20", 0.125, 35.0), ("is done", 0.25, 30.0), ("loss 1.500", 0.375, 25.0)]
+    for until, (said, fraction, left) in zip((2, 3, 4), expected, strict=True):
+        log.write_text("".join(json.dumps(row) + "\n" for row in rows[:until]))
+        monkeypatch.setattr(jobs.time, "time", lambda now=rows[until - 1]["time"]: now)
+        job = jobs.status(identity)
+        assert said in standing(job)
+        assert (job.fraction, job.seconds_left) == (fraction, pytest.approx(left))
+    assert job.losses == [(0.5, 2.5), (1.5, 1.5)]
+    lock.close()
