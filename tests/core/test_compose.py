@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_share_takes_that_many_uncorrected_tweets_and_a_larger_one_the_same_an
         assert len(tweets) == 2 + round(share * 10)
         assert {"t3", "t7"} <= tweets
         taken.append(tweets)
-    assert all(small <= large for small, large in zip(taken, taken[1:], strict=False))
+    assert all(small <= large for small, large in pairwise(taken))
     other = compose(Mixture((Part("set0/train", 0.5),), VALID, seed=1), fixed)
     assert set(ids(other.splits["train"])) != taken[2]
 

@@ -144,7 +144,12 @@ def test_a_version_can_be_given_a_name_and_is_a_base_itself(home):
     assert work().checkpoint == f"{BASE}@first"
     with pytest.raises(JobError, match="wanted a new version name, got 'first', which is taken"):
         jobs.submit(home.request(version="first"))
-    with pytest.raises(ConfigError, match="wanted up to 40"):
+    jobs.submit(home.request(f"{BASE}@first", epochs=1))
+    grandchild = read_manifest(versions_folder(BASE) / work().id)
+    assert grandchild.parent["name"] == f"{BASE}@first"
+    with pytest.raises(JobError, match="has a name here, got a folder"):
+        jobs.submit(home.request(str(tiny.save_tagger(home.root / "elsewhere", other_base(home), dataset="twitter0"))))
+    with pytest.raises(CheckpointError, match="wanted a version's name"):
         home.request(version="../first")
 
 

@@ -39,7 +39,7 @@ from umt_core.config import MODES, TrainSettings
 from umt_core.data.files import home_dir, locked, write_text
 from umt_core.errors import ConfigError, DataError, JobError, UmtError
 from umt_core.manifest import Manifest
-from umt_core.registry import CheckpointInfo, find_checkpoint, versions_folder
+from umt_core.registry import CheckpointInfo, check_version, find_checkpoint, versions_folder
 from umt_core.train.compose import TRAIN, Composition, Mixture, Part, compose, current_labels, write_composition
 from umt_core.train.log import read_events
 
@@ -55,7 +55,6 @@ OPEN_STATES = (QUEUED, RUNNING, STOPPING)
 STALE = 24 * 3600  # seconds after which what a killed submit left is removed
 TAIL = 200  # lines of the log that a status holds
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
-_VERSION = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
 
 # Bytes for each trained weight: itself, its gradient, Adam's two moments, the running average, the best epoch's.
 STATES = 6 * 4
@@ -89,8 +88,8 @@ class JobRequest:
             raise ConfigError(f"mode: wanted one of {list(MODES)}, got {self.mode!r}")
         if not 1 <= self.repeat <= 100:
             raise ConfigError(f"repeat: wanted 1 to 100, got {self.repeat}")
-        if self.version and not _VERSION.fullmatch(self.version):
-            raise ConfigError(f"version: wanted up to 40 of a-z, 0-9, '.' and '-', got {self.version!r}")
+        if self.version:
+            check_version(self.version)
 
     def mixture(self) -> Mixture:
         return Mixture(self.train, self.valid, self.test, self.repeat, self.correct_valid, self.seed)
@@ -232,7 +231,7 @@ def submit(request: JobRequest) -> str:
 
 
 def _prepare(request: JobRequest) -> _Prepared:
-    info = find_checkpoint(request.base)
+    info = _base(request.base)
     settings = request.settings(info.manifest.train)
     if request.version and (versions_folder(info.family) / request.version).exists():
         raise JobError(f"{info.family}: wanted a new version name, got {request.version!r}, which is taken")
@@ -244,7 +243,7 @@ def _prepare(request: JobRequest) -> _Prepared:
     memory, disk = room(info.manifest)
     seconds = _epoch_seconds(info.manifest, request.mode, counts[TRAIN])
     found = Plan(
-        base=f"{info.family}@{info.version}",
+        base=info.name,
         counts=counts,
         corrections=corrections,
         epochs=settings.epochs,
@@ -255,6 +254,15 @@ def _prepare(request: JobRequest) -> _Prepared:
     )
     check_room(memory, disk)
     return _Prepared(info, settings, composition, found)
+
+
+def _base(name: str) -> CheckpointInfo:
+    """The checkpoint of a name as it is now, under the name that it will keep (``CheckpointError``, ``JobError``)."""
+    found = find_checkpoint(name)
+    exact = find_checkpoint(f"{found.family}@{found.version}")
+    if exact.manifest.weights_sha256 != found.manifest.weights_sha256:
+        raise JobError(f"{name}: wanted a checkpoint that has a name here, got a folder: {exact.name} is another one")
+    return exact
 
 
 def room(base: Manifest) -> tuple[int, int]:
@@ -326,7 +334,7 @@ def _write_request(folder: Path, request: JobRequest, prepared: _Prepared) -> No
         "images": manifest.images,
         "model": manifest.model.to_dict(),
         "settings": prepared.settings.to_dict(),
-        "parent": {"name": prepared.plan.base, "weights_sha256": manifest.weights_sha256},
+        "parent": {"name": prepared.info.name, "weights_sha256": manifest.weights_sha256},
         "splits": {name: list(split.made_from) for name, split in prepared.composition.splits.items()},
     }
     write_text(folder / REQUEST, json.dumps(values, indent=2, ensure_ascii=False) + "\n")

@@ -20,6 +20,7 @@ from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.files import locked, write_text
 from umt_core.errors import UmtError
 from umt_core.manifest import MANIFEST, read_manifest
+from umt_core.promotions import changing, sync_folder
 from umt_core.registry import versions_folder
 from umt_core.train import jobs
 from umt_core.train.compose import PICTURES, TEST, TRAIN, VALID
@@ -136,13 +137,15 @@ def _publish(folder: Path, values: dict[str, Any]) -> str:
     for left in out.iterdir():  # of a kill between the manifest and here; a state is large, and no part of a checkpoint
         if left.name.startswith(("state.pt", ".")) or left.suffix == ".tmp":
             left.unlink()
-    number = 1
-    while (place / (version := wanted if number == 1 else f"{wanted}-{number}")).exists():
-        number += 1
-    name = f"{values['family']}@{version}"
-    write_text(folder / jobs.PUBLISHING, json.dumps({"name": name, "folder": str(place / version)}) + "\n")
-    place.mkdir(parents=True, exist_ok=True)
-    out.rename(place / version)
+    with changing():
+        number = 1
+        while (place / (version := wanted if number == 1 else f"{wanted[:36]}-{number}")).exists():
+            number += 1
+        name = f"{values['family']}@{version}"
+        write_text(folder / jobs.PUBLISHING, json.dumps({"name": name, "folder": str(place / version)}) + "\n")
+        place.mkdir(parents=True, exist_ok=True)
+        out.rename(place / version)
+        sync_folder(place)
     return name
 
 
