@@ -201,7 +201,8 @@ def tweet_facts(row: Row, system: str) -> dict[str, str]:
         facts["Gate, mean over words"] = f"{figures['gate_mean']:.3f}"
         facts["Gate, lowest to highest word"] = f"{figures['gate_lowest']:.3f} to {figures['gate_highest']:.3f}"
         facts["Gate, quantile among tweets"] = f"{figures['gate_quantile']:.2f}"
-        for name in ("entropy_word_to_block", "entropy_block_to_word", "entropy_word_to_image_aware_block"):
+    for name in ("entropy_word_to_block", "entropy_block_to_word", "entropy_word_to_image_aware_block"):
+        if figures[name] is not None:
             facts[SORT_TITLES[name]] = f"{figures[name]:.2f} nats"
     return facts
 

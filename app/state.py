@@ -12,7 +12,7 @@ import streamlit as st
 
 from umt_core.analysis.browse import OPEN, PAGE, SORTS, Query
 from umt_core.errors import DataError
-from umt_core.explain.attention import MAPS, AttentionMap, get_map, heads
+from umt_core.explain.attention import MAPS, AttentionMap, get_map, heads, maps_of
 from umt_core.schema import REGIONS, Example, Inspection
 
 
@@ -237,15 +237,16 @@ def attention_choice(lookers: Mapping[str, Inspection]) -> tuple[AttentionMap, i
     """The chosen map, head (``None``: mean) and system's title; ``None`` where no system looks.
 
     What is not to be had, in a link or after the taggers changed, falls back to the last
-    system, the first map and the mean. The widgets drawn later start from the same values.
+    system, its first map and the mean. The widgets drawn later start from the same values.
     """
     if not lookers:
         return None
     if st.session_state.get(Key.SYSTEM) not in lookers:
         st.session_state[Key.SYSTEM] = list(lookers)[-1]
     system: str = st.session_state[Key.SYSTEM]
-    if st.session_state.get(Key.MAP) is None:
-        st.session_state[Key.MAP] = MAPS[0].name
+    names = [attention_map.name for attention_map in maps_of(lookers[system])]
+    if st.session_state.get(Key.MAP) not in names:
+        st.session_state[Key.MAP] = names[0]
     head = st.session_state.get(Key.HEAD)
     if not (isinstance(head, int) and 0 <= head <= heads(lookers[system])):
         head = st.session_state[Key.HEAD] = 0

@@ -11,7 +11,20 @@ import pandas as pd
 from umt_core.analysis.agreement import Difference
 from umt_core.schema import GRID, Inspection, ScoredSpan, Span
 
-SYSTEM_TITLES = {"mt-bert-crf": "MT", "umt-bert-crf": "UMT"}
+SYSTEM_TITLES = {
+    "mt-bert-crf": "MT",
+    "umt-bert-crf": "UMT",
+    "bilstm-crf": "BiLSTM-CRF",
+    "cnn-bilstm-crf": "CNN-BiLSTM-CRF",
+    "hbilstm-crf": "HBiLSTM-CRF",
+    "gvatt-hbilstm-crf": "GVATT-HBiLSTM-CRF",
+    "adacan-cnn-bilstm-crf": "AdaCAN-CNN-BiLSTM-CRF",
+    "adacan-bert-crf": "AdaCAN-BERT-CRF",
+    "umt-bert-crf-no-esd": "UMT w/o ESD",
+    "umt-bert-crf-no-conversion": "UMT w/o conversion matrix",
+    "umt-bert-crf-no-image-aware": "UMT w/o image-aware words",
+    "umt-bert-crf-no-gate": "UMT w/o visual gate",
+}
 KIND_TITLES = {  # of sample tweets
     "ambiguous": "ambiguous names",
     "several": "several entities",

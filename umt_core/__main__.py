@@ -132,7 +132,7 @@ def evaluate(
 
 @app.command()
 def train(
-    system: Annotated[str, typer.Option(help="bert-crf, mt-bert-crf or umt-bert-crf")],
+    system: Annotated[str, typer.Option(help="bert-crf, mt-bert-crf, umt-bert-crf, or another of docs/systems.md")],
     train: Annotated[Path, typer.Option(help="Labelled tweets to learn from.")],
     valid: Annotated[Path, typer.Option(help="Labelled tweets to choose the best epoch by.")],
     output: Annotated[Path, typer.Option(help="Folder of the checkpoint; an unfinished run in it goes on.")],

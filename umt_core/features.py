@@ -43,6 +43,22 @@ SHAPES: tuple[str, ...] = (
 SHAPE_IDS = {name: i for i, name in enumerate(SHAPES)}
 
 
+CHARACTERS = "".join(map(chr, range(33, 127)))  # printable ASCII
+CHARACTER_IDS = {character: i for i, character in enumerate(CHARACTERS, start=2)}  # 0: none, 1: any other
+CHARACTER_COUNT = len(CHARACTERS) + 2
+MOST_CHARACTERS = 30  # of a word that are read; longer ones are addresses
+
+
+def character_ids(token: str) -> list[int]:
+    """A token's characters as numbers, capitals and all; accents are left off.
+
+    >>> character_ids("Zoé") == character_ids("Zoe"), character_ids("🎉"), character_ids("")
+    (True, [1], [1])
+    """
+    plain = (unicodedata.normalize("NFKD", character)[0] for character in token[:MOST_CHARACTERS])
+    return [CHARACTER_IDS.get(character, 1) for character in plain] or [1]
+
+
 def word_shape(token: str, *, first: bool = False) -> str:
     """The class of a token's written form, which an uncased encoder cannot see.
 
@@ -120,6 +136,7 @@ class Batch:
     regions: Tensor | None = None  # (batch, 49, channels) float32; zeros where a tweet has no picture
     tags: Tensor | None = None  # (batch, words or subwords) int64, targets
     esd_tags: Tensor | None = None  # the same for ESD
+    characters: Tensor | None = None  # (batch, words, characters) int64, see ``character_ids``; 0: there is none
 
     def to(self, device: torch.device) -> Batch:
         moved: dict[str, Any] = {}
@@ -130,18 +147,38 @@ class Batch:
 
 
 def hide_words(batch: Batch, share: float, unk_id: int, rng: np.random.Generator) -> None:
-    """Replace a share of the words, whole, by the unknown subword; their shapes stay."""
+    """Replace a share of the words, whole, by the unknown subword and character; their shapes stay."""
     hidden = torch.from_numpy(rng.random(batch.starts.shape) < share) & batch.word_mask  # (batch, words)
-    positions = torch.arange(batch.subwords.shape[1]).expand_as(batch.subwords).contiguous()
+    word = word_of_subword(batch)
+    batch.subwords[(word >= 0) & hidden.gather(1, word.clamp(min=0))] = unk_id
+    if batch.characters is not None:
+        batch.characters[hidden] = torch.tensor(_row(character_ids(""), batch.characters.shape[2], 0))
+
+
+def word_of_subword(batch: Batch) -> Tensor:
+    """The word that each subword belongs to, (batch, subwords); -1 at [CLS], [SEP] and padding."""
+    positions = torch.arange(batch.subwords.shape[1], device=batch.mask.device)
+    positions = positions.expand_as(batch.subwords).contiguous()
     beyond = batch.starts.masked_fill(~batch.word_mask, batch.subwords.shape[1])
-    word = torch.searchsorted(beyond, positions, right=True) - 1  # (batch, subwords); -1 at [CLS]
-    inside = batch.mask & (word >= 0) & (positions < batch.mask.sum(1, keepdim=True) - 1)  # the last is [SEP]
-    batch.subwords[inside & hidden.gather(1, word.clamp(min=0))] = unk_id
+    word = torch.searchsorted(beyond, positions, right=True) - 1  # -1 at [CLS]
+    inside = batch.mask & (positions < batch.mask.sum(1, keepdim=True) - 1)  # the last is [SEP]
+    return word.masked_fill(~inside, -1)
+
+
+def word_means(values: Tensor, batch: Batch) -> Tensor:
+    """The mean over each word's subwords: (batch, subwords, d) -> (batch, words, d)."""
+    words = torch.arange(batch.starts.shape[1], device=values.device)
+    belongs = (word_of_subword(batch)[:, None] == words[:, None]).to(values.dtype)  # (batch, words, subwords)
+    return belongs @ values / belongs.sum(-1, keepdim=True).clamp(min=1)
 
 
 def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
     width = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], dtype=torch.int64)
+    return torch.tensor([_row(row, width, value) for row in rows], dtype=torch.int64)
+
+
+def _row(values: Sequence[int], width: int, value: int) -> list[int]:
+    return [*values, *[value] * (width - len(values))]
 
 
 def _mask(lengths: Sequence[int]) -> Tensor:
@@ -156,6 +193,7 @@ def make_batch(
     channels: int = 0,
     targets: Sequence[Example] | None = None,
     tagging: str = "word",
+    tokens: Sequence[Sequence[str]] | None = None,
 ) -> Batch:
     """Pad tweets to the longest among them.
 
@@ -164,6 +202,7 @@ def make_batch(
         channels: of the vision encoder; needed where all pictures are missing.
         targets: the labelled examples, where losses are wanted.
         tagging: ``"word"`` or ``"subword"``, as in ``ModelSettings``.
+        tokens: the tweets' tokens, for systems that read their characters.
     """
     batch = Batch(
         subwords=_pad([e.subwords for e in encoded], pad_id),
@@ -184,7 +223,18 @@ def make_batch(
             strict=True,
         )
         batch.tags, batch.esd_tags = _pad(tags, 0), _pad(esd, 0)
+    if tokens is not None:
+        batch.characters = _characters(encoded, tokens)
     return batch
+
+
+def _characters(encoded: Sequence[Encoded], tokens: Sequence[Sequence[str]]) -> Tensor:
+    rows = [[character_ids(token) for token in of[: e.words]] for e, of in zip(encoded, tokens, strict=True)]
+    width = max((len(ids) for row in rows for ids in row), default=1)
+    words = max(e.words for e in encoded)
+    return torch.tensor(
+        [[_row(ids, width, 0) for ids in [*row, *[[]] * (words - len(row))]] for row in rows], dtype=torch.int64
+    ).view(len(rows), words, width)
 
 
 _WORD_IDS = {tag: i for i, tag in enumerate(WORD_TAGS.tags)}

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ from umt_core.schema import Example, Inspection, Prediction, ScoredSpan, Span, S
 from umt_core.spans import tags_to_spans
 from umt_core.systems import Output
 from umt_core.tagging import Progress, TweetSet, make_tweet_set, run, tag_all, word_tags
+
+T = TypeVar("T")
 
 Images = ImageIndex | Sequence[Image.Image | None] | None
 
@@ -240,18 +242,23 @@ class Predictor:
         return make_tweet_set(examples, self.loaded.tokenizer, self.loaded.tagger, features=regions, channels=channels)
 
     def _inside(self, output: Output, reader: _Reader) -> dict[str, Any]:
-        """What the multimodal systems show of themselves, as fields of ``Inspection``."""
+        """What systems show of themselves, as fields of ``Inspection``."""
         inside: dict[str, Any] = {}
         if (mmi := output.interaction) is not None:
             inside |= {
                 "word_to_block": reader.from_words(mmi.word_to_block),
-                "block_to_word": reader.to_words(mmi.block_to_word),
-                "word_to_image_aware_block": reader.from_words(mmi.word_to_image_aware_block),
-                "gate": reader.first_subwords(mmi.gate),
+                "block_to_word": _if_there(mmi.block_to_word, reader.to_words),
+                "word_to_image_aware_block": _if_there(mmi.word_to_image_aware_block, reader.from_words),
+                "gate": _if_there(mmi.gate, reader.first_subwords),
+            }
+        if output.fused is not None:
+            inside |= {
+                "visual_attention": reader.words(output.fused.attention)[None],
+                "gate": reader.words(output.fused.gate),
             }
         if output.main_emissions is not None:
             inside["main_emissions"] = reader.words(output.main_emissions)
-        if output.esd_emissions is not None and output.converted_esd is not None:
+        if output.esd_emissions is not None:
             tagger: Any = self.loaded.tagger
             tags: TagSet = tagger.esd_tag_set
             posterior = tagger.esd_crf.posterior(output.esd_emissions, output.mask)
@@ -262,9 +269,12 @@ class Predictor:
                 "esd_marginals": reader.words(posterior.marginals),
                 "esd_emissions": reader.words(output.esd_emissions),
                 "esd_decoded": tuple(word_tags(names, reader.encoded, reader.tagging, reader.encoded.words)),
-                "converted_esd": reader.words(output.converted_esd),
-                "conversion": tagger.conversion.matrix.detach().float().cpu().numpy(),
             }
+            if output.converted_esd is not None:
+                inside |= {
+                    "converted_esd": reader.words(output.converted_esd),
+                    "conversion": _array(tagger.conversion.matrix),
+                }
         return inside
 
     def _prediction(
@@ -410,18 +420,25 @@ def summarise(encoded: Sequence[Encoded], output: Output, posterior: Posterior, 
     best = marginals.topk(2, dim=-1).values
     margins = (best[..., 0] - best[..., 1]).masked_fill(~words, torch.inf)
     columns = {"margin": margins.amin(1)}
+    gate: Tensor | None = None  # (batch, words, hidden)
+    if (fused := output.fused) is not None:
+        attention, gate = (value if tagging == "word" else at_words(value) for value in (fused.attention, fused.gate))
+        columns["entropy_word_to_block"] = mean(_entropies(attention[:, None]))
     if (mmi := output.interaction) is not None:
-        gate = at_words(mmi.gate.float())  # (batch, words, hidden)
-        of_word, square = gate.mean(-1), gate.square().mean(-1)  # (batch, words)
+        gate = _if_there(mmi.gate, at_words)
+        for name in ("word_to_block", "word_to_image_aware_block"):
+            if (attention := getattr(mmi, name)) is not None:
+                columns[f"entropy_{name}"] = mean(at_words(_entropies(attention)[..., None])[..., 0])
+        if mmi.block_to_word is not None:
+            columns["entropy_block_to_word"] = _entropies(mmi.block_to_word).mean(1)
+    if gate is not None:
+        of_word, square = gate.float().mean(-1), gate.float().square().mean(-1)  # (batch, words)
         columns |= {
             "gate_mean": mean(of_word),
             "gate_std": (mean(square) - mean(of_word).square()).clamp(min=0).sqrt(),
             "gate_lowest": of_word.masked_fill(~words, torch.inf).amin(1),
             "gate_highest": of_word.masked_fill(~words, -torch.inf).amax(1),
-            "entropy_block_to_word": _entropies(mmi.block_to_word).mean(1),
         }
-        for name in ("word_to_block", "word_to_image_aware_block"):
-            columns[f"entropy_{name}"] = mean(at_words(_entropies(getattr(mmi, name))[..., None])[..., 0])
     rows = zip(*(column.float().tolist() for column in columns.values()), strict=True)
     return [Summary(**dict(zip(columns, row, strict=True))) for row in rows]
 
@@ -454,6 +471,11 @@ class _Reader:
         # (1, heads, 49, subwords) -> (heads, 49, words): a word has what its subwords have together
         inside = _array(attention[0])[:, :, : len(self.encoded.subwords) - 1]  # the last is [SEP]
         return np.add.reduceat(inside, self.encoded.starts, axis=-1)
+
+
+def _if_there(value: Tensor | None, read: Callable[[Tensor], T]) -> T | None:
+    """What is read of a part that a system may not have."""
+    return None if value is None else read(value)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -79,6 +79,11 @@ class Inspection:
       over all subwords, [CLS] and [SEP] among them; a word's value sums its subwords, so that
       the words' share of a row is at most 1
     - ``word_to_image_aware_block`` (heads, words, 49): R queries P, gives A; rows sum to 1 over blocks
+    - ``visual_attention`` (1, words, 49): of GVATT, whose rows are all the sentence's, and of AdaCAN, whose rows are
+      each word's; gives the visual context
+
+    The gate is eq. 3's, which scales Q; of GVATT the one that lets each word take of the visual context, of AdaCAN
+    the filtration gate.
     """
 
     system: str  # umt-bert-crf, ...
@@ -91,6 +96,7 @@ class Inspection:
     word_to_block: np.ndarray | None = None
     block_to_word: np.ndarray | None = None
     word_to_image_aware_block: np.ndarray | None = None
+    visual_attention: np.ndarray | None = None
     gate: np.ndarray | None = None  # (words, hidden), each in (0, 1)
     esd_tags: tuple[str, ...] = ()
     esd_marginals: np.ndarray | None = None  # (words, esd tags)
@@ -107,7 +113,8 @@ class Summary:
     """The inside of a model for one tweet, in figures that a million tweets can be sorted by.
 
     The gate's are over its dimensions and the tweet's words; an entropy is in nats, the mean
-    over heads and over words (of block → word: over blocks). ``None``: the system reads text only.
+    over heads and over words (of block → word: over blocks). Of GVATT and AdaCAN the entropy of
+    word → block is that of their visual attention. ``None``: the system has no such part.
     """
 
     margin: float  # of the least certain word: its best tag's probability less its second's

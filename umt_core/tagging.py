@@ -28,6 +28,7 @@ class TweetSet:
     tagging: str
     features: RegionFeatures | None = None  # None: the system reads text only
     channels: int = 0
+    characters: bool = False  # whether the system reads the words' characters
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -50,6 +51,7 @@ class TweetSet:
             channels=self.channels,
             targets=[self.examples[i] for i in indices] if targets else None,
             tagging=self.tagging,
+            tokens=[self.examples[i].tokens for i in indices] if self.characters else None,
         )
 
     def by_length(self, batch_size: int) -> list[list[int]]:
@@ -77,6 +79,7 @@ def make_tweet_set(
         tagging=settings.tagging,
         features=features if tagger.uses_image else None,
         channels=(channels or 0) if tagger.uses_image else 0,
+        characters=tagger.uses_characters,
     )
 
 

@@ -18,6 +18,7 @@ GATE_IS_NOT_ALL = (
     "A gate of 0 does not take the picture away: it only closes Q (word → block). "
     "The picture still reaches the word through A (word → text-aware block)."
 )
+OTHER_GATE = "It lets through what this tagger has gathered from the picture."
 ESD_MOVES_BOUNDARIES = (
     "The conversion matrix is uniform: it gives B to all four types alike, and I likewise. "
     "So the span detector can move boundaries and never favours a type."
@@ -42,14 +43,14 @@ def attention(view: View) -> None:
         f"{'Blocks that look at' if from_blocks else 'Where the model looks for'} {word_name(view)}", anchor=False
     )
     if not lookers:
-        st.text("BERT-CRF reads text only. Choose MT or UMT in the sidebar to see where they look.")
+        st.text("These taggers read text only. Choose MT or UMT in the sidebar to see where they look.")
         return
     if choice is None or view.word >= view.read:
         st.text(f"The taggers read the first {view.read} words only; this one came after them.")
         return
     st.segmented_control(
         "Map",
-        [m.name for m in maps.MAPS],
+        [m.name for m in maps.maps_of(lookers[choice[2]])],
         format_func=lambda name: maps.get_map(name).title,
         key=state.Key.MAP,
         required=True,
@@ -57,11 +58,11 @@ def attention(view: View) -> None:
     )
     system, head = st.columns(2)
     system.segmented_control("Tagger", list(lookers), key=state.Key.SYSTEM, required=True, persist_state="session")
-    count = maps.heads(next(iter(lookers.values())))
+    count = maps.heads(lookers[choice[2]])
     head.selectbox(
         "Head",
         range(count + 1),
-        format_func=lambda n: f"Head {n}" if n else f"Mean of {count} heads",
+        format_func=lambda n: f"Head {n}" if n else f"Mean of {count} heads" if count > 1 else "The only head",
         key=state.Key.HEAD,
         persist_state="session",
     )
@@ -128,7 +129,7 @@ def gate(view: View) -> None:
     choice = state.attention_choice(view.lookers)
     inspection = view.lookers[choice[2]] if choice else None
     if inspection is None or inspection.gate is None:
-        st.text("A gate is part of MT and UMT; neither is chosen.")
+        st.text("None of these taggers has a gate; MT and UMT do." if choice is None else f"{choice[2]} has no gate.")
         return
     labels = [markup.visible(token) for token in view.example.tokens[: len(inspection.gate)]]
     table = tables.gates(labels, inspection.gate)
@@ -140,11 +141,15 @@ def gate(view: View) -> None:
     )
     st.caption(
         f"Visual gate of {choice[2] if choice else ''}: mean over {inspection.gate.shape[1]} dimensions; "
-        f"the whisker holds the middle 80 % of them. {GATE_IS_NOT_ALL}"
+        f"the whisker holds the middle 80 % of them. {_what_it_closes(inspection)}"
     )
     with st.expander("Gate as a table"):
         number = st.column_config.NumberColumn(format="%.3f")
         st.dataframe(table, hide_index=True, column_config=dict.fromkeys(table.columns[1:], number))
+
+
+def _what_it_closes(inspection: Inspection) -> str:
+    return OTHER_GATE if inspection.word_to_image_aware_block is None else GATE_IS_NOT_ALL
 
 
 def contributions(view: View) -> None:
@@ -152,10 +157,10 @@ def contributions(view: View) -> None:
     inspection = view.esd
     if inspection is None or view.word >= len(inspection.marginals):
         return
-    st.subheader(f"What each part of UMT says of {word_name(view)}", anchor=False)
     table = tables.contributions(inspection, view.word)
     if table.empty:
         return
+    st.subheader(f"What each part of UMT says of {word_name(view)}", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
         st.plotly_chart(

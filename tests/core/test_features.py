@@ -9,7 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core import tiny
-from umt_core.features import SHAPE_IDS, SHAPES, encode_example, encode_examples, hide_words, make_batch, word_shape
+from umt_core.features import (
+    CHARACTER_COUNT,
+    CHARACTERS,
+    MOST_CHARACTERS,
+    SHAPE_IDS,
+    SHAPES,
+    character_ids,
+    encode_example,
+    encode_examples,
+    hide_words,
+    make_batch,
+    word_means,
+    word_shape,
+)
 from umt_core.labels import SUBWORD_ESD_TAGS, SUBWORD_TAGS, WORD_TAGS
 from umt_core.schema import REGIONS, Example, Span
 
@@ -194,7 +207,9 @@ def test_a_missing_picture_is_zeros_and_the_others_stay():
 
 
 def test_a_batch_moves_as_a_whole():
-    batch = batch_of(SHORT, LONG, targets=[SHORT, LONG], regions=[None, None], channels=2)
+    batch = batch_of(
+        SHORT, LONG, targets=[SHORT, LONG], regions=[None, None], channels=2, tokens=[SHORT.tokens, LONG.tokens]
+    )
     moved = batch.to(torch.device("meta"))
     assert {getattr(moved, name).device.type for name in moved.__slots__} == {"meta"}
 
@@ -218,3 +233,41 @@ def test_words_are_hidden_whole_and_special_tokens_never(share):
         assert row[0] == CLS
         assert row[position:] == was[position:]
     assert {0.0: hidden == 0, 0.5: hidden > 5 < shown, 1.0: shown == 0}[share]
+
+
+# Characters
+
+
+def test_characters_are_there_only_where_they_are_asked_for():
+    assert batch_of(SHORT, LONG).characters is None
+    batch = batch_of(SHORT, LONG, tokens=[SHORT.tokens, LONG.tokens])
+    words = [[character_ids(token) for token in tweet.tokens] for tweet in (SHORT, LONG)]
+    width = max(len(ids) for row in words for ids in row)
+    assert batch.characters.shape == (2, 4, width)
+    for row, found in zip(words, batch.characters.tolist(), strict=True):
+        assert [[i for i in ids if i] for ids in found] == [*row, *[[]] * (4 - len(row))]
+
+
+def test_characters_keep_capitals_and_know_what_they_do_not_know():
+    assert character_ids("nba") != character_ids("NBA")
+    assert character_ids("é") == character_ids("e")
+    assert character_ids("\ud83d") == character_ids("漢") == character_ids("") == [1]
+    assert len(character_ids("a" * 1000)) == MOST_CHARACTERS
+    assert max(id_ for c in CHARACTERS for id_ in character_ids(c)) < CHARACTER_COUNT
+
+
+def test_a_words_vector_is_the_mean_of_its_subwords():
+    batch = batch_of(SHORT, LONG)
+    values = torch.randn(2, 8, 3)
+    means = word_means(values, batch)
+    torch.testing.assert_close(means[0, 0], values[0, 1])
+    torch.testing.assert_close(means[1], torch.stack([values[1, 1:4].mean(0), *values[1, 4:7]]))
+    assert means[0, 1:].eq(0).all()
+
+
+def test_hidden_words_hide_their_characters_too():
+    batch = batch_of(LONG, SHORT, tokens=[LONG.tokens, SHORT.tokens])
+    hide_words(batch, 1.0, UNK, np.random.default_rng(0))
+    assert batch.characters[batch.word_mask][:, 0].eq(1).all()
+    assert batch.characters[batch.word_mask][:, 1:].eq(0).all()
+    assert batch.characters[~batch.word_mask].eq(0).all()

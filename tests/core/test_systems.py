@@ -19,12 +19,18 @@ from umt_core.manifest import WEIGHTS
 from umt_core.model.crf import LinearChainCRF
 from umt_core.schema import Example
 from umt_core.systems import SYSTEMS, Output, Tagger, build_system
+from umt_core.systems.bilstm_crf import BiLstmCrf
 from umt_core.tagging import word_tags
 
 WITH_IMAGES = [name for name, system in SYSTEMS.items() if system.uses_image]
 WITH_ESD = [name for name, system in SYSTEMS.items() if system.uses_esd]
+WITH_CHARACTERS = [name for name, system in SYSTEMS.items() if system.uses_characters]
+ON_WORDS = [name for name, system in SYSTEMS.items() if issubclass(system, BiLstmCrf)]  # read words, not subwords
 every_system = pytest.mark.parametrize("name", SYSTEMS)
 every_tagging = pytest.mark.parametrize("tagging", ["word", "subword"])
+every_system_and_tagging = pytest.mark.parametrize(
+    ("name", "tagging"), [(n, t) for n in SYSTEMS for t in ("word", "subword") if t == "word" or n not in ON_WORDS]
+)
 
 
 def forward(tagger: Tagger, batch: Batch) -> Output:
@@ -35,7 +41,8 @@ def forward(tagger: Tagger, batch: Batch) -> Output:
 def parts(output: Output) -> dict[str, Tensor]:
     """All that an output holds of a tweet at its words or subwords: (batch, n, ...)."""
     names = ("emissions", "main_emissions", "esd_emissions", "converted_esd")
-    return {name: value for name in names if (value := getattr(output, name)) is not None}
+    found = {name: value for name in names if (value := getattr(output, name)) is not None}
+    return found if output.fused is None else found | {"at": output.fused.attention, "gate": output.fused.gate}
 
 
 def close(a: Tensor, b: Tensor) -> None:
@@ -45,8 +52,7 @@ def close(a: Tensor, b: Tensor) -> None:
 # Batches
 
 
-@every_system
-@every_tagging
+@every_system_and_tagging
 def test_a_batch_says_of_each_tweet_what_it_says_of_it_alone(name, tagging):
     tagger = tiny.system(name, tagging=tagging)
     pictures = [*tiny.pictures(len(tiny.TWEETS) - 1), None]
@@ -60,11 +66,13 @@ def test_a_batch_says_of_each_tweet_what_it_says_of_it_alone(name, tagging):
             close(parts(output)[part][i, :n], value[0])
         assert tagger.decode(alone)[0] == decoded[i]
         if alone.interaction:
-            subwords = alone.interaction.gate.shape[1]
-            close(output.interaction.gate[i, :subwords], alone.interaction.gate[0])
+            subwords = alone.interaction.hidden.shape[1]
             close(output.interaction.word_to_block[i, :, :subwords], alone.interaction.word_to_block[0])
-            close(output.interaction.block_to_word[i, :, :, :subwords], alone.interaction.block_to_word[0])
-            assert output.interaction.block_to_word[i, :, :, subwords:].eq(0).all()
+            if alone.interaction.gate is not None:
+                close(output.interaction.gate[i, :subwords], alone.interaction.gate[0])
+            if alone.interaction.block_to_word is not None:
+                close(output.interaction.block_to_word[i, :, :, :subwords], alone.interaction.block_to_word[0])
+                assert output.interaction.block_to_word[i, :, :, subwords:].eq(0).all()
 
 
 def padded(batch: Batch, more: int) -> Batch:
@@ -82,11 +90,11 @@ def padded(batch: Batch, more: int) -> Batch:
         word_mask=longer(batch.word_mask, 0),
         tags=longer(batch.tags, 1),
         esd_tags=longer(batch.esd_tags, 1),
+        characters=None if batch.characters is None else F.pad(batch.characters, (0, 3, 0, more)),
     )
 
 
-@every_system
-@every_tagging
+@every_system_and_tagging
 def test_padding_changes_nothing(name, tagging):
     tagger = tiny.system(name, tagging=tagging)
     batch = tiny.batch(tagger)
@@ -99,8 +107,7 @@ def test_padding_changes_nothing(name, tagging):
         close(longer.losses[term], value)
 
 
-@every_system
-@every_tagging
+@every_system_and_tagging
 def test_decoding_is_the_crfs_best_path(name, tagging):
     tagger = tiny.system(name, tagging=tagging)
     output = forward(tagger, tiny.batch(tagger))
@@ -108,8 +115,7 @@ def test_decoding_is_the_crfs_best_path(name, tagging):
     assert tagger.decode(output) == [[tagger.tag_set.tags[i] for i in path] for path in ids]
 
 
-@every_system
-@every_tagging
+@every_system_and_tagging
 def test_every_word_gets_one_tag(name, tagging):
     tagger = tiny.system(name, tagging=tagging)
     encoded = encode_examples(tiny.TWEETS, tiny.tokenizer(), 64)
@@ -126,7 +132,7 @@ def test_subword_tags_are_read_at_each_words_first():
     assert word_tags(path, numbers, "subword", 4) == ["B-PER", "O", "O", "O"]
 
 
-@every_system
+@pytest.mark.parametrize("name", [name for name in SYSTEMS if name != "bert"])  # which has no transitions
 def test_held_bio2_is_never_broken(name):
     broken = {False: 0, True: 0}
     for held in broken:
@@ -142,8 +148,9 @@ def test_held_bio2_is_never_broken(name):
 # Pictures
 
 
-def test_the_text_only_system_reads_no_picture():
-    tagger = tiny.system("bert-crf")
+@pytest.mark.parametrize("name", [name for name in SYSTEMS if name not in WITH_IMAGES])
+def test_a_text_only_system_reads_no_picture(name):
+    tagger = tiny.system(name)
     batch = tiny.batch(tagger)
     seeing = replace(batch, regions=torch.randn(len(tiny.TWEETS), 49, tiny.CHANNELS))
     assert torch.equal(forward(tagger, batch).emissions, forward(tagger, seeing).emissions)
@@ -166,7 +173,8 @@ def test_span_detection_never_sees_the_picture(name):
     none = forward(tagger, tiny.batch(tagger, regions=[None] * 10))
     assert torch.equal(one.esd_emissions, other.esd_emissions)
     assert torch.equal(one.esd_emissions, none.esd_emissions)
-    assert torch.equal(one.converted_esd, other.converted_esd)
+    if one.converted_esd is not None:
+        assert torch.equal(one.converted_esd, other.converted_esd)
     assert not torch.allclose(one.main_emissions, other.main_emissions, atol=1e-3)
 
 
@@ -178,7 +186,8 @@ def test_a_tweet_without_picture_does_not_disturb_the_others(name):
     without = forward(tagger, tiny.batch(tagger, tiny.TWEETS[:3], [pictures[0], None, pictures[2]]))
     close(whole.emissions[[0, 2]], without.emissions[[0, 2]])
     assert not torch.allclose(whole.emissions[1], without.emissions[1], atol=1e-3)
-    close(without.interaction.word_to_block[1], torch.full_like(without.interaction.word_to_block[1], 1 / 49))
+    looked = (without.interaction.word_to_block if without.interaction else without.fused.attention)[1]
+    close(looked, torch.full_like(looked, 1 / 49))
 
 
 @pytest.mark.parametrize("name", WITH_IMAGES)
@@ -192,8 +201,8 @@ def test_no_regions_at_all_is_a_mistake_of_the_caller(name):
 
 
 def test_unknown_systems_and_missing_channels_are_refused():
-    with pytest.raises(ConfigError, match=r"unknown system 'bert'; known systems: .*'bert-crf'"):
-        build_system("bert", tiny.settings(), tiny.encoder())
+    with pytest.raises(ConfigError, match=r"unknown system 'umt'; known systems: .*'bert-crf'"):
+        build_system("umt", tiny.settings(), tiny.encoder())
     with pytest.raises(ConfigError, match="mt-bert-crf uses images"):
         build_system("mt-bert-crf", tiny.settings(), tiny.encoder())
 
@@ -204,7 +213,24 @@ def test_sizes_that_the_encoder_does_not_allow_are_refused(change):
         build_system("umt-bert-crf", tiny.settings(**change), tiny.encoder(), tiny.CHANNELS)
 
 
-@every_system
+@pytest.mark.parametrize("name", WITH_CHARACTERS)
+def test_characters_show_capitals_and_must_be_given(name):
+    tagger = tiny.system(name, word_shape=False)
+    plain, shouted = (
+        tiny.batch(tagger, [Example("t", (word, "in"))], tiny.pictures(1), targets=False) for word in ("anna", "ANNA")
+    )
+    assert not torch.allclose(forward(tagger, plain).emissions, forward(tagger, shouted).emissions, atol=1e-3)
+    with pytest.raises(DataError, match="wanted the characters of words"):
+        tagger(replace(plain, characters=None))
+
+
+@pytest.mark.parametrize("name", ON_WORDS)
+def test_what_reads_words_has_no_tags_on_subwords(name):
+    with pytest.raises(ConfigError, match=f"setting tagging: {name} reads words"):
+        tiny.system(name, tagging="subword")
+
+
+@pytest.mark.parametrize("name", [name for name in SYSTEMS if name not in WITH_CHARACTERS])
 def test_capitals_are_seen_through_word_shapes_alone(name):
     plain, shouted = (Example("t", (word, "in", "paris")) for word in ("anna", "ANNA"))
     for word_shape in (True, False):
@@ -219,9 +245,12 @@ def test_capitals_are_seen_through_word_shapes_alone(name):
 
 @every_system
 def test_a_new_system_has_not_learned_shapes_yet(name):
-    taggers = [build_system(name, tiny.settings(word_shape=w), tiny.encoder(), tiny.CHANNELS) for w in (True, False)]
-    encoded = [t.eval().encode(tiny.batch(t)) for t in taggers]
-    assert torch.equal(*encoded)
+    shown, plain = (
+        build_system(name, tiny.settings(word_shape=w), tiny.encoder(), tiny.CHANNELS) for w in (True, False)
+    )
+    weights = {n: value for n, value in shown.state_dict().items() if n != "word_shape.weight"}
+    plain.load_state_dict(weights)
+    assert torch.equal(*(tagger.eval().encode(tiny.batch(tagger)) for tagger in (shown, plain)))
 
 
 @every_tagging
@@ -236,7 +265,7 @@ def test_emissions_are_summed_or_averaged(tagging):
     close(half.esd_emissions, whole.esd_emissions)
 
 
-@pytest.mark.parametrize("name", WITH_IMAGES)
+@pytest.mark.parametrize("name", ["mt-bert-crf", "umt-bert-crf"])
 def test_two_projections_are_two(name):
     one, two = (tiny.system(name, visual_projections=n) for n in (1, 2))
     more = {n for n, _ in two.named_parameters()} - {n for n, _ in one.named_parameters()}
@@ -290,13 +319,17 @@ def learn(tagger: Tagger, steps: int) -> float:
 RELEASED = {"tagging": "subword", "esd_mix": "mean", "visual_projections": 2, "conversion": "fixed"}
 
 
-@every_system
-@pytest.mark.parametrize("choices", [{}, RELEASED], ids=["paper", "released"])
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [(n, c) for n in SYSTEMS for c in ({}, RELEASED) if not c or n not in ON_WORDS],
+    ids=lambda value: value if isinstance(value, str) else "released" if value else "paper",
+)
 def test_ten_tweets_are_learned_and_a_saved_tagger_says_the_same(name, choices, tmp_path):
     folder = tiny.save_encoder(tmp_path / "encoder")
+    torch.manual_seed(0)
     tagger = build_system(name, tiny.settings(text_encoder=folder, **choices), tiny.encoder(), tiny.CHANNELS)
     freeze_embeddings(tagger)
-    learn(tagger.eval(), steps=60)  # without dropout, to the bottom
+    learn(tagger.eval(), steps=100)  # without dropout, to the bottom
     output = forward(tagger, tiny.batch(tagger))
     assert output.losses["total"] < 0.2
     encoded = encode_examples(tiny.TWEETS, tiny.tokenizer(), 64)
@@ -325,10 +358,11 @@ def tags_of(tweet: Example) -> list[str]:
 def test_frozen_embeddings_neither_learn_nor_are_saved(name, tmp_path):
     frozen = tiny.system(name, text_encoder=tiny.save_encoder(tmp_path / "encoder"))
     freeze_embeddings(frozen)
-    embeddings = {n: p for n, p in frozen.named_parameters() if n.startswith("encoder.model.embeddings.")}
+    places = ("encoder.model.embeddings.", "encoder.embeddings.")
+    embeddings = {n: p for n, p in frozen.named_parameters() if n.startswith(places)}
     before = {n: p.detach().clone() for n, p in embeddings.items()}
     learn(frozen, steps=2)
-    assert len(before) == 5
+    assert len(before) == (1 if name in ON_WORDS else 5)  # words alone; or positions, segments and a norm too
     assert all(torch.equal(p, before[n]) for n, p in embeddings.items())
     saved = load_file(tiny.save_tagger(tmp_path, frozen) / WEIGHTS)
     assert saved.keys() == dict(frozen.named_parameters()).keys() - before.keys()
@@ -342,10 +376,12 @@ def test_trained_embeddings_are_saved(name, tmp_path):
     saved = load_file(tiny.save_tagger(tmp_path, tagger, train_embeddings=True) / WEIGHTS)
     assert saved.keys() == dict(tagger.named_parameters()).keys()
     loaded = load_checkpoint(tmp_path / "tiny" / name).tagger
-    table = tagger.encoder.model.get_input_embeddings().weight
-    assert torch.equal(loaded.encoder.model.get_input_embeddings().weight, table.half().float())
+    own, theirs = (dict(t.named_parameters()) for t in (tagger, loaded))
+    (table,) = (n for n in own if n.endswith(("word_embeddings.weight", "encoder.embeddings.weight")))
+    assert torch.equal(theirs[table], own[table].half().float())
 
 
-def test_a_tagger_of_one_crf_has_one():
-    crfs = {name: [type(m) for m in tiny.system(name).modules()].count(LinearChainCRF) for name in SYSTEMS}
-    assert crfs == {"bert-crf": 1, "mt-bert-crf": 1, "umt-bert-crf": 2}
+@every_system
+def test_only_span_detection_has_a_crf_of_its_own(name):
+    crfs = [m for m in tiny.system(name).modules() if isinstance(m, LinearChainCRF)]
+    assert len(crfs) == 1 + (name in WITH_ESD)

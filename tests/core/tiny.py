@@ -139,6 +139,7 @@ def batch(
         channels=CHANNELS,
         targets=examples if targets else None,
         tagging=tagger.settings.tagging,
+        tokens=[example.tokens for example in examples] if tagger.uses_characters else None,
     )
 
 

@@ -261,5 +261,5 @@ def test_without_a_tagger_that_looks_nothing_claims_to(page):
     page.run()
     page.button_group(key="systems_twitter2017").set_value(["bert-crf"]).run()
     assert not page.exception
-    assert "BERT-CRF reads text only" in texts(page)
+    assert "These taggers read text only" in texts(page)
     assert not [e for e in page.get("bidi_component") if "overlay" in e.proto.id]

@@ -101,6 +101,24 @@ class TextEncoder(nn.Module):
         return frozenset(name for name, parameter in self.named_parameters() if id(parameter) in inside)
 
 
+class SubwordEmbeddings(TextEncoder):
+    """A text encoder's subword embeddings alone: vectors that do not know what stands around them."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        nn.Module.__init__(self)
+        self.name, self.weights_sha256, self.max_length = encoder.name, encoder.weights_sha256, encoder.max_length
+        self.hidden_size = self.embedding_size = encoder.embedding_size
+        self.embeddings = encoder.model.get_input_embeddings()
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, extra: Tensor | None = None) -> Tensor:
+        """Embeddings (batch, subwords, embedding); arguments as in ``TextEncoder``."""
+        words: Tensor = self.embeddings(input_ids)
+        return words if extra is None else words + extra
+
+    def embedding_parameter_names(self) -> frozenset[str]:
+        return frozenset(name for name, _ in self.named_parameters())
+
+
 def load_tokenizer(name: str) -> SubwordTokenizer:
     """The tokenizer of a text encoder.
 

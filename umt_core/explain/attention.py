@@ -1,4 +1,4 @@
-"""The three maps between words and picture blocks, read from an ``Inspection``."""
+"""The maps between words and picture blocks, read from an ``Inspection``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MOST_ENTROPY = math.log(REGIONS)  # nats, of that even row
 
 @dataclass(frozen=True, slots=True)
 class AttentionMap:
-    """One of the paper's three maps, and what it is good for.
+    """One of the paper's three maps, or the one of the systems it is compared with, and what it is good for.
 
     >>> [attention_map.feeds for attention_map in MAPS]
-    ['Q', 'P', 'A']
+    ['Q', 'P', 'A', 'the visual context']
     """
 
     name: str  # the field of Inspection
@@ -54,6 +54,14 @@ MAPS = (
         "it reaches the tagger whatever the gate does (section 2.3.1, second layer).",
         rows_are_words=True,
     ),
+    AttentionMap(
+        "visual_attention",
+        "text → block",
+        "the visual context",
+        "The text looks at the picture's blocks: the tweet as a whole in GVATT, so that all words have one map, each "
+        "word in AdaCAN. What is gathered reaches the word through a gate.",
+        rows_are_words=True,
+    ),
 )
 
 
@@ -65,9 +73,14 @@ def get_map(name: str) -> AttentionMap:
     raise ConfigError(f"wanted one of the maps {[m.name for m in MAPS]}, got {name!r}")
 
 
+def maps_of(inspection: Inspection) -> tuple[AttentionMap, ...]:
+    """The maps that the system has: none where it does not look at pictures."""
+    return tuple(m for m in MAPS if getattr(inspection, m.name) is not None)
+
+
 def heads(inspection: Inspection) -> int:
     """How many heads the maps have; 0 for a system that does not look at pictures."""
-    return 0 if inspection.word_to_block is None else inspection.word_to_block.shape[0]
+    return next((len(getattr(inspection, m.name)) for m in maps_of(inspection)), 0)
 
 
 def weights(inspection: Inspection, attention_map: AttentionMap, head: int | None = None) -> np.ndarray:

@@ -81,6 +81,20 @@ class LinearChainCRF(torchcrf.CRF):
         return _Scores(*(tensor.detach().cpu().double().numpy() for tensor in (emissions, *parameters)))
 
 
+class TagSoftmax(LinearChainCRF):
+    """A softmax over the tags of each word by itself, as a CRF whose transitions are all 0 and are not learned.
+
+    Its loss is then the words' cross-entropy, its best path each word's best tag, and its marginals the softmax:
+    decoding, probabilities and views need no second way.
+    """
+
+    def __init__(self, tags: int) -> None:
+        super().__init__(tags)
+        for name, parameter in list(self.named_parameters()):
+            delattr(self, name)
+            self.register_buffer(name, torch.zeros_like(parameter), persistent=False)
+
+
 class _Scores(NamedTuple):
     """The terms of eq. 5 in float64. On arrays: a step over nine tags is too little work for a tensor."""
 

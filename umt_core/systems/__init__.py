@@ -5,13 +5,43 @@ from __future__ import annotations
 from umt_core.config import ModelSettings
 from umt_core.encoders.text import TextEncoder
 from umt_core.errors import ConfigError
+from umt_core.systems.adacan_bert_crf import AdaCanBertCrf
+from umt_core.systems.adacan_cnn_bilstm_crf import AdaCanCnnBiLstmCrf
 from umt_core.systems.base import Output, Tagger
+from umt_core.systems.bert import Bert
 from umt_core.systems.bert_crf import BertCrf
+from umt_core.systems.bilstm_crf import BiLstmCrf
+from umt_core.systems.cnn_bilstm_crf import CnnBiLstmCrf
+from umt_core.systems.gvatt_bert_crf import GvattBertCrf
+from umt_core.systems.gvatt_hbilstm_crf import GvattHBiLstmCrf
+from umt_core.systems.hbilstm_crf import HBiLstmCrf
 from umt_core.systems.mt import MultimodalTransformer
 from umt_core.systems.umt import UnifiedMultimodalTransformer
+from umt_core.systems.umt_no_conversion import UmtWithoutConversion
+from umt_core.systems.umt_no_esd import UmtWithoutEsd
+from umt_core.systems.umt_no_gate import UmtWithoutGate
+from umt_core.systems.umt_no_image_aware import UmtWithoutImageAwareWords
 
+# In the order of Tables 2 and 3.
 SYSTEMS: dict[str, type[Tagger]] = {
-    system.name: system for system in (BertCrf, MultimodalTransformer, UnifiedMultimodalTransformer)
+    system.name: system
+    for system in (
+        BiLstmCrf,
+        CnnBiLstmCrf,
+        HBiLstmCrf,
+        Bert,
+        BertCrf,
+        GvattHBiLstmCrf,
+        AdaCanCnnBiLstmCrf,
+        GvattBertCrf,
+        AdaCanBertCrf,
+        MultimodalTransformer,
+        UnifiedMultimodalTransformer,
+        UmtWithoutEsd,
+        UmtWithoutConversion,
+        UmtWithoutImageAwareWords,
+        UmtWithoutGate,
+    )
 }
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from umt_core.config import ModelSettings
 from umt_core.encoders.text import TextEncoder
-from umt_core.errors import ConfigError
+from umt_core.errors import ConfigError, DataError
 from umt_core.features import SHAPES, Batch
 from umt_core.labels import (
     SUBWORD_ESD_TAGS,
@@ -22,14 +22,16 @@ from umt_core.labels import (
     is_allowed,
 )
 from umt_core.model.crf import LinearChainCRF
+from umt_core.model.fusion import Fused
 from umt_core.model.mmi import Interaction
+from umt_core.model.visual import VisualProjection
 
 
 @dataclass(slots=True)
 class Output:
     """What one forward pass gives. ``n`` is words, or subwords where tags are on subwords.
 
-    Attention maps are (batch, heads, query, key) over subwords and 49 blocks.
+    The interaction's attention maps are (batch, heads, query, key) over subwords and 49 blocks.
     """
 
     emissions: Tensor  # (batch, n, tags), what the CRF reads
@@ -37,7 +39,8 @@ class Output:
     main_emissions: Tensor | None = None  # (batch, n, tags), before ESD is mixed in
     esd_emissions: Tensor | None = None  # (batch, n, esd tags)
     converted_esd: Tensor | None = None  # (batch, n, tags), as it is added
-    interaction: Interaction | None = None  # attention maps and gate
+    interaction: Interaction | None = None  # attention maps and gate, of MT and UMT
+    fused: Fused | None = None  # attention (batch, n, 49) and gate, of GVATT and AdaCAN
     losses: dict[str, Tensor] = field(default_factory=dict)  # terms by name; "total" is what is minimised
 
 
@@ -53,7 +56,7 @@ def init_added_weights(module: nn.Module, std: float = 0.02) -> None:
 class Tagger(nn.Module):
     """A system: ``forward(batch) -> Output``, ``decode(output) -> tags``.
 
-    Subclasses set ``name``, ``uses_image`` and ``uses_esd``, add their parts and write ``forward``.
+    Subclasses set ``name`` and what they use, add their parts and write ``forward``.
 
     Raises:
         ConfigError: ``max_subwords`` is more than the encoder has positions for.
@@ -62,6 +65,7 @@ class Tagger(nn.Module):
     name: ClassVar[str]
     uses_image: ClassVar[bool] = False
     uses_esd: ClassVar[bool] = False
+    uses_characters: ClassVar[bool] = False  # reads ``Batch.characters``
 
     def __init__(self, settings: ModelSettings, encoder: TextEncoder) -> None:
         super().__init__()
@@ -81,7 +85,10 @@ class Tagger(nn.Module):
         )
         if self.word_shape is not None:
             nn.init.zeros_(self.word_shape.weight)  # starts as the encoder was published
-        self.crf = LinearChainCRF(len(self.tag_set), self._forbidden(self.tag_set))
+        self.crf = self.make_crf()
+
+    def make_crf(self) -> LinearChainCRF:
+        return LinearChainCRF(len(self.tag_set), self._forbidden(self.tag_set))
 
     def encode(self, batch: Batch) -> Tensor:
         """C of section 2.2, after dropout: (batch, subwords, hidden)."""
@@ -94,6 +101,16 @@ class Tagger(nn.Module):
         if self.settings.tagging == "subword":
             return scores
         return scores.gather(1, batch.starts.unsqueeze(-1).expand(-1, -1, scores.shape[-1]))
+
+    def regions(self, batch: Batch) -> Tensor:
+        """U of section 2.2: (batch, 49, channels).
+
+        Raises:
+            DataError: the batch was made without them.
+        """
+        if batch.regions is None:
+            raise DataError(f"{self.name} wanted the regions of pictures (zeros where there is none), got none")
+        return batch.regions
 
     def tag_mask(self, batch: Batch) -> Tensor:
         return batch.mask if self.settings.tagging == "subword" else batch.word_mask
@@ -120,3 +137,49 @@ class Tagger(nn.Module):
 
     def initial_conversion(self) -> list[list[float]]:
         return conversion_matrix(self.esd_tag_set, self.tag_set)
+
+
+class TextTagger(Tagger):
+    """The words' encoding, a linear layer, the CRF (eqs. 4 to 6 with h = c)."""
+
+    def __init__(self, settings: ModelSettings, encoder: TextEncoder) -> None:
+        super().__init__(settings, encoder)
+        self.classifier = nn.Linear(encoder.hidden_size, len(self.tag_set))
+        init_added_weights(self.classifier)
+
+    def encoded_mask(self, batch: Batch) -> Tensor:
+        """Where ``encode`` has read something: (batch, n)."""
+        return batch.mask
+
+    def sentence(self, encoded: Tensor, batch: Batch) -> Tensor:
+        """The whole tweet in one vector, (batch, hidden): here what [CLS] has become."""
+        return encoded[:, 0]
+
+    def forward(self, batch: Batch) -> Output:
+        encoded = self.encode(batch)  # C: (batch, subwords, hidden)
+        emissions = self.at_words(self.classifier(encoded), batch)  # (batch, n, tags)
+        return self.finish(Output(emissions, self.tag_mask(batch)), batch)
+
+
+class FusedTagger(TextTagger):
+    """A text tagger whose words are fused with the picture before they are scored; subclasses write ``fuse``."""
+
+    uses_image = True
+
+    def __init__(self, settings: ModelSettings, encoder: TextEncoder, channels: int) -> None:
+        super().__init__(settings, encoder)
+        self.visual_projection = VisualProjection(channels, self.encoder.hidden_size)
+        init_added_weights(self.visual_projection)
+
+    def fuse(self, words: Tensor, visual: Tensor, batch: Batch) -> Fused:
+        # words: (batch, n, hidden), visual: (batch, 49, hidden)
+        raise NotImplementedError
+
+    def forward(self, batch: Batch) -> Output:
+        visual, _ = self.visual_projection(self.regions(batch))  # (batch, 49, hidden)
+        fused = self.fuse(self.encode(batch), visual, batch)
+        emissions, attention, gate = (
+            self.at_words(values, batch) for values in (self.classifier(fused.hidden), fused.attention, fused.gate)
+        )
+        output = Output(emissions, self.tag_mask(batch), fused=Fused(fused.hidden, attention, gate))
+        return self.finish(output, batch)

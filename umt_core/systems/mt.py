@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from umt_core.config import ModelSettings
 from umt_core.encoders.text import TextEncoder
-from umt_core.errors import DataError
 from umt_core.features import Batch
 from umt_core.model.cmt import TransformerLayer
 from umt_core.model.mmi import Interaction, MultimodalInteraction
@@ -15,17 +16,24 @@ from umt_core.systems.base import Output, Tagger, init_added_weights
 
 
 class MultimodalTransformer(Tagger):
-    """Words see the image and the image sees words; a gate weighs the second; a CRF tags."""
+    """Words see the image and the image sees words; a gate weighs the second; a CRF tags.
+
+    ``image_aware`` and ``gated`` are for the ablations of Table 3.
+    """
 
     name = "mt-bert-crf"
     uses_image = True
+    image_aware: ClassVar[bool] = True
+    gated: ClassVar[bool] = True
 
     def __init__(self, settings: ModelSettings, encoder: TextEncoder, channels: int) -> None:
         super().__init__(settings, encoder)
         hidden, heads, dropout = encoder.hidden_size, settings.heads, settings.dropout
         self.visual_projection = VisualProjection(channels, hidden, settings.visual_projections)  # W_u
         self.transformer = TransformerLayer(hidden, heads, dropout)  # gives R
-        self.mmi = MultimodalInteraction(hidden, heads, dropout)  # gives H
+        self.mmi = MultimodalInteraction(  # gives H
+            hidden, heads, dropout, image_aware=self.image_aware, gated=self.gated
+        )
         self.classifier = nn.Linear(2 * hidden, len(self.tag_set))  # w_MNER
         for part in (self.visual_projection, self.transformer, self.mmi, self.classifier):
             init_added_weights(part)
@@ -33,10 +41,8 @@ class MultimodalTransformer(Tagger):
     def interact(self, encoded: Tensor, batch: Batch) -> tuple[Tensor, Interaction]:
         """Main emissions (eq. 6) on subwords, and the inside of MMI."""
         # encoded (C): (batch, subwords, hidden)
-        if batch.regions is None:
-            raise DataError(f"{self.name} wanted the regions of pictures (zeros where there is none), got none")
         words, _ = self.transformer(encoded, batch.mask)  # R: (batch, subwords, hidden)
-        visual, asking_visual = self.visual_projection(batch.regions)  # V: (batch, 49, hidden)
+        visual, asking_visual = self.visual_projection(self.regions(batch))  # V: (batch, 49, hidden)
         interaction = self.mmi(words, visual, asking_visual, batch.mask)  # H: (batch, subwords, 2 * hidden)
         return self.classifier(interaction.hidden), interaction
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from torch import Tensor
+
 from umt_core.config import ModelSettings
 from umt_core.encoders.text import TextEncoder
 from umt_core.features import Batch
@@ -20,6 +24,7 @@ class UnifiedMultimodalTransformer(MultimodalTransformer):
 
     name = "umt-bert-crf"
     uses_esd = True
+    converts: ClassVar[bool] = True  # whether ESD's scores are added to the main ones; not in one ablation of Table 3
 
     def __init__(self, settings: ModelSettings, encoder: TextEncoder, channels: int) -> None:
         super().__init__(settings, encoder, channels)
@@ -27,7 +32,9 @@ class UnifiedMultimodalTransformer(MultimodalTransformer):
             encoder.hidden_size, settings.heads, settings.dropout, len(self.esd_tag_set)
         )  # T and w_ESD
         init_added_weights(self.esd)
-        self.conversion = ConversionMatrix(self.initial_conversion(), settings.conversion == "learned")  # W^c
+        self.conversion = (
+            ConversionMatrix(self.initial_conversion(), settings.conversion == "learned") if self.converts else None
+        )  # W^c
         self.esd_crf = LinearChainCRF(len(self.esd_tag_set), self._forbidden(self.esd_tag_set))
 
     def forward(self, batch: Batch) -> Output:
@@ -38,11 +45,13 @@ class UnifiedMultimodalTransformer(MultimodalTransformer):
         scores, interaction = self.interact(encoded, batch)
         main = self.at_words(scores, batch)  # eq. 6: (batch, n, tags)
 
-        converted = self.conversion(esd_emissions)  # (batch, n, tags)
-        if self.settings.esd_mix == "mean":  # the released code halves both terms of eq. 7
-            main, converted = main / 2, converted / 2
+        converted: Tensor | None = None
+        if self.conversion is not None:
+            converted = self.conversion(esd_emissions)  # (batch, n, tags)
+            if self.settings.esd_mix == "mean":  # the released code halves both terms of eq. 7
+                main, converted = main / 2, converted / 2
         output = Output(
-            emissions=main + converted,  # eq. 7
+            emissions=main if converted is None else main + converted,  # eq. 7
             mask=self.tag_mask(batch),
             main_emissions=main,
             esd_emissions=esd_emissions,
