@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -112,6 +113,59 @@ def outcome_bars(table: pd.DataFrame, share: bool, highest: float, bright: Seque
     legend = {"orientation": "h", "y": 1.16, "x": 0}
     figure.update_layout(barmode="group", showlegend=by_type, legend=legend)
     return _calm(figure, height=270).update_layout(bargap=0.45)
+
+
+def loss_curve(losses: Sequence[tuple[float, float]], rows: Sequence[Mapping[str, Any]], epochs: int) -> go.Figure:
+    """The loss while a job trains: as the log has it between epochs, and each epoch's mean. ``rows``: its history."""
+    means = [(row["epoch"], row["loss_total"]) for row in rows]
+    figure = go.Figure()
+    for name, points, colour, mode in (
+        ("last step", losses, MAIN_COLOUR, "lines"),
+        ("mean of the epoch", means, ESD_COLOUR, "markers"),
+    ):
+        figure.add_scatter(
+            name=name,
+            x=[x for x, _ in points],
+            y=[y for _, y in points],
+            mode=mode,
+            line={"color": colour, "width": 1.5},
+            marker={"color": colour, "size": 9, "symbol": "diamond"},
+            hovertemplate="%{y:.3f} after %{x:.2f} epochs<extra>%{fullData.name}</extra>",
+        )
+    figure.update_yaxes(title="loss", fixedrange=True, rangemode="tozero")
+    return _over_epochs(figure, 0, epochs)
+
+
+def f1_curve(rows: Sequence[Mapping[str, Any]], before: float | None, epochs: int) -> go.Figure:
+    """Dev F1 after each epoch, in percent, and that of the checkpoint that training started from."""
+    figure = go.Figure(
+        go.Scatter(
+            name="after the epoch",
+            x=[row["epoch"] for row in rows],
+            y=[100 * row["dev_f1"] for row in rows],
+            mode="lines+markers",
+            line={"color": MAIN_COLOUR, "width": 2},
+            marker={"size": 9},
+            hovertemplate="%{y:.2f} after epoch %{x}<extra></extra>",
+        )
+    )
+    if before is not None:
+        figure.add_scatter(
+            name=f"before: {100 * before:.2f}",
+            x=[0, epochs],
+            y=[100 * before] * 2,
+            mode="lines",
+            line={"color": "#808890", "dash": "dash"},
+            hoverinfo="skip",
+        )
+    figure.update_yaxes(title="F1, percent", fixedrange=True)
+    return _over_epochs(figure, 0, epochs)
+
+
+def _over_epochs(figure: go.Figure, first: int, last: int) -> go.Figure:
+    figure.update_xaxes(title="epochs", range=[first, last + 0.2], fixedrange=True, tickformat="d", nticks=10)
+    figure.update_layout(legend={"orientation": "h", "y": 1.16, "x": 0}, showlegend=True)
+    return _calm(figure, height=260)
 
 
 def _calm(figure: go.Figure, height: int) -> go.Figure:

@@ -56,6 +56,23 @@ class Key(StrEnum):
     BY_TYPE = "errors_by_type"
     CONFUSION = "scores_confusion"
     SCORES_ADDRESS = "scores_address"
+    # Train
+    TRAIN_BASE = "train_base"
+    TRAIN_MODE = "train_mode"
+    TRAIN_DATA = "train_data"  # and the next three: of each data set that checkpoints are of
+    TRAIN_SHARE = "train_share"
+    TRAIN_VALID = "train_valid"
+    TRAIN_TEST = "train_test"
+    TRAIN_CORRECTED = "train_corrected"
+    TRAIN_REPEAT = "train_repeat"
+    TRAIN_CORRECT_VALID = "train_correct_valid"
+    TRAIN_EPOCHS = "train_epochs"
+    TRAIN_LAYERS = "train_layers"
+    TRAIN_SEED = "train_seed"
+    TRAIN_VERSION = "train_version"
+    TRAIN_START = "train_start"
+    TRAIN_COMPLAINT = "train_complaint"  # why the last click did nothing; shown once
+    TRAIN_EVERY = "train_every"  # all jobs are listed
 
 
 LINK = {"word": Key.WORD, "map": Key.MAP, "head": Key.HEAD, "system": Key.SYSTEM}

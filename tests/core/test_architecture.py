@@ -38,7 +38,7 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
 APP_LAYERS: tuple[tuple[str, ...], ...] = (
     ("tables", "figures", "markup", "state", "outcomes"),
     ("services",),
-    ("sets",),
+    ("sets", "jobs"),
     ("panels",),
     ("views",),
     ("streamlit_app",),

@@ -138,6 +138,11 @@ class Status:
         return [rows[epoch] for epoch in sorted(rows)]
 
     @property
+    def before(self) -> float | None:
+        """Dev F1 of the base, on the labels that the epochs are judged by; ``None``: not known yet."""
+        return next((event["dev_f1"] for event in self.events if event["event"] == "before"), None)
+
+    @property
     def losses(self) -> list[tuple[float, float]]:
         """Loss by epochs done, as the log has it between epochs."""
         steps = (event for event in self.events if event["event"] == "step")

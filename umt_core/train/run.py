@@ -120,6 +120,9 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
     history, spent = _resume(job, trainer, watcher)
     log.write(event="start" if not history else "resume", epoch=trainer.epoch, system=job.system)
 
+    if job.parent and not history:
+        log.write(event="before", dev_f1=round(evaluate(tagger, sets["valid"], device).overall.f1, 5))
+
     def on_step(step: int, steps: int, loss: float) -> None:
         watcher.step(trainer.epoch + 1, step, steps, loss)
         if step % 20 == 0:

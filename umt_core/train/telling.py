@@ -99,6 +99,8 @@ def event_text(event: dict[str, Any]) -> str:
             return str(text)
         case {"event": "start"}:
             return "training begins"
+        case {"event": "before", "dev_f1": f1}:
+            return f"dev F1 before training: {100 * f1:.2f}"
         case {"event": "resume", "epoch": epoch}:
             return f"training goes on after epoch {epoch}"
         case {"event": "stopped", "epoch": epoch}:

@@ -1,0 +1,97 @@
+"""Retraining jobs for the pages: what can be trained on, and what a request comes to. Only reads are cached."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from app import sets, tables
+from umt_core.corrections.store import Store, default_url
+from umt_core.errors import StoreError, UmtError
+from umt_core.registry import CheckpointInfo, families, served, versions
+from umt_core.train import jobs
+from umt_core.train.compose import Part
+from umt_core.train.jobs import JobRequest, Plan
+
+FRESH = 10  # seconds for which what was read of data and store holds
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """What a store holds that training can use."""
+
+    tweets: dict[str, int]  # with labels that somebody set, by data set
+    complaint: str | None = None
+
+
+def bases() -> dict[str, str]:
+    """Names of all versions that can be trained on, each with its title; the served one of each family first."""
+    found: dict[str, str] = {}
+    for family in families():
+        with suppress(UmtError):
+            now = served(family).version
+            every = sorted(versions(family), key=lambda info: info.version != now)
+            found |= {info.name: _title(info, now) for info in every}
+    return found
+
+
+def _title(info: CheckpointInfo, now: str) -> str:
+    words = [tables.system_title(info.manifest.system), info.manifest.dataset, info.version]
+    return " · ".join(words) + (" (served)" if info.version == now else "")
+
+
+@st.cache_data(ttl=FRESH, show_spinner=False)
+def corrections(url: str) -> Corrections:
+    """How many tweets of which data set have labels in the store."""
+    if url == default_url() and url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        return Corrections({})  # nobody has corrected anything yet
+    try:
+        with Store(url, read_only=True) as store:
+            return Corrections(Counter(k.data for k, found in store.current().items() if found.spans is not None))
+    except StoreError as error:
+        return Corrections({}, str(error))
+
+
+@st.cache_data(ttl=FRESH, max_entries=64, show_spinner=False)
+def plan(request: JobRequest) -> tuple[Plan | None, str | None]:
+    """What a request comes to, or a line that says why it cannot be done."""
+    try:
+        return jobs.plan(request), None
+    except UmtError as error:
+        return None, str(error)
+
+
+def usual_training(dataset: str, counted: Corrections) -> list[str]:
+    """The data sets to train a tagger of ``dataset`` on, as long as nobody says otherwise.
+
+    Its own training tweets, and all that somebody labelled but what published splits keep for judging.
+    """
+    sources = list(sets.sources())
+    own = [name for name in sources if counted.tweets.get(name) and name.rpartition("/")[2] not in ("valid", "test")]
+    train = f"{dataset}/train"
+    return list(dict.fromkeys([*([train] if train in sources else []), *own])) or sources[:1]
+
+
+def command(request: JobRequest) -> str:
+    """The command line that asks for the same."""
+    words = ["python", "-m", "umt_core", "jobs", "submit", "--base", request.base]
+    for part in request.train:
+        words += ["--train", _part(part)]
+    for name, value in (("valid", request.valid), ("test", request.test)):
+        words += [f"--{name}", value.data] if value else []
+    if request.store:
+        words += ["--corrections", "default" if request.store == default_url() else request.store]
+    defaults = JobRequest(request.base, request.train)
+    for name in ("mode", "repeat", "epochs", "layers", "rates", "seed", "version", "author"):
+        if (value := getattr(request, name)) != getattr(defaults, name):
+            words += [f"--{name}", str(value)]
+    return shlex.join([*words, *(["--correct-valid"] if request.correct_valid else [])])
+
+
+def _part(part: Part) -> str:
+    return part.data if part.share == 1 else f"{part.data}={part.share:g}"

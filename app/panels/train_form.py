@@ -1,0 +1,208 @@
+"""Asking for a retraining: base, data, mode; what it comes to, and the button that starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import jobs, markup, sets, tables
+from app.state import Key
+from umt_core.config import MODES
+from umt_core.corrections.store import default_url
+from umt_core.errors import UmtError
+from umt_core.train.compose import Part
+from umt_core.train.jobs import QUEUED, RUNNING, STOPPING, JobRequest, Plan, Status, submit
+from umt_core.train.telling import clock, counts, size
+
+HELD_OUT = "a tenth of the training tweets, held out"
+NO_TEST = "no test"
+
+
+def show(others: Sequence[Status]) -> None:
+    """The form. ``others`` are the jobs that are there."""
+    bases = jobs.bases()
+    if not bases:
+        st.info("There is no checkpoint to start from. Train one: `python -m umt_core train --help`.")
+        return
+    with st.container(border=True):
+        st.subheader("Train the next version", anchor=False)
+        request = _request(bases)
+        if request is None:
+            return
+        with st.spinner("Counting tweets …"):
+            plan, complaint = jobs.plan(request)
+        if plan is not None:
+            _tell(plan)
+        if complaint is not None:
+            st.warning(markup.plain(complaint))
+        busy = any(job.state in (QUEUED, RUNNING, STOPPING) for job in others)
+        st.button(
+            "Put it into the queue" if busy else "Start training",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=plan is None,
+            on_click=_start,
+            args=(request,),
+            key=Key.TRAIN_START,
+        )
+        if line := st.session_state.pop(Key.TRAIN_COMPLAINT, None):
+            st.error(markup.plain(line))
+        st.caption(
+            "It runs in a process of its own and goes on when the page or the app is closed. The same by command:"
+        )
+        st.code(jobs.command(request), language="bash", wrap_lines=True)
+
+
+def _request(bases: dict[str, str]) -> JobRequest | None:
+    """What the widgets say; ``None``: no data is chosen."""
+    names, asked = list(bases), st.query_params.get("base")
+    if asked in names and Key.TRAIN_BASE not in st.session_state:
+        st.session_state[Key.TRAIN_BASE] = asked
+    left, right = st.columns(2, gap="large")
+    with left:
+        base = st.selectbox(
+            "Start from", names, index=_first(names), format_func=bases.__getitem__, key=Key.TRAIN_BASE,
+            persist_state="session",
+        )  # fmt: skip
+        mode = st.segmented_control(
+            "How much is trained", list(MODES), default="quick", format_func=str.capitalize, key=Key.TRAIN_MODE,
+            persist_state="session", required=True,
+        ) or "quick"  # fmt: skip
+        st.caption(f"{mode.capitalize()}: {MODES[mode].about}.")
+        dataset = base.partition("/")[0]
+        valid = _judge("Choose the epoch by", f"{dataset}/valid", HELD_OUT, f"{Key.TRAIN_VALID}_{dataset}")
+        test = _judge("Test on", f"{dataset}/test", NO_TEST, f"{Key.TRAIN_TEST}_{dataset}")
+    with right:
+        counted = jobs.corrections(default_url())
+        parts = _parts(dataset, counted)
+        store, repeat, correct_valid = _corrections(counted)
+    epochs, layers, seed, version = _more(mode)
+    if not parts:
+        st.info("Choose tweets to train on.")
+        return None
+    try:
+        return JobRequest(
+            base=base,
+            train=parts,
+            valid=valid,
+            test=test,
+            mode=mode,
+            store=store,
+            repeat=repeat,
+            correct_valid=correct_valid,
+            epochs=epochs,
+            layers=layers,
+            seed=seed,
+            version=version,
+        )
+    except UmtError as error:
+        st.warning(markup.plain(str(error)))
+        return None
+
+
+def _first(names: Sequence[str]) -> int:
+    """The full tagger of the project's own set, if it is there."""
+    wanted = ("twitter2017/umt-bert-crf@", "twitter2017/")
+    return next((i for start in wanted for i, name in enumerate(names) if name.startswith(start)), 0)
+
+
+def _judge(label: str, usual: str, none: str, key: str) -> Part | None:
+    """The data set that the epoch is chosen by, or that the result is tested on."""
+    options = [none, *sets.sources()]
+    chosen = st.selectbox(
+        label,
+        options,
+        index=options.index(usual) if usual in options else 0,
+        format_func=lambda name: name if name == none else tables.data_set_title(name),
+        key=key,
+        persist_state="session",
+    )
+    return None if chosen == none else Part(chosen)
+
+
+def _parts(dataset: str, counted: jobs.Corrections) -> tuple[Part, ...]:
+    """The data sets to train on, and how much of each."""
+    chosen = st.multiselect(
+        "Train on",
+        list(sets.sources()),
+        default=jobs.usual_training(dataset, counted),
+        format_func=tables.data_set_title,
+        key=f"{Key.TRAIN_DATA}_{dataset}",
+        persist_state="session",
+    )
+    parts = []
+    for name in chosen:
+        share = st.slider(
+            f"Share of {markup.plain(tables.data_set_title(name))}",
+            0, 100, 100, 5,
+            format="%d %%",
+            help="Of its tweets that nobody corrected; corrected ones all come in.",
+            key=f"{Key.TRAIN_SHARE}_{name}",
+            persist_state="session",
+        )  # fmt: skip
+        parts.append(Part(name, share / 100))
+    return tuple(parts)
+
+
+def _corrections(counted: jobs.Corrections) -> tuple[str | None, int, bool]:
+    """The store to take labels from, how often a corrected tweet counts, and whether dev labels are corrected."""
+    if counted.complaint:
+        st.warning(markup.plain(counted.complaint))
+    if not counted.tweets:
+        st.caption("No label is corrected yet: the data sets' own are used.")
+        return None, 1, False
+    listed = ", ".join(f"{number:,} in {tables.data_set_title(name)}" for name, number in counted.tweets.items())
+    use = st.toggle("Use corrected labels", value=True, key=Key.TRAIN_CORRECTED, persist_state="session")
+    st.caption(markup.plain(f"Tweets that people labelled: {listed}."))
+    if not use:
+        return None, 1, False
+    repeat = st.number_input(
+        "Each corrected tweet counts", 1, 20, 1, 1, key=Key.TRAIN_REPEAT, persist_state="session",
+        help="How often it is read in an epoch: more weight for few corrections among many other tweets.",
+    )  # fmt: skip
+    correct_valid = st.checkbox(
+        "Choose the epoch by corrected labels too", key=Key.TRAIN_CORRECT_VALID, persist_state="session",
+        help="Dev F1 then compares with no earlier one.",
+    )  # fmt: skip
+    return default_url(), int(repeat), correct_valid
+
+
+def _more(mode: str) -> tuple[int | None, int | None, int, str]:
+    """Epochs, layers (``None``: the mode's), seed and the version's name."""
+    usual = MODES[mode].train
+    with st.expander("More settings"):
+        first, second, third, fourth = st.columns(4)
+        epochs = first.number_input(
+            "Epochs at most", 1, 1000, usual["epochs"], key=f"{Key.TRAIN_EPOCHS}_{mode}", persist_state="session"
+        )
+        layers = usual["train_layers"]
+        if layers is not None:
+            layers = second.number_input(
+                "Encoder layers that move", 0, 24, layers, key=Key.TRAIN_LAYERS, persist_state="session"
+            )
+        seed = third.number_input("Seed", 0, 2**31 - 1, 0, key=Key.TRAIN_SEED, persist_state="session")
+        version = fourth.text_input(
+            "Name of the version", key=Key.TRAIN_VERSION, placeholder="the job's number", persist_state="session"
+        )
+    same = (epochs == usual["epochs"], layers == usual["train_layers"])
+    return (None if same[0] else int(epochs)), (None if same[1] else layers), int(seed), (version or "").strip()
+
+
+def _tell(plan: Plan) -> None:
+    time = f"about {clock(plan.seconds)}" if plan.seconds else "time not known yet"
+    need = f"{size(plan.memory)} of memory and {size(plan.disk)} of disk at most"
+    st.markdown(f"**{markup.plain(counts(plan))}.** At most {plan.epochs} epochs, {time}; {need}.")
+    if plan.corrections is not None:
+        changed = f"{plan.corrections['changed']:,} of {plan.corrections['tweets']:,}"
+        st.caption(f"Corrected labels differ from the data set's own in {changed} tweets.")
+    for note in plan.notes:
+        st.caption(markup.plain(note))
+
+
+def _start(request: JobRequest) -> None:
+    """Submits the job and opens it."""
+    try:
+        st.query_params.from_dict({"job": submit(request)})
+    except UmtError as error:
+        st.session_state[Key.TRAIN_COMPLAINT] = str(error)
