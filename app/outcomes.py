@@ -11,7 +11,7 @@ import pandas as pd
 from app import markup, tables
 from umt_core.analysis.browse import NONE, Query
 from umt_core.analysis.ledger import GOLD_OUTCOMES, Entry, Match, ledger
-from umt_core.analysis.sets import RunInfo
+from umt_core.analysis.sets import RunInfo, SetInfo
 from umt_core.labels import LABELS
 from umt_core.schema import ScoredSpan, Span
 
@@ -88,6 +88,10 @@ def words_of(row: Row) -> tuple[str, ...]:
     return tuple(row["tokens"] or (f"[{i + 1}]" for i in range(row["words"])))
 
 
+def labelled(row: Row) -> bool:
+    return row["entities"] is not None
+
+
 def gold_of(row: Row) -> list[Span]:
     return [Span(span["start"], span["end"], span["label"]) for span in row["gold"]]
 
@@ -97,7 +101,9 @@ def scored_of(row: Row, run: str) -> list[ScoredSpan]:
 
 
 def entries_of(row: Row, baseline: str, system: str) -> tuple[Entry, ...]:
-    """The tweet's lines of the ledger."""
+    """The tweet's lines of the ledger; none without labels to hold them against."""
+    if not labelled(row):
+        return ()
     return ledger(gold_of(row), *([s.span for s in scored_of(row, run)] for run in (baseline, system)))
 
 
@@ -135,12 +141,13 @@ def card(row: Row, baseline: str, system: str, titles: Mapping[str, str], thumbn
     words = words_of(row)
     entries = entries_of(row, baseline, system)
     lines = [_card_line(entry, words, (titles[baseline], titles[system])) for entry in matching(row, entries)]
+    note = _note(entries) if labelled(row) else _finds(row, {run: titles[run] for run in (baseline, system)})
     return {
         "id": row["id"],
         "words": [markup.visible(word) for word in words],
         "gold": [{"start": s.start, "end": s.end, "label": s.label} for s in gold_of(row)],
         "lines": lines,
-        "note": _note(entries) if not lines else "",
+        "note": "" if lines else note,
         "thumbnail": thumbnail,
         "image": IMAGE_TITLES[row["image"]],
         "facts": f"{row['id']} · {row['words']} words",
@@ -149,6 +156,12 @@ def card(row: Row, baseline: str, system: str, titles: Mapping[str, str], thumbn
 
 def _note(entries: Sequence[Entry]) -> str:
     return f"= both right, {len(entries)} of {len(entries)}" if entries else "= no entity, and none found"
+
+
+def _finds(row: Row, titles: Mapping[str, str]) -> str:
+    """What systems find in a tweet without labels."""
+    counts = ", ".join(f"{title} finds {len(row['predictions'][run])}" for run, title in titles.items())
+    return f"not labelled; {counts}"
 
 
 def _card_line(entry: Entry, words: Sequence[str], systems: tuple[str, str]) -> dict[str, Any]:
@@ -195,7 +208,8 @@ def _reading_with_facts(match: Match | None, entry: Entry, words: Sequence[str],
 def tweet_facts(row: Row, system: str) -> dict[str, str]:
     """Figures of a tweet, for its detail view."""
     figures = row["figures"][system]
-    facts = {"Words": str(row["words"]), "Gold entities": str(row["entities"]), "Picture": IMAGE_TITLES[row["image"]]}
+    gold = str(row["entities"]) if labelled(row) else "not labelled"
+    facts = {"Words": str(row["words"]), "Gold entities": gold, "Picture": IMAGE_TITLES[row["image"]]}
     facts["Margin of the least certain word"] = f"{figures['margin']:.2f}"
     if figures["gate_mean"] is not None:
         facts["Gate, mean over words"] = f"{figures['gate_mean']:.3f}"
@@ -205,6 +219,15 @@ def tweet_facts(row: Row, system: str) -> dict[str, str]:
         if figures[name] is not None:
             facts[SORT_TITLES[name]] = f"{figures[name]:.2f} nats"
     return facts
+
+
+def unlabelled_line(info: SetInfo) -> str:
+    """That some tweets are without labels, and what follows; "": all are labelled."""
+    if not info.unlabelled:
+        return ""
+    if not info.labelled:
+        return "None of these tweets is labelled: what the taggers find can be looked at, but not scored."
+    return f"{info.unlabelled:,} of the {info.tweets:,} tweets are not labelled: no figure counts them."
 
 
 def filter_line(query: Query) -> str:

@@ -88,6 +88,8 @@ def other_data(found: PredictionSet, source: Source | None) -> str | None:
     now = _file_sum(source.data, source.data.stat().st_mtime_ns)
     if now == found.info.data_sha256:
         return None
+    if source.of.own:
+        return f"{source.name} has other tweets than when the taggers ran; run them again to have all of them read."
     return f"{source.data.name} is not the file that these predictions were made for; run the taggers again."
 
 
@@ -98,12 +100,13 @@ def _file_sum(path: Path, changed: int) -> str:
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def limits(folder: Path) -> dict[str, tuple[int, int]]:
-    """Least and most words and gold entities of a set's tweets."""
+    """Least and most words of a set's tweets, and gold entities of those that are labelled."""
     found = opened(folder)
     columns = "min(words), max(words), min(entities), max(entities)"
     (row,) = found.query(f"SELECT {columns} FROM {found.table('tweets')}")
     words_low, words_high, low, high = row.values()
-    return {"words": (words_low, words_high), "entities": (low, high)}
+    found_limits = {"words": (words_low, words_high)}
+    return found_limits if low is None else found_limits | {"entities": (low, high)}
 
 
 # --- figures, computed once ----------------------------------------------------------------------

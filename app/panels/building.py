@@ -9,6 +9,8 @@ from app.panels.data_set import Chosen
 from app.panels.sidebar import ORDER
 from umt_core.registry import CheckpointInfo
 
+_MORE = "Run more taggers over this data set"
+
 
 def empty(chosen: Chosen) -> None:
     """In place of figures: that no tagger has run over the data set yet, and the button that does it."""
@@ -34,17 +36,24 @@ def more(chosen: Chosen) -> None:
     """Under the figures: taggers that have not run over the data set, or have changed since."""
     job = sets.job(chosen.name)
     if _missing(chosen) or (job is not None and job.running):
-        with st.expander("Run more taggers over this data set", expanded=job is not None and job.running):
+        changed = _has_changed(chosen)
+        title = "Run the taggers again, over the data set as it is now" if changed else _MORE
+        with st.expander(title, expanded=changed or (job is not None and job.running)):
             _offer(chosen)
 
 
 def _missing(chosen: Chosen) -> list[CheckpointInfo]:
-    runs = chosen.found.runs.values() if chosen.found else ()
+    runs = chosen.found.runs.values() if chosen.found and not _has_changed(chosen) else ()
     sums = {run.weights_sha256 for run in runs}
     found, _ = services.checkpoints()
     order = {system: i for i, system in enumerate(ORDER)}
     missing = [info for info in found if info.manifest.weights_sha256 not in sums]
     return sorted(missing, key=lambda info: (info.manifest.dataset, order.get(info.manifest.system, len(ORDER))))
+
+
+def _has_changed(chosen: Chosen) -> bool:
+    """Whether the data file has other tweets than the ones that were predicted."""
+    return chosen.found is not None and sets.other_data(chosen.found, chosen.source) is not None
 
 
 def _offer(chosen: Chosen) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from app import figures, outcomes, sets, state
+from app import figures, markup, outcomes, sets, state
 from umt_core.analysis.browse import Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.analysis.significance import mcnemar
@@ -20,6 +20,9 @@ _HEADINGS = {
 
 def show(found: PredictionSet, query: Query) -> None:
     """Draws both figures for all systems beside the baseline."""
+    if not found.info.labelled:
+        st.info(markup.plain(outcomes.unlabelled_line(found.info)))
+        return
     titles = outcomes.run_titles(found.runs)
     others = [run for run in found.runs if run != query.baseline]
     if not others:

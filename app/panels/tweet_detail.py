@@ -71,7 +71,8 @@ def _hand_over(found: PredictionSet, row: Row) -> None:
         state.ask_for_sample(row["id"])
     else:
         text = row["text"] if row["raw"] else None
-        example = Example(row["id"], tuple(row["tokens"]), spans=tuple(outcomes.gold_of(row)), text=text)
+        gold = tuple(outcomes.gold_of(row)) if outcomes.labelled(row) else None
+        example = Example(row["id"], tuple(row["tokens"]), spans=gold, text=text)
         try:
             picture = sets.picture(found, row)
         except ImageError:
@@ -97,7 +98,7 @@ def _tracks(found: PredictionSet, query: Query, row: Row) -> None:
         doc,
         words,
         scored,
-        gold=gold,
+        gold=gold if outcomes.labelled(row) else None,
         esd=[],
         differences=differences({title: [s.span for s in spans] for title, spans in scored.items()}),
         read=min(len(words), LONGEST),
@@ -134,7 +135,9 @@ def _lines(found: PredictionSet, query: Query, row: Row) -> None:
     table = outcomes.ledger_table(
         row, outcomes.entries_of(row, query.baseline, query.system), query.baseline, query.system, titles
     )
-    if table.empty:
+    if not outcomes.labelled(row):
+        st.text("Not labelled: there is nothing to hold the taggers' entities against.")
+    elif table.empty:
         st.text("No entity, and none found.")
     else:
         st.dataframe(table, hide_index=True, alt="What became of each entity")

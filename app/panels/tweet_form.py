@@ -48,7 +48,8 @@ def _tweet() -> None:
         kinds = ", ".join(tables.kind_title(kind) for kind in sample.kind)
         st.caption(f"**Sample tweet: {markup.plain(kinds)}.** {markup.plain(sample.note)}")
     elif (given := state.request().given) is not None:
-        st.caption(f"**Tweet {markup.plain(given.id)} of a data set**, with its own words and gold labels.")
+        gold = "with its own words" if given.spans is None else "with its own words and gold labels"
+        st.caption(f"**Tweet {markup.plain(given.id)} of a data set**, {gold}.")
 
 
 def _picture() -> None:

@@ -38,7 +38,7 @@ def show(found: PredictionSet, query: Query) -> None:
         return
     with heading:
         st.subheader(_count(page), anchor=False)
-        if line := outcomes.filter_line(query):
+        for line in filter(None, (outcomes.filter_line(query), outcomes.unlabelled_line(found.info))):
             st.caption(markup.plain(line))
     if not page.tweets:
         st.info("No tweet passes all of these filters. Take one away, or clear them in the sidebar.")

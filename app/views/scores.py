@@ -28,6 +28,11 @@ found = chosen.found
 if found is None or building.is_first(chosen):
     building.empty(chosen)
     st.stop()
+if line := outcomes.unlabelled_line(found.info):
+    st.info(markup.plain(line))
+if not found.info.labelled:
+    building.more(chosen)
+    st.stop()
 titles, data = outcomes.run_titles(found.runs), found.name
 
 
@@ -41,7 +46,7 @@ try:
         lenient = sets.rows(found, "score_rows")
     table("scores", *outcomes.score_cells(lenient, titles))
     st.caption(
-        f"Percent, over strict matches of words and type; {found.info.tweets:,} tweets, {found.info.gold:,} gold "
+        f"Percent, over strict matches of words and type; {found.info.labelled:,} tweets, {found.info.gold:,} gold "
         f"entities. Small: 95 % intervals, tweets drawn {RESAMPLES:,} times."
     )
     if reasons := outcomes.comparison_lines(lenient, titles):

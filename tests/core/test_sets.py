@@ -319,7 +319,7 @@ def test_what_is_no_set_is_refused(tmp_path, made):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [('{"text": "no labels"}\n', "wanted labelled tweets, got 'line-1' without"), ("", "wanted at least one tweet")],
+    [('{"text": ""}\n', "in.jsonl:1: wanted text"), ("", "wanted at least one tweet")],
 )
 def test_data_that_make_no_set_leave_nothing_behind(tmp_path, text, said):
     path = tmp_path / "in.jsonl"

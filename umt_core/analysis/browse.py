@@ -145,8 +145,8 @@ def _read(name: str, default: Any, text: str) -> Any:
 class Page:
     """Tweets of a query, and how many there are in all.
 
-    Each row has: tweet, id, words, entities, image (state), position (from 0, among all), score,
-    lines (of the ledger that match, none without span filters), text, tokens and picture
+    Each row has: tweet, id, words, entities (gold; ``None``: the tweet is not labelled), image (state), position
+    (from 0, among all), score, lines (of the ledger that match, none without span filters), text, tokens and picture
     (``None`` without the private files), gold, predictions (by run, spans with score and error), figures (by run).
     """
 
@@ -371,8 +371,7 @@ def _tweets(prediction_set: PredictionSet, tweets: Sequence[int], runs: Sequence
     matching = ask("* EXCLUDE (tweet)", condition, *lines) if on_spans else {}
     spans, figures = {}, {}
     for run in runs:
-        matches = f"(FROM {prediction_set.table('matches', run)} WHERE start IS NOT NULL)"
-        spans[run] = ask('start, "end", label, score, error, seen', matches)
+        spans[run] = ask('start, "end", label, score, error, seen', prediction_set.said(run))
         figures[run] = ask("* EXCLUDE (tweet)", prediction_set.table("tweets", run))
     empty = {"text": None, "raw": False, "tokens": None, "picture": None}
     return [
@@ -401,8 +400,9 @@ def export(
 ) -> Iterator[str]:
     """The text of all tweets that a query finds, piece by piece, in its order.
 
-    ``jsonl`` is what ``predict`` writes, with gold; ``conll`` holds gold tags alone; ``csv`` has a line for each gold
-    or predicted span. In CSV a field that a spreadsheet would take for a formula begins with an apostrophe.
+    ``jsonl`` is what ``predict`` writes, with gold; ``conll`` holds gold tags alone, of labelled tweets; ``csv`` has a
+    line for each gold or predicted span. In CSV a field that a spreadsheet would take for a formula begins with an
+    apostrophe.
 
     Raises:
         DataError: the form is none of ``FORMATS``, the set came without its tweets (CSV does without them), or as
@@ -444,7 +444,8 @@ def _csv_rows(row: Row) -> Iterator[Sequence[Any]]:
     found += [(run, span) for run, spans in row["predictions"].items() for span in spans]
     for by, span in found:
         surface = None if row["tokens"] is None else " ".join(row["tokens"][span["start"] : span["end"]])
-        values = [span.get(name) for name in ("score", "error", "seen")]
+        error = span.get("error") if row["entities"] is not None else "not labelled"
+        values = (span.get("score"), error, span.get("seen"))
         yield row["id"], span["start"], span["end"], span["label"], by, *values, surface, row["text"]
 
 
@@ -461,11 +462,12 @@ def _field(value: Any) -> Any:
 
 
 def _record(row: Row, form: str) -> str:
-    gold = tuple(Span(span["start"], span["end"], span["label"]) for span in row["gold"])
+    labelled = row["entities"] is not None
+    gold = tuple(Span(span["start"], span["end"], span["label"]) for span in row["gold"]) if labelled else None
     text = row["text"] if row["raw"] else None
     example = Example(row["id"], tuple(row["tokens"]), image=row["picture"], spans=gold, text=text)
     if form == "conll":
-        return format_conll([example])
+        return format_conll([example]) if labelled else ""
     scored = {
         run: [ScoredSpan(Span(s["start"], s["end"], s["label"]), s["score"]) for s in spans]
         for run, spans in row["predictions"].items()

@@ -48,7 +48,7 @@ FACTS = pa.schema(
         TWEET,
         ("id", pa.string()),
         ("words", pa.int32()),
-        ("entities", pa.int32()),
+        ("entities", pa.int32()),  # gold; null: the tweet is not labelled
         ("image", pa.string()),  # state
         ("file", pa.string()),  # these two only until it is known which pictures are copied many times
         ("digest", pa.string()),
@@ -109,7 +109,9 @@ def build_set(
     root: Path | None = None,
     progress: Progress | None = None,
 ) -> PredictionSet:
-    """The set of a labelled data file, made if it is not there yet, without any run.
+    """The set of a data file, made if it is not there yet, without any run.
+
+    Tweets may be without labels: they are predicted, but no figure counts them.
 
     Args:
         images: folder or ``.tsv`` of the tweets' pictures; ``None``: no tweet has one.
@@ -117,7 +119,7 @@ def build_set(
         dataset: by default the name of the data file's folder.
 
     Raises:
-        DataError: a file cannot be read, a tweet is not labelled, or the place cannot be written.
+        DataError: a file cannot be read, or the place cannot be written.
     """
     data = Path(data).absolute()
     index = None if images is None else ImageIndex.open(images)
@@ -219,7 +221,7 @@ def _write_facts(
     folder: Path, data: Path, index: ImageIndex | None, surfaces: Surfaces, progress: Progress | None
 ) -> dict[str, Any]:
     """Writes what may be shared of the tweets, some thousand at a time; gives the set's counts."""
-    pictures, tweets, gold = _Pictures(index), 0, 0
+    pictures, tweets, gold, unlabelled = _Pictures(index), 0, 0, 0
     with (
         pq.ParquetWriter(folder / "facts.parquet", FACTS) as facts_file,
         pq.ParquetWriter(folder / "gold.parquet", GOLD) as gold_file,
@@ -228,11 +230,9 @@ def _write_facts(
             facts: list[tuple[Any, ...]] = []
             spans: list[tuple[Any, ...]] = []
             for tweet, example in enumerate(examples, tweets):
-                if example.spans is None:
-                    raise DataError(f"{data}: wanted labelled tweets, got {example.id!r} without labels")
-                facts.append(
-                    (tweet, example.id, len(example.tokens), len(example.spans), *pictures.look(example.image))
-                )
+                entities = None if example.spans is None else len(example.spans)
+                unlabelled += entities is None
+                facts.append((tweet, example.id, len(example.tokens), entities, *pictures.look(example.image)))
                 spans += _gold_rows(tweet, example, surfaces)
             facts_file.write_table(table(facts, FACTS))
             gold_file.write_table(table(spans, GOLD))
@@ -252,7 +252,7 @@ def _write_facts(
         copy(con, sql, folder / "tweets.parquet")
         states = con.execute(f"SELECT image, count(*) FROM {relation(folder / 'tweets.parquet')} GROUP BY 1").fetchall()
     (folder / "facts.parquet").unlink()
-    return {"tweets": tweets, "gold": gold, "images": dict(sorted(states))}
+    return {"tweets": tweets, "gold": gold, "images": dict(sorted(states)), "unlabelled": unlabelled}
 
 
 def _gold_rows(tweet: int, example: Example, surfaces: Surfaces) -> list[tuple[Any, ...]]:

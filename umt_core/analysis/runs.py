@@ -77,19 +77,20 @@ def finish_run(prediction_set: PredictionSet, info: RunInfo) -> None:
                     percent_rank() OVER (PARTITION BY gate_mean IS NULL ORDER BY gate_mean) END AS gate_quantile
             FROM {parts} ORDER BY tweet"""
         copy(con, figures, folder / "tweets.parquet")
-        write_matches(con, prediction_set.table("gold"), folder)
+        write_matches(con, prediction_set, folder)
         (count,) = con.execute(f"SELECT count(*) FROM {relation(folder / 'spans.parquet')}").fetchone() or (0,)
     write_json(folder / RUN, replace(info, finished=True, spans=count))
     shutil.rmtree(folder / "parts", ignore_errors=True)
 
 
-def write_matches(con: duckdb.DuckDBPyConnection, gold: str, folder: Path) -> None:
-    """Lays a run's spans beside gold: ``matches.parquet``, the matches of ``ledger.classify``.
+def write_matches(con: duckdb.DuckDBPyConnection, prediction_set: PredictionSet, folder: Path) -> None:
+    """Lays a run's spans beside gold: ``matches.parquet``, the matches of ``ledger.classify``, of labelled tweets.
 
     Further columns are the predicted span's ``score``, and ``orphan`` and ``seen`` of both spans.
     """
-    spans = relation(folder / "spans.parquet")
-    classify_in_sql(con, gold, spans)
+    gold, spans = prediction_set.table("gold"), relation(folder / "spans.parquet")
+    some = f"(FROM {spans} WHERE tweet IN {prediction_set.judged})" if prediction_set.info.unlabelled else spans
+    classify_in_sql(con, gold, some)
     sql = f"""
         SELECT m.*, p.score, p.orphan, p.seen, g.orphan AS gold_orphan, g.seen AS gold_seen FROM matches m
         LEFT JOIN {spans} p ON (m.tweet, m.start, m."end", m.label) = (p.tweet, p.start, p."end", p.label)

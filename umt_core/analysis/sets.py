@@ -2,7 +2,7 @@
 
     <root>/<dataset>/<split>-<key>/         the key is of the data, its pictures and its train split
       set.json                              what it is of
-      tweets.parquet                        tweet, id, words, entities, image
+      tweets.parquet                        tweet, id, words, entities (null: not labelled), image
       gold.parquet                          tweet, start, end, label, orphan, seen
       texts.parquet surfaces.json source.json   private: tweets, train's entities, where the files are
       <system>-<weights>/                   one folder for each checkpoint that was run
@@ -72,10 +72,16 @@ class SetInfo:
     code: str
     created: str
     format: int = FORMAT
+    unlabelled: int = 0  # tweets without labels, which no figure counts (sets of before knew none)
 
     @property
     def name(self) -> str:
         return f"{self.dataset}/{self.split}"
+
+    @property
+    def labelled(self) -> int:
+        """Tweets that figures are taken of."""
+        return self.tweets - self.unlabelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +260,20 @@ class PredictionSet:
         """The first column of what DuckDB gives, as an array (``DataError`` as in ``query``)."""
         with self._ask(sql, parameters) as answer:
             return next(iter(answer.fetchnumpy().values()))
+
+    def said(self, run: str) -> str:
+        """A run's spans with what is known of each, as a relation; the ``error`` in a tweet without labels is null."""
+        columns = 'tweet, start, "end", label, score, error, seen'
+        matched = f"SELECT {columns} FROM {self.table('matches', run)} WHERE start IS NOT NULL"
+        if not self.info.unlabelled:
+            return f"({matched})"
+        others = columns.replace("error", "NULL AS error")
+        return f"({matched} UNION ALL SELECT {others} FROM {self.table('spans', run)} WHERE tweet NOT IN {self.judged})"
+
+    @property
+    def judged(self) -> str:
+        """The labelled tweets, as SQL."""
+        return f"(SELECT tweet FROM {self.table('tweets')} WHERE entities IS NOT NULL)"
 
     def pair(self, baseline: str, system: str) -> str:
         """The ledger of two runs as a relation, made and kept when it is first asked for.

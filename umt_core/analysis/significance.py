@@ -58,7 +58,7 @@ class Counts:
 
     def __init__(self, tweets: Mapping[Pattern, int]) -> None:
         if not tweets:
-            raise DataError("wanted at least one tweet to take figures of, got none")
+            raise DataError("wanted at least one labelled tweet to take figures of, got none")
         self.patterns = np.array(list(tweets), dtype=np.int64)  # (patterns, 2 * systems + 1)
         self.tweets = np.array(list(tweets.values()), dtype=np.int64)  # (patterns,)
 

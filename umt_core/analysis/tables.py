@@ -85,7 +85,7 @@ def tweet_counts(
         columns += [f"coalesce(r{i}.correct, 0)::INT", f"coalesce(r{i}.predicted, 0)::INT"]
     rows = prediction_set.query(
         f"""SELECT [{", ".join([*columns, "coalesce(r0.gold, 0)::INT"])}] AS pattern, count(*) AS tweets
-        FROM {" ".join(relations)} GROUP BY pattern ORDER BY pattern"""
+        FROM {" ".join(relations)} WHERE t.entities IS NOT NULL GROUP BY pattern ORDER BY pattern"""
     )
     patterns: dict[Pattern, int] = {tuple(row["pattern"]): row["tweets"] for row in rows}
     return Counts(patterns)
@@ -95,7 +95,7 @@ def _orphans(prediction_set: PredictionSet, run: str) -> dict[str, Row]:
     rows = prediction_set.query(
         f"""SELECT label, count(*) FILTER (gold) AS gold_orphans, count(*) FILTER (NOT gold) AS predicted_orphans FROM (
             SELECT label, true AS gold FROM {prediction_set.table("gold")} WHERE orphan UNION ALL
-            SELECT label, false FROM {prediction_set.table("spans", run)} WHERE orphan) GROUP BY label"""
+            SELECT label, false FROM {prediction_set.table("matches", run)} WHERE orphan) GROUP BY label"""
     )
     found = {label: {"gold_orphans": 0, "predicted_orphans": 0} for label in (*LABELS, OVERALL)}
     for row in rows:
@@ -188,7 +188,7 @@ def compare(
             **{name: figures[1][name] for name in ("precision", "recall", "f1")},
             "baseline": {"name": baseline, **{name: figures[0][name] for name in ("precision", "recall", "f1")}},
             "paired_test": test.to_dict(),
-            "tweets": prediction_set.info.tweets,
+            "tweets": prediction_set.info.labelled,
             "spans": prediction_set.info.gold,
         }
     return result
@@ -255,7 +255,8 @@ def slice_rows(prediction_set: PredictionSet, by: str, runs: Sequence[str] | Non
     ]
     table, each = ("gold", "DISTINCT tweet") if by == "seen" else ("tweets", "*")
     tests = ", ".join(f"count({each}) FILTER ({test.format(by)})" for _, test, _ in slices)
-    (sizes,) = prediction_set.query(f"SELECT [{tests}] AS tweets FROM {prediction_set.table(table)}")
+    labelled = f"{prediction_set.table(table)} WHERE tweet IN {prediction_set.judged}"
+    (sizes,) = prediction_set.query(f"SELECT [{tests}] AS tweets FROM {labelled}")
     rows = []
     for name in runs if runs is not None else prediction_set.runs:
         relations = f"{prediction_set.table('tweets')} t JOIN {prediction_set.table('matches', name)} m USING (tweet)"
