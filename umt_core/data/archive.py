@@ -105,7 +105,9 @@ def _listed_pictures(path: Path) -> Pictures:
 
 
 def _folder_pictures(folder: Path) -> Pictures:
-    root, names, passed_over = folder.resolve(), [], []
+    root = folder.resolve()
+    names: list[str] = []
+    passed_over = []
     for path in sorted(folder.rglob("*")):
         if len(names) >= MOST_FILES:
             raise DataError(f"{folder}: wanted a folder of at most {MOST_FILES:,} files, got more")

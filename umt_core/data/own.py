@@ -151,7 +151,8 @@ def add_tweets(name: str, examples: Sequence[Example], stage: Path) -> Added:
             _take_pictures(stage, folder)
             write_text(folder / OWN_TWEETS, "".join(format_record(example) + "\n" for example in (*before, *new)))
     same = _same({(example.tokens, example.image): example.id for example in reversed(before)}, new)
-    return Added(tuple(example.id for example in new), known & {example.id for example in examples}, same)
+    already = frozenset(example.id for example in examples if example.id in known)
+    return Added(tuple(example.id for example in new), already, same)
 
 
 def _take_pictures(stage: Path, folder: Path) -> None:
