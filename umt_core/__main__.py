@@ -33,6 +33,7 @@ from umt_core.commands.console import (
     write_json,
 )
 from umt_core.commands.corrections import corrections_app
+from umt_core.commands.own import own_app
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.labels import LABELS
 from umt_core.train.watcher import Watcher
@@ -47,9 +48,10 @@ HELP = "Named entities in tweets and their images. A command ends with 0, or wit
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
 checkpoints_app = typer.Typer(no_args_is_help=True, help="List and show checkpoints.")
-data_app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
+data_app = typer.Typer(no_args_is_help=True, help="Look at data sets, and add your own.")
 app.add_typer(checkpoints_app, name="checkpoints")
 app.add_typer(data_app, name="data")
+data_app.add_typer(own_app)
 app.add_typer(corrections_app, name="corrections")
 sets_app = typer.Typer(no_args_is_help=True, help="Predictions on a data set, kept for comparing and browsing.")
 app.add_typer(sets_app, name="sets")

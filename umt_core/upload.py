@@ -1,4 +1,4 @@
-"""Takes a table of tweets and their pictures into an own data set: the good rows, and a report of all. Free of torch."""
+"""Takes a table of tweets and pictures into an own data set: the good rows, and a report of all. Free of torch."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
     ("predict",),
     ("analysis",),
     ("explain",),
-    ("corrections",),
+    ("corrections", "upload"),
     ("train",),
     ("commands",),
     ("__main__",),
@@ -46,7 +46,7 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
 TORCH_FREE = {
     "umt_core",
     *(f"umt_core.{name}" for name in ("errors", "labels", "schema", "config", "spans")),
-    *(f"umt_core.{name}" for name in ("manifest", "promotions", "registry", "versions")),
+    *(f"umt_core.{name}" for name in ("manifest", "promotions", "registry", "versions", "upload")),
     *(f"app.{name}" for name in ("tables", "figures", "markup", "state", "outcomes")),
 }
 HEAVY_PACKAGES = ("torch", "torchvision", "transformers")

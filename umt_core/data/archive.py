@@ -136,7 +136,7 @@ def zip_pictures(file: BinaryIO, *, name: str = "archive") -> Pictures:
     entries: dict[str, zipfile.ZipInfo] = {}
     passed_over = []
     for entry in archive.infolist():
-        if entry.is_dir():
+        if entry.filename.endswith("/"):  # a folder; ``is_dir`` stumbles over a name of no letters
             continue
         if entry.flag_bits & 1:
             raise DataError(f"{name}: wanted an archive without a password, got {entry.filename!r} encrypted")

@@ -13,6 +13,7 @@ from typing import Any
 
 from umt_core.data.agreement import agreement
 from umt_core.data.conll import TAG_SPELLINGS, gold_spans
+from umt_core.data.datasets import DataSet
 from umt_core.data.duplicates import near_duplicates
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
@@ -71,6 +72,33 @@ def entity_statistics(examples: Sequence[Example], index: ImageIndex | None = No
 def statistics_rows(files: Files, index: ImageIndex | None = None) -> list[Row]:
     """One row of ``entity_statistics`` for each file."""
     return [{"file": name} | entity_statistics(examples, index) for name, examples in files.items()]
+
+
+def data_set_rows(of: DataSet) -> list[Row]:
+    """One row for each split of a data set: how many tweets, labels and pictures, and where it is.
+
+    Raises:
+        DataError: a file of it is damaged.
+        ImageError: the samples' pictures cannot be made.
+    """
+    images = of.images()
+    index = None if images is None else ImageIndex.open(images)
+    rows = []
+    for split, path in of.splits.items():
+        counts = entity_statistics(read_examples(path), index)
+        rows.append(
+            {
+                "name": f"{of.name}/{split}",
+                "own": of.own,
+                "tweets": counts["tweets"],
+                "labelled": counts["tweets"] - counts["not_labelled"],
+                "entities": counts["total"],
+                **{label: counts[label] for label in LABELS},
+                "pictures": counts.get("with_picture", 0),
+                "where": str(path),
+            }
+        )
+    return rows
 
 
 def _orphans(example: Example) -> list[int]:

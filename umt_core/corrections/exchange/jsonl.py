@@ -11,7 +11,7 @@ from umt_core.corrections.exchange.rows import REPAIR, Care, Known, Reading
 from umt_core.data.files import iter_lines, write_pieces
 from umt_core.data.jsonl import format_record, parse_record, read_object
 from umt_core.errors import DataError
-from umt_core.schema import Example
+from umt_core.schema import Example, Span
 
 
 def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
@@ -32,13 +32,18 @@ def _mended(line: str, number: int, where: str) -> Reading:
         record = read_object(line)
         spans = record.pop("spans", None)
         bare = parse_record(json.dumps(record), number)
-        if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
-            raise DataError('wanted a list as "spans"')
         care = Care(REPAIR)
-        mended = care.spans((triple for span in spans for triple in _tokens_of(span, bare, care)), len(bare.tokens))
+        mended = read_spans(spans, bare, care)
     except DataError as error:
         return Reading(where, None, (str(error),))
     return care.reading(where, Example(bare.id, bare.tokens, bare.image, mended, bare.text, bare.offsets))
+
+
+def read_spans(spans: object, bare: Example, care: Care) -> tuple[Span, ...]:
+    """The spans of a JSON list, for a tweet's tokens (``DataError``: it is none)."""
+    if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
+        raise DataError('wanted a list like [{"start": 0, "end": 2, "label": "PER"}] as "spans"')
+    return care.spans((triple for span in spans for triple in _tokens_of(span, bare, care)), len(bare.tokens))
 
 
 def _tokens_of(span: dict[str, Any], bare: Example, care: Care) -> list[tuple[int, int, str]]:

@@ -5,8 +5,9 @@ one past the last; ``tokens`` is a JSON list; a row without a label says that th
 spreadsheet would take for a formula begins with an apostrophe, which is taken off again on reading.
 
 Read are also tables with fewer columns: ``text`` or ``tokens`` alone is enough (the text is split as we split, the id
-is ``line-<n>``), ``start_char`` and ``end_char`` count characters of the text, and semicolons or tabs may part the
-columns.
+is ``line-<n>``), ``start_char`` and ``end_char`` count characters of the text, and semicolons, tabs or bars may part
+the columns. A tweet may be one row with all of its labels: ``tags``, one for each token with spaces between, or
+``spans``, a JSON list as in JSON lines. Columns may have other usual names (``ALIASES``), in capitals or not.
 """
 
 from __future__ import annotations
@@ -19,14 +20,26 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
 
+from umt_core.corrections.exchange.jsonl import read_spans
 from umt_core.corrections.exchange.rows import Care, Known, Reading, Words, read_words, words_of
 from umt_core.data.files import as_written, harmless, iter_lines, write_pieces
 from umt_core.errors import DataError
-from umt_core.schema import Example
+from umt_core.schema import Example, Span
+from umt_core.spans import tags_to_spans
 
 COLUMNS = ("id", "image", "text", "start", "end", "label", "surface", "tokens")
 NO_ENTITY = "O"
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|"
+# What our columns are called in people's tables.
+ALIASES = {
+    **dict.fromkeys(("tweet_id", "tweetid", "id_str"), "id"),
+    **dict.fromkeys(("tweet", "full_text", "sentence"), "text"),
+    **dict.fromkeys(("words",), "tokens"),
+    **dict.fromkeys(("picture", "img", "imgid", "image_id", "photo", "file"), "image"),
+    **dict.fromkeys(("labels", "ner_tags", "bio"), "tags"),
+    **dict.fromkeys(("entities",), "spans"),
+    **dict.fromkeys(("type",), "label"),
+}
 
 
 def write(path: Path, examples: Iterable[Example], split: str) -> None:
@@ -81,8 +94,10 @@ def _rows_of(path: Path) -> Iterator[_Row]:
     lines = iter_lines(path, whole=True)
     first = next(lines, "").removeprefix("\ufeff")
     delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(chain([first], lines), delimiter=delimiter)
-    header = [name.strip().lower() for name in next(reader, [])]
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+    header = [ALIASES.get(name, name) for name in (name.strip().lower() for name in next(reader, []))]
+    if twice := sorted({name for name in header if name and header.count(name) > 1}):
+        raise DataError(f"{path}:1: wanted each column once, got {', '.join(twice)} again")
     if not set(header) & {"text", "tokens"}:
         raise DataError(f"{path}:1: wanted a line of column names, with text or tokens, got {first.strip()[:60]!r}")
     while True:
@@ -107,6 +122,10 @@ def _tweet(name: str, where: str, rows: Sequence[Mapping[str, str]], care: Care,
         if len(values := {row.get(column) for row in rows}) > 1:
             raise DataError(f"wanted one {column} in all rows of tweet {name!r}, got {len(values)}")
     words = _words(first, known.get(name))
+    if of_all := [column for column in ("tags", "spans") if column in first]:
+        if len(rows) > 1 or len(of_all) > 1 or "label" in first:
+            raise DataError(f"wanted the labels of tweet {name!r} once, in tags, spans or rows with a label, got more")
+        return care.reading(where, words.example(name, first.get("image"), _labels(first, words, care)))
     labels = [row.get("label") for row in rows]
     if not any(labels):
         return care.reading(where, words.example(name, first.get("image"), None))
@@ -115,6 +134,21 @@ def _tweet(name: str, where: str, rows: Sequence[Mapping[str, str]], care: Care,
     found = [span for row in rows if row.get("label") != NO_ENTITY for span in _span(row, words, care)]
     spans = care.spans(found, len(words.tokens))
     return care.reading(where, words.example(name, first.get("image"), spans))
+
+
+def _labels(row: Mapping[str, str], words: Words, care: Care) -> tuple[Span, ...]:
+    """All labels of a tweet, from its one row."""
+    if "tags" in row:
+        tags = row["tags"].split()
+        if len(tags) != len(words.tokens):
+            raise DataError(f"wanted a tag for each of {len(words.tokens)} tokens, got {len(tags)}")
+        return tags_to_spans(care.tags(tags, words.tokens))
+    try:
+        spans = json.loads(row["spans"])
+    except (ValueError, RecursionError):
+        spans = None
+    bare = Example("", words.tokens, text=words.text, offsets=words.offsets)
+    return read_spans(spans, bare, care)
 
 
 def _words(row: Mapping[str, str], known: Example | None) -> Words:
