@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 # Hues of Okabe and Ito, told apart by colour-blind readers; the label always stands beside the colour.
 TYPE_COLOURS: Mapping[str, str] = {"PER": "#0072B2", "LOC": "#009E73", "ORG": "#D55E00", "MISC": "#B0569A"}
@@ -26,6 +26,16 @@ def visible(token: str) -> str:
     if shown.strip("\u200d \u3164\ufe0e\ufe0f"):
         return shown
     return " ".join(f"U+{ord(c):04X}" for c in token) or "empty"
+
+
+def right_to_left(words: Iterable[str]) -> bool:
+    """Whether most letters run from right to left.
+
+    >>> right_to_left(["שלום", "UN"]), right_to_left(["7", "days"])
+    (True, False)
+    """
+    directions = [unicodedata.bidirectional(c) for word in words for c in word]
+    return sum(d in ("R", "AL") for d in directions) > sum(d == "L" for d in directions)
 
 
 def plain(text: str) -> str:

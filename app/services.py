@@ -186,6 +186,14 @@ def file_thumbnail_uri(path: Path, changed: int) -> str:
     return _webp_uri(small, quality=60)
 
 
+@st.cache_data(max_entries=64, show_spinner=False)
+def file_picture_uri(path: Path, changed: int) -> str:
+    """A picture file as the page shows it, as a data URI (``ImageError`` if it cannot be read)."""
+    shown = open_image(path)
+    shown.thumbnail((SHOWN_WIDTH, SHOWN_WIDTH), reducing_gap=2)
+    return _webp_uri(shown, quality=82)
+
+
 def sample_text(sample: Sample) -> str:
     return sample.example.text or " ".join(sample.example.tokens)
 

@@ -73,6 +73,21 @@ class Key(StrEnum):
     TRAIN_START = "train_start"
     TRAIN_COMPLAINT = "train_complaint"  # why the last click did nothing; shown once
     TRAIN_EVERY = "train_every"  # all jobs are listed
+    # Correct
+    DESK = "correct_desk"  # the queue in hand, and the place in it
+    ANSWERS = "correct_answers"  # what became of the editor's actions
+    CORRECT_DATA = "correct_data"
+    CORRECT_ADDRESS = "correct_address"  # parameters that we wrote last
+    CORRECT_QUERY = "correct_query"  # the Errors page's filters, for the queue of them
+    CORRECT_TWEET = "correct_tweet"  # id of a tweet to open from the next run on
+    EDITOR = "correct_editor"
+    AUTHOR = "correct_author"
+    REMEMBERED = "correct_remembered"  # the author that the browser knows from last time
+    CORRECT_COMPLAINTS = "correct_complaints"  # lines, shown once
+    AUTHOR_CHOSEN = "correct_author_chosen"  # typed, or remembered by the browser: not the default
+    QUEUE = "correct_queue"
+    SHOWN = "correct_shown"  # all of the queue, or what is open, done or skipped
+    HISTORY = "correct_history"
 
 
 LINK = {"word": Key.WORD, "map": Key.MAP, "head": Key.HEAD, "system": Key.SYSTEM}
@@ -417,6 +432,17 @@ def link_complaints() -> list[str]:
 def component_state(key: Key) -> Any:
     """What a component of ours said last."""
     return st.session_state.get(key)
+
+
+def complain_of_correction(line: str) -> None:
+    """Keeps a line for the Correct page."""
+    st.session_state[Key.CORRECT_COMPLAINTS] = [*st.session_state.get(Key.CORRECT_COMPLAINTS, ()), line]
+
+
+def correction_complaints() -> list[str]:
+    """The lines for the Correct page, the first time that they are asked for."""
+    lines: list[str] = st.session_state.pop(Key.CORRECT_COMPLAINTS, [])
+    return lines
 
 
 def clamp(name: str, low: float, high: float) -> None:

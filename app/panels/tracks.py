@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 from app import markup, state, tables
@@ -54,7 +53,7 @@ def show(
         data={
             "doc": doc,
             "words": [markup.visible(word) for word in words],
-            "rightToLeft": _right_to_left(words),
+            "rightToLeft": markup.right_to_left(words),
             "tracks": tracks,
             "esd": [(tag, f"{p:.2f}") for tag, p in esd[: len(words)]],
             "esdTitle": "ESD (UMT)",
@@ -75,9 +74,3 @@ def _span(span: Span, probability: str | None) -> dict[str, object]:
 
 def _difference(found: Difference) -> dict[str, object]:
     return {"start": found.start, "end": found.end, "kind": _KINDS[found.kind]}
-
-
-def _right_to_left(words: Sequence[str]) -> bool:
-    """Whether most letters run from right to left: then the columns do."""
-    directions = [unicodedata.bidirectional(c) for word in words for c in word]
-    return sum(d in ("R", "AL") for d in directions) > sum(d == "L" for d in directions)

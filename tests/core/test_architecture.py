@@ -39,6 +39,7 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
     ("tables", "figures", "markup", "state", "outcomes"),
     ("services",),
     ("sets", "jobs"),
+    ("corrections",),
     ("panels",),
     ("views",),
     ("streamlit_app",),

@@ -34,13 +34,15 @@ FLAGS = [
 def serve() -> Iterator[Callable[..., str]]:
     """Serves the app with fabricated models and these environment variables; its address."""
     with ExitStack() as stack:
-        yield lambda **environment: stack.enter_context(_serving(environment))
+        yield lambda **environment: stack.enter_context(serving(environment))[0]
 
 
 @contextmanager
-def _serving(environment: dict[str, str]) -> Iterator[str]:
+def serving(environment: dict[str, str], port: int = 0) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The app's address and process, at any free port or at this one."""
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that a killed server has just left
+        free.bind(("127.0.0.1", port))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app/streamlit_app.py"]
     options = ["--server.port", str(port), "--server.headless", "true"]
@@ -55,7 +57,7 @@ def _serving(environment: dict[str, str]) -> Iterator[str]:
             except OSError:
                 assert process.poll() is None, "the server ended before it answered"
                 time.sleep(0.1)
-        yield url
+        yield url, process
     finally:
         process.terminate()
         process.wait(10)

@@ -1,0 +1,131 @@
+"""Corrections for the pages: the store, opened once for all sessions, and the tweets that can be corrected."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import streamlit as st
+
+from app import services, sets
+from umt_core.analysis.sets import PredictionSet
+from umt_core.corrections.store import Store, default_url
+from umt_core.data.images import ImageIndex
+from umt_core.data.jsonl import read_examples
+from umt_core.errors import DataError, ImageError, StoreError
+from umt_core.schema import Example, Span
+
+OWN_LABELS = "the data set's own labels"
+
+
+def store() -> tuple[Store, str]:
+    """The store, and a line on why nothing can be written to it; "": it can.
+
+    Raises:
+        StoreError: it cannot even be read.
+    """
+    url = default_url()
+    try:
+        return _opened(url, read_only=False), ""
+    except StoreError as error:
+        line = str(error)
+        try:
+            return _opened(url, read_only=True), line
+        except StoreError:
+            raise error from None
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _opened(url: str, *, read_only: bool) -> Store:
+    return Store(url, read_only=read_only)
+
+
+def default_author() -> str:
+    """``$UMT_AUTHOR``, else who runs the app; "": not known."""
+    with suppress(OSError, KeyError):
+        return os.environ.get("UMT_AUTHOR") or getpass.getuser()
+    return ""
+
+
+# --- tweets --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Tweets:
+    """The tweets of a split, by id, in the order of their file."""
+
+    name: str  # twitter2017/test
+    examples: Mapping[str, Example]
+    images: ImageIndex | None
+    complaint: str = ""  # why there are no pictures
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self.examples)
+
+    def own_labels(self, identity: str) -> tuple[Span, ...]:
+        """Those of the data set; none where a tweet came without."""
+        return self.examples[identity].spans or ()
+
+
+def tweets(source: sets.Source) -> Tweets:
+    """A split's tweets, read once for each state of its files.
+
+    Raises:
+        DataError: the file is not there any more, or not in its form.
+    """
+    try:
+        pictures = source.of.images()
+        stamps = tuple(path.stat().st_mtime_ns for path in (source.data, pictures) if path is not None)
+    except (ImageError, OSError) as error:
+        raise DataError(f"{source.name}: cannot read its files: {error}") from error
+    return _tweets(source.name, source.data, pictures, stamps)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _tweets(name: str, data: Path, pictures: Path | None, stamps: tuple[int, ...]) -> Tweets:
+    examples: dict[str, Example] = {}
+    for example in read_examples(data):
+        examples.setdefault(example.id, example)  # a second one of the same id cannot be told apart
+    try:
+        return Tweets(name, examples, ImageIndex.open(pictures) if pictures else None)
+    except DataError as error:
+        return Tweets(name, examples, None, str(error))
+
+
+def picture_uri(of: Tweets, identity: str) -> str | None:
+    """A tweet's picture as a data URI; ``None``: it has none.
+
+    Raises:
+        DataError, ImageError: it is there and cannot be read.
+    """
+    path = of.images.path(of.examples[identity].image) if of.images else None
+    return None if path is None else services.file_picture_uri(path, path.stat().st_mtime_ns)
+
+
+# --- predictions ---------------------------------------------------------------------------------
+
+
+def found_by_systems(found: PredictionSet, of: Tweets, ids: Collection[str]) -> dict[str, dict[str, tuple[Span, ...]]]:
+    """What each run of a prediction set found in these tweets: by tweet, then by run."""
+    answers: dict[str, dict[str, tuple[Span, ...]]] = {identity: {} for identity in ids}
+    places = f"(SELECT id, min(tweet) AS tweet FROM {found.table('tweets')} WHERE id IN (SELECT unnest(?)) GROUP BY id)"
+    for run in found.runs:
+        spans: dict[str, list[Span]] = {}
+        # Joined from the left: a tweet without a span is one in which the system found nothing.
+        sql = (
+            f'SELECT id, s.start, s."end", s.label FROM {places} LEFT JOIN {found.table("spans", run)} s USING (tweet)'
+        )
+        for row in found.query(sql, list(ids)):
+            of_tweet = spans.setdefault(row["id"], [])
+            if row["start"] is not None:
+                of_tweet.append(Span(row["start"], row["end"], row["label"]))
+        for identity, of_tweet in spans.items():
+            words = len(of.examples[identity].tokens)
+            answers[identity][run] = tuple(sorted(span for span in of_tweet if span.end <= words))
+    return answers

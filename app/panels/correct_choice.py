@@ -1,0 +1,159 @@
+"""What is corrected, in which order, and by whom: in the sidebar and in the address."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import streamlit as st
+
+from app import corrections, markup, sets, state, tables
+from app.panels.correct_desk import Desk
+from umt_core.analysis.browse import Query
+from umt_core.analysis.sets import PredictionSet
+from umt_core.corrections.events import COMMON
+from umt_core.corrections.store import Store
+from umt_core.errors import DataError
+
+ALL, OPEN, DONE, SKIPPED = "all", "open", "done", "skipped"
+_SHOWN = {ALL: "All", OPEN: "Open", DONE: "Done", SKIPPED: "Skipped"}
+IN_FILE_ORDER = "file"
+_QUERY = frozenset(field.name for field in fields(Query)) - {"data"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A split, the queue of its tweets, and who corrects them."""
+
+    source: sets.Source
+    found: PredictionSet | None  # None: no system has read the split
+    queue: str
+    shown: str
+    author: str
+
+
+def follow_link() -> None:
+    """Takes what the address asks for, where that is not what we wrote ourselves."""
+    params = st.query_params.to_dict()
+    if not params or params == st.session_state.get(state.Key.CORRECT_ADDRESS):
+        return
+    for name, key in (("data", state.Key.CORRECT_DATA), ("queue", state.Key.QUEUE)):
+        if name in params:
+            st.session_state[key] = params[name]
+    st.session_state[state.Key.CORRECT_TWEET] = params.get("tweet")
+    st.session_state[state.Key.CORRECT_QUERY] = {name: params[name] for name in params if name in _QUERY}
+
+
+def keep_address(desk: Desk, chosen: Chosen) -> None:
+    """Writes data set, queue and tweet into the address."""
+    wanted = {"data": chosen.source.name, "queue": chosen.queue}
+    wanted |= {"tweet": desk.tweet} if desk.ids else {}
+    wanted |= query_params() if chosen.queue == "browser" else {}
+    st.session_state[state.Key.CORRECT_ADDRESS] = wanted
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def query_params() -> dict[str, str]:
+    """The filters that came from the Errors page."""
+    params: dict[str, str] = st.session_state.get(state.Key.CORRECT_QUERY) or {}
+    return params
+
+
+def choose() -> Chosen | None:
+    """Lets the reader choose; ``None``: there is nothing to correct."""
+    sources = sets.sources()
+    folders, complaints = sets.folders()
+    with st.sidebar:
+        st.markdown("**MNER workbench**")
+        source = _source(sources)
+        queue = _queue()
+        shown = st.segmented_control(
+            "Show",
+            list(_SHOWN),
+            default=ALL,
+            format_func=_SHOWN.__getitem__,
+            key=state.Key.SHOWN,
+            required=True,
+            persist_state="session",
+        )
+        author = _author()
+    found = None
+    if source is not None and source.name in folders:
+        try:
+            found = sets.opened(folders[source.name])
+        except DataError as error:
+            complaints.append(str(error))
+        else:
+            complaints += [line for line in [sets.other_data(found, source)] if line]
+    for line in complaints:
+        st.warning(markup.plain(line))
+    return None if source is None else Chosen(source, found, queue, shown or ALL, author)
+
+
+def _source(sources: Mapping[str, sets.Source]) -> sets.Source | None:
+    key = state.Key.CORRECT_DATA
+    if (asked := st.session_state.get(key)) is not None and asked not in sources:
+        st.warning(markup.plain(f"The link asks for the data set {asked!r}, which is not here; this is another one."))
+        del st.session_state[key]
+    name = st.selectbox("Data set", list(sources), format_func=tables.data_set_title, key=key, persist_state="session")
+    return sources.get(name)
+
+
+def _queue() -> str:
+    return IN_FILE_ORDER
+
+
+def _author() -> str:
+    key = state.Key.AUTHOR
+    if key not in st.session_state:
+        st.session_state[key] = corrections.default_author()
+    st.text_input(
+        "Your name",
+        key=key,
+        max_chars=80,
+        help="Stored with each of your changes. This browser remembers it.",
+        on_change=lambda: st.session_state.update({state.Key.AUTHOR_CHOSEN: True}),
+        persist_state="session",
+    )
+    return " ".join((st.session_state[key] or "").split())
+
+
+# --- the queue -----------------------------------------------------------------------------------
+
+
+def desk_for(chosen: Chosen, store: Store) -> Desk:
+    """The desk with the chosen queue: the one that is there, or a new one at its first open tweet.
+
+    Raises:
+        UmtError: the tweets cannot be read, or the queue cannot be made.
+    """
+    tweets = corrections.tweets(chosen.source)
+    asked = st.session_state.pop(state.Key.CORRECT_TWEET, None)
+    desk: Desk | None = st.session_state.get(state.Key.DESK)
+    name = _name(chosen)
+    if desk is None or desk.name != name or desk.tweets is not tweets:
+        desk = _new_desk(chosen, name, tweets, store)
+        st.session_state[state.Key.DESK] = desk
+    desk.author = chosen.author
+    if asked in tweets.examples:
+        desk.visit(asked)
+    elif asked is not None:
+        st.warning(markup.plain(f"The link asks for the tweet {asked!r}, which is not in this data set."))
+    return desk
+
+
+def _name(chosen: Chosen) -> str:
+    parts = [chosen.source.name, chosen.queue, chosen.shown, *map(str, sorted(query_params().items()))]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _new_desk(chosen: Chosen, name: str, tweets: corrections.Tweets, store: Store) -> Desk:
+    desk = Desk(name, tweets, list(tweets.ids), {}, chosen.author, COMMON)
+    desk.refresh(store)
+    tests = {OPEN: lambda i: not desk.done(i) and not desk.skipped(i), DONE: desk.done, SKIPPED: desk.skipped}
+    if chosen.shown in tests:
+        desk.ids = [identity for identity in desk.ids if tests[chosen.shown](identity)]
+    desk.place = next((i for i, identity in enumerate(desk.ids) if tests[OPEN](identity)), 0)
+    return desk

@@ -1,0 +1,284 @@
+"""What a session has on its desk: a queue, the place in it, and what its actions became."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from app import markup, tables
+from app.corrections import OWN_LABELS, Tweets, found_by_systems
+from app.panels import correct_payload
+from app.panels.correct_payload import Action, Message
+from umt_core.analysis.sets import PredictionSet
+from umt_core.corrections.events import BLIND, COMMON, GOLD, ConflictError, Edit, Event, Labels, TweetKey
+from umt_core.corrections.store import Store
+from umt_core.errors import StoreError
+from umt_core.schema import Example, Span
+
+BEHIND, AHEAD = 2, 12  # tweets that the editor has beside the one in view
+PICTURES_AHEAD = 3
+Answer = dict[str, Any]
+
+
+@dataclass(eq=False)
+class Desk:
+    """A queue of one split's tweets. Of one session, which changes it."""
+
+    name: str  # of the queue, with all that it depends on
+    tweets: Tweets
+    ids: list[str]
+    reasons: Mapping[str, str]  # why a tweet is in the queue
+    author: str
+    track: str = COMMON
+    place: int = 0
+    jump: int = 0  # rises where the editor is to go to ``place``
+    labels: dict[str, Labels] = field(default_factory=dict)  # of tweets with events
+    seen: int = 0  # the last event that ``labels`` knows
+    found: PredictionSet | None = None  # whose predictions ``by_systems`` holds
+    by_systems: dict[str, dict[str, tuple[Span, ...]]] = field(default_factory=dict)
+
+    @property
+    def tweet(self) -> str:
+        return self.ids[self.place]
+
+    @property
+    def key(self) -> TweetKey:
+        return TweetKey(self.tweets.name, self.tweet)
+
+    def refresh(self, store: Store) -> None:
+        """Takes in what was stored since, by anybody."""
+        touched = set()
+        for event in store.events(data=self.tweets.name, after=self.seen):
+            self.seen = event.number
+            if event.track == self.track and (self.track == COMMON or event.author == self.author):
+                touched.add(event.key)
+        for key in touched:
+            self.labels[key.tweet] = store.labels(key, track=self.track, author=self.author)
+
+    def spans(self, identity: str) -> tuple[Span, ...]:
+        """The labels as they stand."""
+        spans = self.labels.get(identity, Labels()).spans
+        return self.tweets.own_labels(identity) if spans is None else spans
+
+    def done(self, identity: str) -> bool:
+        labels = self.labels.get(identity, Labels())
+        return labels.spans is not None and not labels.skipped
+
+    def skipped(self, identity: str) -> bool:
+        return self.labels.get(identity, Labels()).skipped
+
+    def systems(self, found: PredictionSet) -> dict[str, dict[str, tuple[Span, ...]]]:
+        """What the systems found, at least in the tweets that the editor has (``DataError`` if that cannot be read)."""
+        if found is not self.found:
+            self.found, self.by_systems = found, {}
+        wanted = [self.ids[place] for place in window(self)]
+        if missing := [identity for identity in wanted if identity not in self.by_systems]:
+            self.by_systems |= found_by_systems(found, self.tweets, missing)
+        return self.by_systems
+
+    def visit(self, identity: str) -> None:
+        """Goes to a tweet; one that is not in the queue is put in beside the one in view."""
+        if identity not in self.ids:
+            self.ids.insert(self.place + 1 if self.ids else 0, identity)
+        self.place = self.ids.index(identity)
+        self.jump += 1
+
+    def follow(self, message: Message) -> None:
+        """Takes over where the editor is: it goes on by itself."""
+        if message.queue == self.name and message.tweet in self.ids:
+            self.place = self.ids.index(message.tweet)
+
+
+# --- what was done -------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class Answers:
+    """What became of a session's actions, by nonce."""
+
+    of: dict[str, Answer] = field(default_factory=dict)
+    revisions: dict[tuple[TweetKey, str], int] = field(default_factory=dict)  # by tweet and track: of our last event
+    elsewhere: Event | None = None  # an undo or redo that was about a tweet of another data set or track
+
+    def take(self, message: Message, store: Store | None, desk: Desk, *, again: bool) -> bool:
+        """Does what is new in a message; whether something was. ``again``: also what could not be stored."""
+        answers: dict[str, Answer] = {nonce: {"line": line} for nonce, line in message.refused.items()}
+        new = False
+        for action in message.actions:
+            known = self.of.get(action.nonce)
+            if known is None or (again and "error" in known):
+                known = self._do(action, store, desk)
+                new = True
+            answers[action.nonce] = known
+        self.of = answers
+        return new
+
+    def _do(self, action: Action, store: Store | None, desk: Desk) -> Answer:
+        if store is None:
+            return {"error": "the store of corrections cannot be written."}
+        try:
+            if action.kind in correct_payload.STEPS:
+                return self._step(action, store, desk)
+            place = (action.key, action.track)
+            event = store.append(
+                Edit(
+                    action.key,
+                    action.kind,
+                    action.author,
+                    action.before,
+                    action.after,
+                    # Of keys that are pressed faster than they are stored each builds on the one before.
+                    revision=max(action.revision, self.revisions.get(place, 0)),
+                    base=action.base,
+                    reason=action.text,
+                    track=action.track,
+                    nonce=action.nonce,
+                )
+            )
+            self.revisions[place] = event.number
+        except ConflictError as error:
+            return {"conflict": _conflict(error, action, desk)}
+        except StoreError as error:
+            return {"error": str(error)}
+        return {"event": event.number}
+
+    def _step(self, action: Action, store: Store, desk: Desk) -> Answer:
+        undo = action.kind == "undo"
+        about = store.undoable(action.author) if undo else store.redoable(action.author)
+        if about is None or about.number != action.number:
+            return {"line": ""}  # sent a second time, or another window was first
+        event = store.undo(action.author, keep=action.keep) if undo else store.redo(action.author, keep=action.keep)
+        if event is None:
+            return {"line": "There was nothing left to do."}
+        self.revisions[event.key, event.track] = event.number
+        if event.key.data == desk.tweets.name and event.track == desk.track and event.key.tweet in desk.tweets.examples:
+            desk.visit(event.key.tweet)
+        else:
+            self.elsewhere = event
+        return {"event": event.number, "line": f"{'Undone' if undo else 'Done again'}: {told(about, desk.tweets)}."}
+
+
+def _conflict(error: ConflictError, action: Action, desk: Desk) -> Answer:
+    theirs = error.theirs
+    author = theirs.author or "somebody"
+    who = "You, in another window," if author == action.author else author
+    if action.kind in correct_payload.STEPS:
+        return {"line": f"{who} changed that tweet after you, so your step there was left as it is."}
+    spans = desk.tweets.own_labels(action.key.tweet) if theirs.spans is None else theirs.spans
+    return {
+        "line": f"{who} changed this tweet while you did.",
+        "author": author,
+        "spans": span_lists(spans),
+        "revision": theirs.revision,
+    }
+
+
+def told(event: Event, tweets: Tweets) -> str:
+    """An event in words, short."""
+    if event.action in ("skip", "comment"):
+        return event.action
+    if event.action == "accept":
+        return f"accepted {base_title(event.base)}"
+    before, after = set(event.before or ()), set(event.after or ())
+    if event.before is None or before == after:
+        return "labels confirmed"
+    example = tweets.examples.get(event.key.tweet)
+
+    def words(spans: set[Span]) -> str:
+        return ", ".join(
+            f"{span.label} “{surface(example, span)}”" if example else span.label for span in sorted(spans)
+        )
+
+    if not before - after:
+        return f"+ {words(after - before)}"
+    if not after - before:
+        return f"− {words(before - after)}"
+    return f"{words(before - after)} → {words(after - before)}"
+
+
+def surface(example: Example, span: Span) -> str:
+    return " ".join(markup.visible(word) for word in example.tokens[span.start : span.end])
+
+
+def base_title(base: str) -> str:
+    return OWN_LABELS if base == GOLD else tables.checkpoint_title(base)
+
+
+# --- what the editor draws -----------------------------------------------------------------------
+
+
+def span_lists(spans: Sequence[Span]) -> list[list[Any]]:
+    return [[span.start, span.end, span.label] for span in spans]
+
+
+def window(desk: Desk) -> range:
+    """Places of the tweets that the editor has."""
+    return range(max(0, desk.place - BEHIND), min(len(desk.ids), desk.place + AHEAD + 1))
+
+
+def pictured(desk: Desk) -> list[str]:
+    """The tweets whose pictures the editor is to have, the one in view first."""
+    last = min(len(desk.ids), desk.place + PICTURES_AHEAD + 1)
+    return desk.ids[desk.place : last] + desk.ids[max(0, desk.place - 1) : desk.place]
+
+
+def item(desk: Desk, place: int, systems: Mapping[str, tuple[Span, ...]], titles: Mapping[str, str]) -> dict[str, Any]:
+    """One tweet as the editor draws it. ``systems``: what each found in it."""
+    identity = desk.ids[place]
+    example = desk.tweets.examples[identity]
+    labels, words = desk.labels.get(identity, Labels()), [markup.visible(token) for token in example.tokens]
+    rows = [(run, titles.get(run, run), spans) for run, spans in systems.items()]
+    if desk.track != BLIND and (own := example.spans) is not None:
+        rows.insert(0, (GOLD, "Data set", own))
+    answered = labels.revision and (labels.spans is not None or labels.skipped)
+    return {
+        "place": place,
+        "id": identity,
+        "words": words,
+        "tight": _tight(example),
+        "rtl": markup.right_to_left(words),
+        "spans": span_lists(desk.spans(identity)),
+        "revision": labels.revision,
+        "answered": "" if not answered else "mine" if labels.author == desk.author else "other",
+        "by": labels.author,
+        "skipped": labels.skipped,
+        "reason": desk.reasons.get(identity, ""),
+        "picture": "",
+        "systems": [
+            {"name": run, "title": title, "key": str(i if rows[0][0] == GOLD else i + 1), "spans": span_lists(spans)}
+            for i, (run, title, spans) in enumerate(rows)
+        ],
+    }
+
+
+def _tight(example: Example) -> list[int]:
+    """The words after which the tweet's text has no space."""
+    offsets = example.offsets or ()
+    return [i for i, (here, after) in enumerate(pairwise(offsets)) if here[1] == after[0]]
+
+
+# --- how far it is -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    total: int
+    done: Mapping[str, int]  # by author
+    skipped: int
+
+    @property
+    def all_done(self) -> int:
+        return sum(self.done.values())
+
+
+def progress(desk: Desk) -> Progress:
+    """How many of the queue's tweets are done, and by whom."""
+    done: dict[str, int] = {}
+    for identity in desk.ids:
+        if desk.done(identity):
+            author = desk.labels[identity].author
+            done[author] = done.get(author, 0) + 1
+    order = sorted(done.items(), key=lambda pair: (-pair[1], pair[0]))
+    return Progress(len(desk.ids), dict(order), sum(map(desk.skipped, desk.ids)))

@@ -1,0 +1,151 @@
+"""The editor on the Correct page: what it draws from the desk, and how what was done in it is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app import corrections, markup, outcomes, sets, state
+from app.panels import correct_desk, correct_payload, editor
+from app.panels.correct_choice import Chosen
+from app.panels.correct_desk import Answers, Desk
+from umt_core.corrections.events import BLIND, Event, TweetKey
+from umt_core.corrections.store import Store
+from umt_core.errors import DataError, ImageError, UmtError
+from umt_core.schema import Span
+
+_NO_SYSTEMS = (
+    "No predictions of this data set yet: run the taggers on the Errors page, and what they find can be accepted here."
+)
+_BLIND = "A second opinion: what others answered and what the systems found is hidden until yours is stored."
+
+
+def answers() -> Answers:
+    """What became of this session's actions."""
+    found: Answers = st.session_state.setdefault(state.Key.ANSWERS, Answers())
+    return found
+
+
+def show(desk: Desk, chosen: Chosen, store: Store, read_only: str) -> None:
+    """Draws the editor, and stores what is new in what it says."""
+
+    def take() -> None:
+        _take(getattr(state.component_state(state.Key.EDITOR), "desk", None), desk, store, again=True)
+
+    def visit() -> None:
+        asked = getattr(state.component_state(state.Key.EDITOR), "visit", None)
+        identity = asked.get("tweet") if isinstance(asked, dict) else None
+        if isinstance(identity, str) and identity in desk.tweets.examples:
+            desk.visit(identity)
+
+    payload = editor.show(_data(desk, chosen, store, read_only), take, visit).desk
+    # A session that is new to the server (it was started again) is told what the old one may not have stored.
+    if _take(payload, desk, store, again=False):
+        st.rerun()
+
+
+def _take(payload: Any, desk: Desk, store: Store, *, again: bool) -> bool:
+    message = correct_payload.read(payload, words)
+    if message.remembered and not st.session_state.get(state.Key.AUTHOR_CHOSEN):
+        st.session_state[state.Key.REMEMBERED] = message.remembered
+    desk.follow(message)
+    return answers().take(message, store, desk, again=again)
+
+
+def words(key: TweetKey) -> int | None:
+    """How many words a tweet has; ``None``: no such tweet is here."""
+    source = sets.sources().get(key.data)
+    try:
+        example = corrections.tweets(source).examples.get(key.tweet) if source else None
+    except DataError:
+        return None
+    return len(example.tokens) if example else None
+
+
+def _data(desk: Desk, chosen: Chosen, store: Store, read_only: str) -> dict[str, Any]:
+    heard = correct_payload.read(getattr(state.component_state(state.Key.EDITOR), "desk", None), words)
+    systems, problem = _systems(desk, chosen)
+    titles = outcomes.run_titles(chosen.found.runs) if chosen.found else {}
+    items = [
+        correct_desk.item(desk, place, systems.get(desk.ids[place], {}), titles) for place in correct_desk.window(desk)
+    ]
+    pictures, lines = _pictures(desk, heard.pictures)
+    for item in items:
+        item["picture"] = lines.get(item["id"], "")
+    return {
+        "heard": heard.number,
+        "queue": desk.name,
+        "data": desk.tweets.name,
+        "track": desk.track,
+        "author": desk.author,
+        "authorChosen": bool(st.session_state.get(state.Key.AUTHOR_CHOSEN)),
+        "readOnly": read_only,
+        "total": len(desk.ids),
+        "place": desk.place,
+        "jump": desk.jump,
+        "items": items,
+        "pictures": pictures,
+        "answers": answers().of,
+        "undo": _step(store.undoable(desk.author), desk) if desk.author else None,
+        "redo": _step(store.redoable(desk.author), desk) if desk.author else None,
+        "noSystems": problem,
+    }
+
+
+def _step(event: Event | None, desk: Desk) -> dict[str, Any] | None:
+    if event is None:
+        return None
+    what = correct_desk.told(event, desk.tweets)
+    where = "" if desk.ids and event.key == desk.key else f" in tweet {event.key.tweet}"
+    return {"number": event.number, "what": what + where}
+
+
+def _systems(desk: Desk, chosen: Chosen) -> tuple[dict[str, dict[str, tuple[Span, ...]]], str]:
+    """What the systems found in the tweets that the editor has, and a line where there is nothing."""
+    if desk.track == BLIND:
+        return {}, _BLIND
+    if chosen.found is None or not chosen.found.runs:
+        return {}, _NO_SYSTEMS
+    try:
+        return desk.systems(chosen.found), ""
+    except UmtError as error:
+        return {}, str(error)
+
+
+def _pictures(desk: Desk, has: frozenset[str]) -> tuple[dict[str, str | None], dict[str, str]]:
+    """Pictures that the editor is to have and has not, and a line for each tweet whose picture is none."""
+    pictures: dict[str, str | None] = {}
+    lines = {}
+    for identity in correct_desk.pictured(desk):
+        if desk.tweets.examples[identity].image is None:
+            pictures[identity], lines[identity] = None, "This tweet has no picture."
+            continue
+        try:
+            uri = None if identity in has else corrections.picture_uri(desk.tweets, identity)
+            if identity not in has:
+                pictures[identity] = uri
+                lines[identity] = "" if uri else "The picture is not here."
+        except (ImageError, DataError, OSError) as error:
+            pictures[identity], lines[identity] = None, str(error)
+    return pictures, lines
+
+
+def problems(desk: Desk) -> list[str]:
+    """Lines about the data set as a whole."""
+    return [markup.plain(line) for line in [desk.tweets.complaint] if line]
+
+
+def follow_elsewhere() -> None:
+    """Runs the page again where it must show more than the desk: another data set, or the name that was remembered."""
+    name = st.session_state.pop(state.Key.REMEMBERED, None)
+    event, answers().elsewhere = answers().elsewhere, None
+    if name:
+        st.session_state[state.Key.AUTHOR] = name
+        st.session_state[state.Key.AUTHOR_CHOSEN] = True
+    if event is not None and words(event.key) is not None and event.track != BLIND:
+        st.session_state[state.Key.CORRECT_DATA] = event.key.data
+        st.session_state[state.Key.CORRECT_TWEET] = event.key.tweet
+        st.rerun()
+    if name:
+        st.rerun()

@@ -1,0 +1,166 @@
+"""What the span editor sends, checked: nothing that comes from a browser is believed.
+
+The editor sends all actions that have not been answered yet, oldest first, and sends them again until they are
+(after a reload, too). Each has a nonce, so that one that comes twice is done once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from umt_core.corrections.events import BLIND, COMMON, GOLD, TweetKey
+from umt_core.errors import DataError
+from umt_core.labels import LABELS
+from umt_core.schema import Span
+
+EDITS = ("set", "accept", "skip", "comment")
+STEPS = ("undo", "redo")  # through what the author did, wherever it was
+AT_ONCE = 500  # actions; a hand that fast has no browser
+LONGEST = {"author": 80, "text": 2000, "base": 300}  # characters
+_NONCE = re.compile(r"[A-Za-z0-9-]{8,64}")
+_LARGEST = 2**53  # whole numbers up to here are exact in a browser
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a person did in the editor."""
+
+    nonce: str
+    kind: str  # one of EDITS or STEPS
+    key: TweetKey  # of a step: the tweet in view
+    author: str
+    track: str = COMMON
+    before: tuple[Span, ...] = ()  # what the person saw
+    after: tuple[Span, ...] = ()
+    revision: int = 0  # of what the person saw
+    base: str = GOLD
+    text: str = ""  # of a comment
+    number: int = 0  # of a step: the event that it is about
+    keep: bool = False  # of a step: pass over what somebody else changed since
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """All that the editor said last."""
+
+    number: int = 0  # of the message: the editor waits for what was made of it before it says more
+    queue: str = ""  # name of the queue that it shows
+    tweet: str = ""  # id of the tweet in view
+    pictures: frozenset[str] = frozenset()  # ids of the tweets whose pictures it has
+    actions: tuple[Action, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)  # by nonce: a line on what is wrong with an action
+    remembered: str = ""  # the author that this browser knows from last time
+
+
+Length = Callable[[TweetKey], int | None]  # words of a tweet; None: there is no such tweet
+
+
+def read(payload: Any, length: Length) -> Message:
+    """What a payload says, as far as it is sound."""
+    if not isinstance(payload, Mapping):
+        return Message()
+    actions, refused = [], {}
+    for raw in _list(payload.get("actions"))[:AT_ONCE]:
+        nonce = raw.get("nonce") if isinstance(raw, Mapping) else None
+        if isinstance(nonce, str) and _NONCE.fullmatch(nonce):
+            try:
+                actions.append(_action(raw, nonce, length))
+            except DataError as error:
+                refused[nonce] = str(error)
+    number = payload.get("number")
+    return Message(
+        number=number if type(number) is int else 0,
+        queue=_short(payload.get("queue")),
+        tweet=_short(payload.get("tweet")),
+        pictures=frozenset(name for name in _list(payload.get("pictures"))[:AT_ONCE] if isinstance(name, str)),
+        actions=tuple(actions),
+        refused=refused,
+        remembered=_short(payload.get("remembered"))[: LONGEST["author"]].strip(),
+    )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) and len(value) <= LONGEST["text"] else ""
+
+
+def _action(raw: Mapping[str, Any], nonce: str, length: Length) -> Action:
+    key = TweetKey(_text(raw, "data", LONGEST["text"]), _text(raw, "tweet", LONGEST["text"]))
+    words = length(key)
+    if words is None:
+        raise DataError(f"wanted a tweet of a data set that is here, got {key.tweet!r} of {key.data!r}")
+    kind = _one_of(raw, "kind", (*EDITS, *STEPS))
+    after = _spans(raw.get("after"), words)
+    text = _text(raw, "text", LONGEST["text"])
+    if kind == "comment" and not text.strip():
+        raise DataError("wanted a comment, got nothing written")
+    author = _text(raw, "author", LONGEST["author"]).strip()
+    if not author:
+        raise DataError("wanted a name: say in the sidebar who you are")
+    return Action(
+        nonce,
+        kind,
+        key,
+        author,
+        track=_one_of(raw, "track", (COMMON, BLIND)),
+        before=_spans(raw.get("before"), words),
+        after=after,
+        revision=_number(raw, "revision"),
+        base=_text(raw, "base", LONGEST["base"]) or GOLD,
+        text=text,
+        number=_number(raw, "number"),
+        keep=raw.get("keep") is True,
+    )
+
+
+def _text(raw: Mapping[str, Any], name: str, longest: int) -> str:
+    value = raw.get(name, "")
+    if not isinstance(value, str) or len(value) > longest:
+        raise DataError(f"{name}: wanted text of at most {longest} characters, got {_kind(value)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{name}: wanted text, got half a surrogate pair") from error
+    return value
+
+
+def _one_of(raw: Mapping[str, Any], name: str, choices: Sequence[str]) -> str:
+    value = raw.get(name, "")
+    if not isinstance(value, str) or value not in choices:
+        raise DataError(f"{name}: wanted one of {', '.join(map(repr, choices))}, got {_kind(value)}")
+    return value
+
+
+def _number(raw: Mapping[str, Any], name: str) -> int:
+    value = raw.get(name, 0)
+    if type(value) is not int or not 0 <= value < _LARGEST:  # a bool is an int
+        raise DataError(f"{name}: wanted a whole number from 0, got {_kind(value)}")
+    return value
+
+
+def _kind(value: Any) -> str:
+    return repr(value)[:60]
+
+
+def _spans(value: Any, words: int) -> tuple[Span, ...]:
+    """Spans in order, none over another, within the tweet's words."""
+    if not isinstance(value, list):
+        raise DataError(f"wanted a list of spans, got {_kind(value)}")
+    spans: list[Span] = []
+    for item in value:
+        if not (isinstance(item, list) and len(item) == 3):
+            raise DataError(f"wanted a span as [start, end, type], got {_kind(item)}")
+        start, end, label = item
+        first = spans[-1].end if spans else 0
+        if type(start) is not int or type(end) is not int or not first <= start < end <= words:
+            raise DataError(f"wanted spans in order, one after the other, in {words} words, got {_kind(item)}")
+        if not isinstance(label, str) or label not in LABELS:
+            raise DataError(f"wanted a type of {', '.join(LABELS)}, got {_kind(label)}")
+        spans.append(Span(start, end, label))
+    return tuple(spans)

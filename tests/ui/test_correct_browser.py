@@ -1,0 +1,322 @@
+"""Correct in a browser: twenty tweets without the mouse, two people on one tweet, and bad luck at the worst moment."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ui.conftest import WAIT, serving
+from umt_core.corrections.events import TweetKey
+from umt_core.corrections.store import Store
+from umt_core.data.jsonl import write_jsonl
+from umt_core.schema import Example, Span
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+pytestmark = pytest.mark.browser
+
+HARD = {
+    "emoji": "👩‍👩‍👧 🇫🇷 Zoë loves Ångström 🎶 in Oslo",  # beyond the first plane, joined, with combining marks
+    "hebrew": "דנה גרה בתל אביב",
+    "mixed": "RT @dana : שלום Berlin",
+    "long": " ".join(f"word{i}" for i in range(500)),
+}
+
+
+def flights(name: str) -> list[Example]:
+    """Twenty-two tweets without labels, each with a person and a place."""
+    texts = [f"today Ann{i} flies to Port{i} again" for i in range(22)]
+    return [Example(f"{name}-{i}", tuple(text.split()), spans=()) for i, text in enumerate(texts)]
+
+
+def wanted(i: int) -> tuple[Span, ...]:
+    return (Span(1, 2, "PER"), Span(4, 5, "LOC"))
+
+
+SETS = ("keys", "undo", "both", "reload", "mouse", "paused", "killed", "rules", "hard")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("correcting")
+    for name in SETS:
+        (folder / "data" / name).mkdir(parents=True)
+        hard = [Example(i, tuple(text.split(" ")), spans=()) for i, text in HARD.items()]
+        write_jsonl(folder / "data" / name / "test.jsonl", hard if name == "hard" else flights(name))
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {
+        "UMT_DATA": str(folder / "data"),
+        "UMT_PREDICTIONS": str(folder / "predictions"),
+        "UMT_STORE": f"sqlite:///{folder / 'corrections.sqlite'}",
+        "UMT_AUTHOR": "Ann",
+    }
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., str], folder: Path) -> str:
+    return serve(**environment(folder))
+
+
+@pytest.fixture
+def store(folder: Path) -> Iterator[Store]:
+    """The store itself, as another process has it open."""
+    with Store(environment(folder)["UMT_STORE"]) as store:
+        yield store
+
+
+def go(page: Page, link: str) -> None:
+    page.goto(link)
+    page.locator(".text .word").first.wait_for()
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def shows(page: Page, line: str) -> None:
+    page.locator(".status").get_by_text(re.compile(line)).wait_for()
+
+
+def place(page: Page, number: int, of: int = 22) -> None:
+    page.get_by_text(f"Tweet {number} of {of}", exact=True).wait_for()
+
+
+def at(page: Page, tweet: str) -> None:
+    page.wait_for_function("tweet => new URLSearchParams(location.search).get('tweet') === tweet", arg=tweet)
+
+
+def labels(store: Store, name: str) -> dict[str, tuple[Span, ...] | None]:
+    return {key.tweet: found.spans for key, found in store.current(f"{name}/test").items()}
+
+
+def test_twenty_tweets_are_corrected_without_the_mouse(page, store):
+    go(page, "/correct?data=keys/test")
+    for i in range(20):
+        place(page, i + 1)
+        press(page, "ArrowRight", "1")  # one key labels the word under the cursor
+        press(page, "ArrowRight", "ArrowRight", "ArrowRight", "l")
+        press(page, "Enter")  # and one leads on
+    place(page, 21)
+    shows(page, "saved ✓ event")
+    page.get_by_text("20 of 22 done (20 by Ann)").wait_for()
+    assert labels(store, "keys") == {f"keys-{i}": wanted(i) for i in range(20)}
+    assert {event.action for event in store.events(data="keys/test")} == {"set"}
+    assert store.verify() == store.last()
+
+
+def test_the_next_tweets_are_there_and_edits_kept_while_the_server_does_not_answer(browser, folder, store):
+    with serving(environment(folder)) as (url, process):
+        page = browser.new_page(base_url=url)
+        page.set_default_timeout(WAIT)
+        go(page, "/correct?data=paused/test")
+        press(page, "ArrowRight", "p")
+        shows(page, "saved ✓ event")
+        process.send_signal(signal.SIGSTOP)
+        for i in range(1, 6):
+            press(page, "Enter")
+            assert page.locator(".place").inner_text() == f"Tweet {i + 1} of 22"  # at once: nobody could be asked
+            assert page.locator(".text .word").nth(1).inner_text() == f"Ann{i}"
+            press(page, "ArrowRight", "p")
+        assert "saved" not in page.locator(".status").inner_text()
+        process.send_signal(signal.SIGCONT)
+        shows(page, "saved ✓ event")
+        page.close()
+    assert labels(store, "paused") == {f"paused-{i}": (Span(1, 2, "PER"),) for i in range(6)}
+
+
+def test_undo_and_redo_go_across_tweets_and_on_after_a_reload(page, store):
+    go(page, "/correct?data=undo/test")
+    press(page, "ArrowRight", "1", "Enter")
+    place(page, 2)
+    press(page, "ArrowRight", "1", "2", "Enter")
+    place(page, 3)
+    shows(page, "saved ✓ event")
+    assert labels(store, "undo") == {"undo-0": (Span(1, 2, "PER"),), "undo-1": (Span(1, 2, "LOC"),)}
+    page.reload()
+    place(page, 3)
+    press(page, "Control+z")
+    place(page, 2)
+    page.locator(".text .span", has_text="Ann1").get_by_text("PER").wait_for()
+    press(page, "u", "u")  # faster than they are answered
+    place(page, 1)
+    page.locator(".text .span").wait_for(state="detached")
+    shows(page, "saved ✓ event")
+    assert labels(store, "undo") == {"undo-0": None, "undo-1": None}
+    press(page, "y", "Control+Shift+z", "y")
+    place(page, 2)
+    page.locator(".text .span", has_text="Ann1").get_by_text("LOC").wait_for()
+    shows(page, "saved ✓ event")
+    assert labels(store, "undo") == {"undo-0": (Span(1, 2, "PER"),), "undo-1": (Span(1, 2, "LOC"),)}
+    assert store.verify() == store.last()
+
+
+@pytest.fixture
+def ben(browser: Browser, server: str) -> Iterator[BrowserContext]:
+    """Another person's browser."""
+    context = browser.new_context(base_url=server, viewport={"width": 1440, "height": 1000})
+    yield context
+    context.close()
+
+
+def test_of_two_people_on_one_tweet_the_second_is_told_and_nothing_is_overwritten(page, ben, store):
+    other = ben.new_page()
+    other.set_default_timeout(WAIT)
+    for window, tweet in ((page, "both-0"), (other, "both-0")):
+        go(window, f"/correct?data=both/test&tweet={tweet}")
+    other.get_by_role("textbox", name="Your name").fill("Ben")
+    press(other, "Enter")
+    other.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    press(page, "ArrowRight", "1")
+    shows(page, "saved ✓ event")
+    other.locator(".text").click()
+    press(other, "Home", "ArrowRight", "2")
+    other.get_by_role("alert").get_by_text("Ann changed this tweet while you did.").wait_for()
+    sides = other.locator(".conflict .side")
+    assert [side.locator(".span").inner_text() for side in sides.all()] == ["Ann0PER", "Ann0LOC"]
+    assert labels(store, "both") == {"both-0": (Span(1, 2, "PER"),)}
+    other.get_by_role("button", name="Keep theirs").click()
+    other.locator(".text .span").get_by_text("PER").wait_for()
+    assert labels(store, "both") == {"both-0": (Span(1, 2, "PER"),)}
+
+    press(page, "Delete")  # and again: now the other answer is to hold
+    shows(page, "saved ✓ event")
+    press(other, "m")
+    other.get_by_role("alert").wait_for()
+    other.reload()  # the choice is still to be made after a reload
+    other.get_by_role("alert").wait_for()
+    other.get_by_role("button", name="Use mine").click()
+    shows(other, "saved ✓ event")
+    assert labels(store, "both") == {"both-0": (Span(1, 2, "MISC"),)}
+    assert [event.author for event in store.history(TweetKey("both/test", "both-0"))] == ["Ann", "Ann", "Ben"]
+    other.close()
+
+
+def test_a_reload_right_after_a_key_loses_nothing_and_stores_it_once(page, store):
+    go(page, "/correct?data=reload/test")
+    for i in range(8):
+        press(page, "Home", "ArrowRight", "1")
+        page.reload()
+        page.locator(".text .span", has_text=f"Ann{i}").wait_for()
+        shows(page, "saved ✓ event|^$")
+        press(page, "Enter")
+        place(page, i + 2)
+    page.reload()
+    place(page, 9)
+    assert labels(store, "reload") == {f"reload-{i}": (Span(1, 2, "PER"),) for i in range(8)}
+    assert len(list(store.events(data="reload/test"))) == 8
+
+
+def test_what_was_marked_as_saved_is_there_after_kill_9_and_what_was_not_is_sent_again(browser, folder, store):
+    with serving(environment(folder)) as (url, process):
+        page = browser.new_page(base_url=url)
+        page.set_default_timeout(2 * WAIT)
+        go(page, "/correct?data=killed/test")
+        press(page, "ArrowRight", "1")
+        shows(page, "saved ✓ event")
+        number = int(page.locator(".status").inner_text().rpartition(" ")[2])
+        process.kill()
+        process.wait()
+        (event,) = store.events(data="killed/test")
+        assert (event.number, event.after) == (number, (Span(1, 2, "PER"),))
+        press(page, "Enter", "ArrowRight", "1")  # nobody is there to store it
+        assert [e.key.tweet for e in store.events(data="killed/test")] == ["killed-0"]
+        with serving(environment(folder), port=int(url.rpartition(":")[2])):
+            shows(page, "saved ✓ event")
+            page.close()
+    assert labels(store, "killed") == {f"killed-{i}": (Span(1, 2, "PER"),) for i in range(2)}
+    assert len(list(store.events(data="killed/test"))) == 2
+
+
+def test_an_overlap_is_refused_with_the_reason_and_replaced_at_a_second_press(page, store):
+    go(page, "/correct?data=rules/test")
+    line = page.locator(".line")
+    press(page, "ArrowRight", "1", "Shift+ArrowRight", "2")
+    line.get_by_text("“Ann0” (PER) is in the way: entities never overlap. The same key again replaces it.").wait_for()
+    shows(page, "saved ✓ event")
+    assert labels(store, "rules")["rules-0"] == (Span(1, 2, "PER"),)
+    press(page, "2")
+    page.locator(".text .span").get_by_text("LOC").wait_for()
+    press(page, "]", "[")
+    shows(page, "saved ✓ event")
+    page.locator(".text .span", has_text="today Ann0 flies to").wait_for()
+    press(page, "End", "1", "Shift+Tab", "3")  # another entity, back to the first, another type for it
+    page.locator(".text .span", has_text="ORG").wait_for()
+    press(page, "Shift+Alt+ArrowRight")
+    page.locator(".text .span", has_text="today Ann0 flies to Port0").wait_for()
+    press(page, "]")
+    line.get_by_text("“again” (PER) is in the way: entities never overlap.").wait_for()
+    shows(page, "saved ✓ event")
+    assert labels(store, "rules")["rules-0"] == (Span(0, 5, "ORG"), Span(5, 6, "PER"))
+    press(page, "/")
+    page.keyboard.type("a port, or a pun? r c s")
+    press(page, "Enter", "s")
+    place(page, 2)
+    shows(page, "saved ✓ event")
+    events = store.history(TweetKey("rules/test", "rules-0"))
+    assert [(e.action, e.reason) for e in events][-2:] == [("comment", "a port, or a pun? r c s"), ("skip", "")]
+    press(page, "?")
+    page.get_by_role("dialog", name="Keys").get_by_text("undo, across tweets").wait_for()
+    press(page, "Escape", "b")
+    place(page, 1)
+    page.get_by_text("↷ skipped").wait_for()
+
+
+def test_the_mouse_clicks_drags_extends_and_takes_whole_words(page, store):
+    go(page, "/correct?data=mouse/test")
+    words = page.locator(".text .word")
+    words.nth(1).hover()
+    page.mouse.down()
+    words.nth(3).hover()
+    page.mouse.up()
+    page.locator(".bar").get_by_role("button", name="PER").click()
+    shows(page, "saved ✓ event")
+    assert labels(store, "mouse") == {"mouse-0": (Span(1, 4, "PER"),)}
+    words.nth(2).dblclick()
+    page.locator(".bar").get_by_role("button", name="ORG").click()
+    words.nth(4).click()
+    words.nth(5).click(modifiers=["Shift"])
+    page.locator(".bar").get_by_role("button", name="LOC").click()
+    page.locator(".text .span", has_text="Port0 again").wait_for()
+    shows(page, "saved ✓ event")
+    assert labels(store, "mouse") == {"mouse-0": (Span(1, 4, "ORG"), Span(4, 6, "LOC"))}
+
+
+def stored(store: Store, page: Page, tweet: str) -> list[str]:
+    """What is stored of a tweet, as text cut out in Python."""
+    shows(page, "saved ✓ event")
+    words = tuple(HARD[tweet].split(" "))
+    return [f"{span.text(words)} {span.label}" for span in labels(store, "hard")[tweet] or ()]
+
+
+def test_emoji_combining_marks_and_right_to_left_keep_their_places(page, store):
+    go(page, "/correct?data=hard/test&tweet=emoji")
+    press(page, "ArrowRight", "2", "ArrowRight", "1", "ArrowRight", "ArrowRight", "4", "End", "2")
+    assert stored(store, page, "emoji") == ["🇫🇷 LOC", "Zoë PER", "Ångström MISC", "Oslo LOC"]
+    press(page, "n")
+    place(page, 2, 4)
+    assert page.locator(".text").get_attribute("dir") == "rtl"
+    press(page, "1", "ArrowLeft", "ArrowLeft", "Shift+ArrowLeft", "2")  # the next word is on the left
+    assert stored(store, page, "hebrew") == ["דנה PER", "בתל אביב LOC"]
+    press(page, "n", "End", "2")
+    assert stored(store, page, "mixed") == ["Berlin LOC"]
+    press(page, "n", "End", "4")
+    assert stored(store, page, "long") == ["word499 MISC"]
+    box, word = page.locator(".text").bounding_box(), page.locator(".text .cursor").bounding_box()
+    assert box["y"] <= word["y"] <= box["y"] + box["height"]  # the cursor is in sight
+
+
+def test_r_and_c_stay_with_the_editor(page, store):
+    go(page, "/correct?data=mouse/test&tweet=mouse-9")
+    press(page, "r", "c")
+    page.locator(".line").wait_for(state="attached")
+    assert not page.get_by_text("Clear caches").is_visible()
