@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import corrections, markup, outcomes, sets, state
+from app import corrections, markup, outcomes, sets, state, tables
 from app.panels import correct_desk, correct_payload, editor
 from app.panels.correct_choice import Chosen
 from app.panels.correct_desk import Answers, Desk
@@ -98,6 +98,7 @@ def _step(event: Event | None, desk: Desk) -> dict[str, Any] | None:
         return None
     what = correct_desk.told(event, desk.tweets)
     where = "" if desk.ids and event.key == desk.key else f" in tweet {event.key.tweet}"
+    where += "" if event.key.data == desk.tweets.name else f" of {tables.data_set_title(event.key.data)}"
     return {"number": event.number, "what": what + where}
 
 

@@ -96,7 +96,7 @@ def _action(raw: Mapping[str, Any], nonce: str, length: Length) -> Action:
     if words is None:
         raise DataError(f"wanted a tweet of a data set that is here, got {key.tweet!r} of {key.data!r}")
     kind = _one_of(raw, "kind", (*EDITS, *STEPS))
-    after = _spans(raw.get("after"), words)
+    before, after = ((), ()) if kind in STEPS else (_spans(raw.get(name), words) for name in ("before", "after"))
     text = _text(raw, "text", LONGEST["text"])
     if kind == "comment" and not text.strip():
         raise DataError("wanted a comment, got nothing written")
@@ -109,7 +109,7 @@ def _action(raw: Mapping[str, Any], nonce: str, length: Length) -> Action:
         key,
         author,
         track=_one_of(raw, "track", (COMMON, BLIND)),
-        before=_spans(raw.get("before"), words),
+        before=before,
         after=after,
         revision=_number(raw, "revision"),
         base=_text(raw, "base", LONGEST["base"]) or GOLD,

@@ -94,10 +94,12 @@ function send(ed) {
   });
 }
 
+const author = ed => (!ed.data.authorChosen && ed.remembered) || ed.data.author;
+
 function act(ed, kind, fields) {
   const now = item(ed), mine = draft(ed);
   ed.outbox.push({
-    nonce: nonce(), kind, data: ed.data.data, tweet: now.id, track: ed.data.track, author: ed.data.author,
+    nonce: nonce(), kind, data: ed.data.data, tweet: now.id, track: ed.data.track, author: author(ed),
     before: mine.spans, revision: mine.revision, base: mine.base, ...fields,
   });
   ed.sent = Date.now();
@@ -107,7 +109,7 @@ function act(ed, kind, fields) {
 
 function edit(ed, kind, after, fields = {}) {
   if (ed.data.readOnly) return say(ed, `Nothing can be changed: ${ed.data.readOnly}`, true);
-  if (!ed.data.author) return say(ed, "Say in the sidebar who you are: every change is stored with a name.", true);
+  if (!author(ed)) return say(ed, "Say in the sidebar who you are: every change is stored with a name.", true);
   const mine = draft(ed);
   if (fields.base) mine.base = fields.base;
   act(ed, kind, { after, ...fields });
@@ -211,7 +213,6 @@ function go(ed, place) {
   if (wanted === ed.place) return say(ed, place < 0 ? "This is the first tweet of the queue." : "That was the last tweet of this queue.");
   say(ed, "");
   move(ed, wanted);
-  if (item(ed)) keep(sessionStorage, PLACE, `${ed.data.queue}\n${item(ed).id}`);
   send(ed);
 }
 
@@ -577,6 +578,7 @@ function draw(ed) {
   parts.loading.hidden = Boolean(now);
   if (now) {
     const mine = draft(ed);
+    keep(sessionStorage, PLACE, `${ed.data.queue}\n${now.id}`);
     parts.state.textContent = mine.skipped ? "↷ skipped" : mine.answered === "mine" ? "✓ done by you"
       : mine.answered ? `✓ done by ${mine.by}` : "○ open";
     parts.reason.textContent = now.reason;
