@@ -5,17 +5,14 @@ torch is imported inside commands, so that ``--help`` answers at once.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 
 from umt_core.commands import jobs
@@ -28,20 +25,21 @@ from umt_core.commands.console import (
     out,
     pairs,
     progress_bar,
+    reporter,
     rows_table,
     say,
     write_json,
 )
 from umt_core.commands.corrections import corrections_app
+from umt_core.commands.crossfit import crossfit
 from umt_core.commands.own import own_app
+from umt_core.commands.training import Interrupts, Stopped, TrainingView, assignments
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.labels import LABELS
-from umt_core.train.watcher import Watcher
 
 if TYPE_CHECKING:
     from umt_core.analysis.sets import PredictionSet
     from umt_core.schema import Example
-    from umt_core.train.loop import Epoch
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 HELP = "Named entities in tweets and their images. A command ends with 0, or with one line and 2."
@@ -54,6 +52,7 @@ app.add_typer(data_app, name="data")
 data_app.add_typer(own_app)
 app.add_typer(corrections_app, name="corrections")
 sets_app = typer.Typer(no_args_is_help=True, help="Predictions on a data set, kept for comparing and browsing.")
+sets_app.command("crossfit")(crossfit)
 app.add_typer(sets_app, name="sets")
 app.add_typer(jobs.app, name="jobs")
 
@@ -179,7 +178,7 @@ def train(
             "batch_size": batch_size,
             "learning_rate": learning_rate,
         }
-        | _assignments(set_ or []),
+        | assignments(set_ or []),
     )
     dataset, about = train.resolve().parent.name, None
     if corrections:
@@ -204,10 +203,10 @@ def train(
         init=init,
         device=device,
     )
-    with progress_bar() as bar, _Interrupts() as interrupted:
-        manifest = run_job(job, _TrainingView(bar, settings.epochs, interrupted), fresh=fresh)
+    with progress_bar() as bar, Interrupts() as interrupted:
+        manifest = run_job(job, TrainingView(bar, settings.epochs, interrupted), fresh=fresh)
     if manifest is None:
-        raise _Stopped(f"stopped; the same command goes on from the last whole epoch in {output}")
+        raise Stopped(f"stopped; the same command goes on from the last whole epoch in {output}")
     figures = ", ".join(f"{split} F1 {100 * scores['f1']:.2f}" for split, scores in manifest.scores.items())
     out.print(f"{output}: epoch {manifest.epoch}, {figures}", markup=False, highlight=False)
 
@@ -391,60 +390,6 @@ def data_doctor(
         write_json(json_out, rows)
 
 
-class _TrainingView(Watcher):
-    """Shows a run's progress."""
-
-    def __init__(self, bar: Progress, epochs: int, interrupted: Callable[[], bool]) -> None:
-        self.bar, self.epochs = bar, epochs
-        self.interrupted = interrupted
-        self.steps_task: Any = None
-        self.features_task: Any = None
-
-    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
-        if self.steps_task is None:
-            self.steps_task = self.bar.add_task("training")
-        self.bar.update(
-            self.steps_task,
-            description=f"epoch {epoch} of at most {self.epochs}, loss {loss:.2f}",
-            completed=step,
-            total=steps,
-        )
-
-    def epoch(self, epoch: Epoch) -> None:
-        star = " (best so far)" if epoch.best else ""
-        line = f"epoch {epoch.number}: dev F1 {100 * epoch.scores.overall.f1:.2f}{star}, {epoch.seconds:.0f} s"
-        say(line)
-
-    def should_stop(self) -> bool:
-        return self.interrupted()
-
-    def note(self, text: str) -> None:
-        say(text)
-
-    def features(self, done: int, total: int) -> None:
-        if self.features_task is None:
-            self.features_task = self.bar.add_task("regions of pictures")
-        self.bar.update(self.features_task, completed=done, total=total)
-
-
-class _Interrupts:
-    """Inside, Ctrl-C and SIGTERM ask for an end instead of breaking off; a second Ctrl-C breaks off."""
-
-    def __enter__(self) -> Callable[[], bool]:
-        self.asked = False
-        self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
-        return lambda: self.asked
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, number: int, _: object) -> None:
-        if self.asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.asked = True
-
-
 def _tweets(path: Path) -> list[Example]:
     from umt_core.data.jsonl import read_examples
 
@@ -464,27 +409,10 @@ def _predictions(
     for checkpoint in checkpoints:
         find_checkpoint(checkpoint)  # says what is missing before any work is done
     with progress_bar() as bar:
-        tasks: dict[str, Any] = {}
-
-        def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what)
-            bar.update(tasks[what], completed=done, total=total or None)
-
+        report = reporter(bar)
         return run_set(
             build_set(data, images, train=train, progress=report), checkpoints, device=device, progress=report
         )
-
-
-def _assignments(texts: Iterable[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` texts as settings; values are JSON where they can be, else text."""
-    values: dict[str, Any] = {}
-    for name, value in pairs(texts, "--set").items():
-        try:
-            values[name] = json.loads(value)
-        except ValueError:
-            values[name] = value
-    return values
 
 
 def _comparison(title: str, compared: dict[str, dict[str, Any]]) -> Table:
@@ -510,21 +438,17 @@ def _score_row(table: Table, name: str, scores: dict[str, Any]) -> None:
     table.add_row(name, *figures, str(scores["support"]))
 
 
-class _Stopped(Exception):
-    """Ctrl-C, and what there is to say of it."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code: 0, 2 after one line that says what went wrong, or 130 after Ctrl-C."""
     try:
         code = int(app(args=arguments, standalone_mode=False) or 0)
         if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
-            raise _Stopped("stopped")
+            raise Stopped("stopped")
         return code
     except UmtError as error:
         say(f"error: {error}")
         return 2
-    except (_Stopped, KeyboardInterrupt) as stop:
+    except (Stopped, KeyboardInterrupt) as stop:
         say(str(stop) or "stopped")
         return INTERRUPTED
     except BrokenPipeError:

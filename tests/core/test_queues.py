@@ -348,14 +348,14 @@ def checkpoint(monkeypatch, found: PredictionSet, **data):
 def test_a_system_that_was_trained_on_these_tweets_is_told_of(made, monkeypatch):
     own = made.set.info.data_sha256
     checkpoint(monkeypatch, made.set, train={"sha256": own}, valid={"sha256": "x"})
-    assert trained_on(made.set, TEXT_ONLY) == "was trained on these very tweets"
+    assert trained_on(made.set, TEXT_ONLY) == "trained on these very tweets"
     queue = build("label-errors", made)
-    assert "bert-crf was trained on these very tweets." in queue.notes
+    assert "bert-crf: trained on these very tweets." in queue.notes
     assert "out-of-fold" in queue.notes[-1]
     checkpoint(monkeypatch, made.set, train={"sha256": "x"}, valid={"sha256": own})
-    assert trained_on(made.set, TEXT_ONLY) == "had its best epoch chosen by these very tweets"
+    assert trained_on(made.set, TEXT_ONLY) == "its best epoch was chosen by these very tweets"
     checkpoint(monkeypatch, made.set, train={"sources": [{"sha256": own}, {"sha256": "x"}]})
-    assert trained_on(made.set, TEXT_ONLY) == "was trained on these very tweets"
+    assert trained_on(made.set, TEXT_ONLY) == "trained on these very tweets"
     checkpoint(monkeypatch, made.set, train={"sha256": "x"})
     assert trained_on(made.set, TEXT_ONLY) is None
     assert build("label-errors", made).notes == ()
@@ -369,7 +369,7 @@ def test_so_is_one_whose_parent_was(made, monkeypatch):
     )
     both = {run.checkpoint: child, "made/parent": parent}
     monkeypatch.setattr(queues, "find_checkpoint", lambda name: SimpleNamespace(manifest=both[name]))
-    assert trained_on(made.set, TEXT_ONLY) == "was trained on these very tweets"
+    assert trained_on(made.set, TEXT_ONLY) == "trained on these very tweets"
 
 
 def test_what_cannot_be_told_is_said(made):

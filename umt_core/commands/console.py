@@ -44,6 +44,18 @@ def advance(bar: Progress, task: Any) -> Callable[[int, int], None]:
     return lambda done, total: bar.update(task, completed=done, total=total)
 
 
+def reporter(bar: Progress) -> Callable[[str, int, int], None]:
+    """For work that tells of what it is at, how much is done, and of how much (0: it cannot tell)."""
+    tasks: dict[str, Any] = {}
+
+    def report(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bar.add_task(what)
+        bar.update(tasks[what], completed=done, total=total or None)
+
+    return report
+
+
 def rows_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     table = Table(title=title)
     for name in rows[0]:

@@ -76,7 +76,7 @@ def _candidates(found: PredictionSet, runs: Sequence[str]) -> list[int]:
     sql = f"""
         WITH said AS (SELECT {key}, count(*) AS n FROM ({said}) GROUP BY ALL),
             gold AS (SELECT {key} FROM {found.table("gold")})
-        SELECT tweet FROM said ANTI JOIN gold USING ({key}) WHERE n = {len(runs)}
+        SELECT tweet FROM said ANTI JOIN gold USING ({key}) WHERE n = {len(runs)} AND tweet IN {found.judged}
         UNION SELECT tweet FROM gold ANTI JOIN said USING ({key}) ORDER BY tweet"""
     return [row["tweet"] for row in found.query(sql)]
 
@@ -122,9 +122,9 @@ def _sureness(
 
 @dataclass(frozen=True, slots=True)
 class TokenScores:
-    """cleanlab's label quality of each tweet and of each of its words, 0 (surely wrong) to 1."""
+    """cleanlab's label quality of each labelled tweet and of each of its words, 0 (surely wrong) to 1."""
 
-    tweets: np.ndarray  # (tweets,)
+    tweets: np.ndarray  # (tweets,); 1 where there is nothing to judge
     words: Mapping[int, np.ndarray]  # by tweet: of the words that all runs have read
     best: Mapping[int, np.ndarray]  # by tweet: index in ``WORD_TAGS`` of each word's most probable tag
     tags: Mapping[int, list[str]]  # by tweet: the gold tags of these words
@@ -141,7 +141,8 @@ def cleanlab_scores(found: PredictionSet, runs: Sequence[str]) -> TokenScores:
     probabilities = mean_marginals(found, runs)
     gold = gold_spans(found, range(found.info.tweets))
     lengths = found.column(f"SELECT words FROM {found.table('tweets')} ORDER BY tweet").tolist()
-    filled = [tweet for tweet, rows in enumerate(probabilities) if len(rows)]
+    judged = {row["tweet"] for row in found.query(f"FROM {found.judged}")}
+    filled = [tweet for tweet, rows in enumerate(probabilities) if len(rows) and tweet in judged]
     tags = {tweet: spans_to_tags(gold[tweet], lengths[tweet])[: len(probabilities[tweet])] for tweet in filled}
     scores, words = get_label_quality_scores(
         [[WORD_TAGS.id(tag) for tag in tags[tweet]] for tweet in filled], [probabilities[tweet] for tweet in filled]

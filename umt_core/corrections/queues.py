@@ -210,7 +210,7 @@ def trained_on(found: PredictionSet, run: str) -> str | None:
     except CheckpointError:
         return "its checkpoint is not here, and what it was trained on cannot be told"
     for ancestor in _line_of(manifest):
-        for split, how in (("train", "was trained on"), ("valid", "had its best epoch chosen by")):
+        for split, how in (("train", "trained on"), ("valid", "its best epoch was chosen by")):
             if found.info.data_sha256 in _sums(ancestor.data.get(split)):
                 return f"{how} these very tweets"
     return None
@@ -240,7 +240,7 @@ def _sums(value: Any) -> set[str]:
 def _notes(ask: _Ask) -> Iterator[str]:
     known = {run: line for run in ask.runs if (line := trained_on(ask.set, run))}
     for run, line in known.items():
-        yield f"{ask.title(run)} {line}."
+        yield f"{ask.title(run)}: {line}."
     if any("these very tweets" in line for line in known.values()):
         yield "What a system has learned by heart it does not doubt: out-of-fold predictions find more wrong labels."
 

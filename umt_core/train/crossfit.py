@@ -81,6 +81,8 @@ def crossfit(
     watcher = watcher or Watcher()
     found = build_set(plan.data, plan.images, dataset=plan.dataset, root=root, progress=progress)
     examples = read_examples(plan.data)
+    if found.info.unlabelled:
+        raise DataError(f"{plan.data}: wanted labelled tweets, got {found.info.unlabelled} without labels")
     parts = deal(len(examples), plan.folds, plan.settings.seed)
     folder = (folder or cache_dir() / "crossfit") / f"{plan.system}-{_digest(plan, found)}"
     with locked(folder):
