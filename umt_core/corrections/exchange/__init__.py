@@ -109,7 +109,10 @@ def write_tweets(
             cannot be written.
     """
     path = Path(path)
-    _module(form or form_of(path)).write(path, examples, split)
+    try:
+        _module(form or form_of(path)).write(path, examples, split)
+    except UnicodeEncodeError as error:
+        raise DataError(f"{path}: wanted text, got half a surrogate pair (character {error.start})") from error
 
 
 def form_of(path: str | Path) -> str:

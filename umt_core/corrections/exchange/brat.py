@@ -52,7 +52,7 @@ def _files(examples: Iterable[Example]) -> Iterator[tuple[str, str]]:
     records = []
     for example in examples:
         bare = replace(example, spans=None if example.spans is None else ())
-        records.append(format_record(bare) + "\n")  # refuses half a surrogate pair
+        records.append(format_record(bare) + "\n")
         name, words = _file_name(example.id), words_of(example)
         yield f"{name}.txt", words.text
         yield f"{name}.ann", "".join(_line(n, span, words) for n, span in enumerate(sorted(example.spans or ()), 1))

@@ -7,7 +7,7 @@ null: the tweet came as tokens).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -70,14 +70,7 @@ def write(path: Path, examples: Iterable[Example], split: str) -> None:
         with pq.ParquetWriter(folder / "data" / f"{split}-00000-of-00001.parquet", _SCHEMA) as writer:
             tweets = iter(examples)
             while batch := list(islice(tweets, _BATCH)):
-                writer.write_table(_table(batch))
-
-
-def _table(examples: Sequence[Example]) -> Any:
-    try:
-        return pa.Table.from_pylist([_record(example) for example in examples], schema=_SCHEMA)
-    except UnicodeEncodeError as error:
-        raise DataError(f"wanted text, got half a surrogate pair in {error.object[:60]!r}") from error
+                writer.write_table(pa.Table.from_pylist([_record(e) for e in batch], schema=_SCHEMA))
 
 
 def _record(example: Example) -> dict[str, Any]:

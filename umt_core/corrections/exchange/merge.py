@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from umt_core.corrections.events import COMMON, Edit, Event, Labels, TweetKey
 from umt_core.corrections.exchange.patch import Change, Triples
 from umt_core.corrections.exchange.rows import REFUSE, Care, Problem, Row
+from umt_core.errors import DataError
 from umt_core.schema import Example, Span
 
 Spans = tuple[Span, ...] | None  # None: not labelled
@@ -89,18 +90,23 @@ def plan_import(
             continue  # the file does not label it
         key = TweetKey(data, claim.tweet)
         own = _sorted(examples[claim.tweet].spans)
-        standing = now.get(key, Labels())
-        store = own if standing.spans is None else _sorted(standing.spans)
-        began = own if base is None or key not in base or base[key].spans is None else _sorted(base[key].spans)
+        store, began = _said_by(now, key, own), _said_by(base or {}, key, own)
         if claim.spans == store:
             same += 1
         elif claim.spans == began:
             older += 1
         elif store == began or overwrite:
-            edits.append(Edit(key, "set", author, store or (), claim.spans, revision=standing.revision, reason=reason))
+            revision = now[key].revision if key in now else 0
+            edits.append(Edit(key, "set", author, store or (), claim.spans, revision, reason=reason))
         else:
             conflicts.append(Conflict(claim.where, claim.tweet, began, store, claim.spans))
     return Plan(tuple(edits), tuple(conflicts), tuple(problems), same, older)
+
+
+def _said_by(labels: Mapping[TweetKey, Labels], key: TweetKey, own: Spans) -> Spans:
+    """A tweet's labels in a store, else its own."""
+    spans = labels[key].spans if key in labels else None
+    return own if spans is None else _sorted(spans)
 
 
 def _sorted(spans: Spans) -> Spans:
@@ -118,10 +124,10 @@ def _claim(row: Row | Change | Problem, examples: Mapping[str, Example]) -> Clai
         if row.example.tokens != known.tokens:
             return Problem(where, f"wanted the tokens that the data set has, got {_difference(row.example, known)}")
         return Claim(where, name, _sorted(row.example.spans))
-    before, after = (_checked(spans, len(known.tokens)) for spans in (row.before, row.after))
-    for found in (before, after):
-        if isinstance(found, str):
-            return Problem(where, found)
+    try:
+        before, after = (_checked(spans, len(known.tokens)) for spans in (row.before, row.after))
+    except DataError as error:
+        return Problem(where, str(error))
     if before != _sorted(known.spans):
         return Problem(where, f"wanted what the data set says of {name!r} as before, got other entities")
     return Claim(where, name, after)
@@ -135,13 +141,15 @@ def _difference(row: Example, known: Example) -> str:
     return f"{row.tokens[at][:40]!r} in place of {known.tokens[at][:40]!r}"
 
 
-def _checked(spans: Triples | None, length: int) -> Spans | str:
-    """Spans of a patch held against the tweet's tokens; else what is wrong."""
+def _checked(spans: Triples | None, length: int) -> Spans:
+    """Spans of a patch held against the tweet's tokens (``DataError``: what is wrong with them)."""
     if spans is None:
         return None
     care = Care(REFUSE)
     found = care.spans(spans, length)
-    return care.complaints[0] if care.complaints else found
+    if care.complaints:
+        raise DataError(care.complaints[0])
+    return found
 
 
 def labels_at(events: Iterable[Event], number: int) -> dict[TweetKey, Labels]:
