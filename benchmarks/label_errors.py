@@ -35,6 +35,8 @@ from umt_core.train.crossfit import Plan, crossfit
 from umt_core.train.watcher import Watcher
 
 RESULTS = Path(__file__).parent / "results" / "label_errors.json"
+DOCS = Path(__file__).parents[1] / "docs" / "queues.md"
+MARKS = "<!-- label_errors: written by the benchmark -->", "<!-- /label_errors -->"
 KINDS = ("type swapped", "span shortened", "span dropped", "span invented")
 DEPTHS = (0.05, 0.1, 0.2)  # of the queue
 CHANCES = 200  # random orders that the figure of chance is the mean of
@@ -234,22 +236,58 @@ def main(
         crossfit(plan, _Log(), folder=cache / "crossfit", root=cache / "predictions")
     found = build_set(copy, images, root=cache / "predictions")
     runs = [name for name, run in found.runs.items() if run.folds == folds and run.system in systems]
-    results = {
-        "data": {"file": f"{data.resolve().parent.name}/{data.name}", "sha256": file_sum(data)},
-        "planted": {"share": share, "seed": seed, **{kind: sum(p.kind == kind for p in planted) for kind in KINDS}},
-        "crossfit": {"systems": systems, "folds": folds, "epochs": epochs, "runs": runs},
-        **compare(found, runs, planted, seed),
-    }
+    results = rounded(
+        {
+            "data": {"file": f"{data.resolve().parent.name}/{data.name}", "sha256": file_sum(data)},
+            "planted": {"share": share, "seed": seed, **{kind: sum(p.kind == kind for p in planted) for kind in KINDS}},
+            "crossfit": {"systems": systems, "folds": folds, "epochs": epochs, "runs": runs},
+            **compare(found, runs, planted, seed),
+        }
+    )
     write_text(output, json.dumps(results, indent=2) + "\n")
+    if output == RESULTS:
+        write_text(DOCS, put_into_docs(DOCS.read_text(encoding="utf-8"), results))
     for unit in ("tweets", "spans"):
         Console(width=100).print(_table(unit, results[unit]))
+
+
+def rounded(value: Any) -> Any:
+    """Figures to four places, all through."""
+    if isinstance(value, dict):
+        return {name: rounded(inner) for name, inner in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """The results as the page `docs/queues.md` has them."""
+    planted, made = results["planted"], results["crossfit"]
+    head = " | ".join(f"first {100 * depth:g} %" for depth in DEPTHS)
+    count = sum(planted[kind] for kind in KINDS)
+    about = f"{count} errors in {results['data']['file']}, seed {planted['seed']}; {' and '.join(made['systems'])}"
+    lines = [f"{about}, {made['folds']} folds, {made['epochs']} epochs:", "", f"| found | {head} |"]
+    lines.append(f"|---|{'---|' * len(DEPTHS)}")
+    rows = [(f"`{queue}`, by {unit}", row) for unit in ("tweets", "spans") for queue, row in results[unit].items()]
+    rows += [(f"`{queue}`, {kind}", row) for kind, by in results["by_kind"].items() for queue, row in by.items()]
+    for name, row in rows:
+        lines.append(f"| {name} | {' | '.join(_percent(row))} |")
+    return "\n".join(lines)
+
+
+def put_into_docs(text: str, results: dict[str, Any]) -> str:
+    """The page with these results between its marks."""
+    before, rest = text.split(MARKS[0])
+    return f"{before}{MARKS[0]}\n\n{markdown(results)}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}"
 
 
 def _table(unit: str, rows: dict[str, dict[str, float]]) -> Table:
     table = Table("queue", *(f"first {100 * depth:g} %" for depth in DEPTHS), title=f"planted errors found, by {unit}")
     for name, row in rows.items():
-        table.add_row(name, *(f"{100 * row[f'{depth:g}']:.1f} %" for depth in DEPTHS))
+        table.add_row(name, *_percent(row))
     return table
+
+
+def _percent(row: dict[str, float]) -> list[str]:
+    return [f"{100 * row[f'{depth:g}']:.1f} %" for depth in DEPTHS]
 
 
 if __name__ == "__main__":

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
 
 from benchmarks.label_errors import (
+    DOCS,
     KINDS,
+    MARKS,
+    RESULTS,
     Planted,
+    markdown,
     plant,
+    put_into_docs,
     recalls,
     span_recalls,
     tweet_order,
@@ -85,3 +91,13 @@ def test_tweets_that_are_not_suspected_follow_those_that_are():
 @pytest.mark.parametrize("share", [0.0, 0.01])
 def test_few_errors_are_planted_too(share):
     assert len(plant(TWEETS, share, seed=0)[1]) == round(share * SPANS)
+
+
+def test_the_page_tells_the_results_as_they_were_written():
+    text = DOCS.read_text(encoding="utf-8")
+    if not RESULTS.exists():
+        assert text.split(MARKS[0])[1].split(MARKS[1])[0].strip() == "", "figures without a run"
+        return
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert markdown(results) in text
+    assert put_into_docs(text, results) == text
