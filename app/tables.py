@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from umt_core.analysis.agreement import Difference
+from umt_core.corrections.second_opinion import Agreement
 from umt_core.schema import GRID, Inspection, ScoredSpan, Span
 
 SYSTEM_TITLES = {
@@ -142,6 +143,13 @@ def notice_lines(inspections: Sequence[Inspection]) -> list[str]:
         for notice in inspection.prediction.notices:
             systems.setdefault(notice, []).append(checkpoint_title(inspection.checkpoint))
     return [f"{_and(titles)}: {notice}" for notice, titles in systems.items()]
+
+
+def agreement(found: Sequence[Agreement]) -> pd.DataFrame:
+    """One row for each two people who have labelled the same tweets."""
+    rows = [(a.first, a.second, a.tweets, a.alike, a.tokens, a.kappa, 100 * a.spans.overall.f1) for a in found]
+    columns = ["First", "Second", "Tweets", "The same labels", "Words", "Cohen's kappa", "Entity F1 (%)"]
+    return pd.DataFrame(rows, columns=columns).astype({"Cohen's kappa": float}).round(3)
 
 
 def top_blocks(row: np.ndarray, count: int = 10) -> pd.DataFrame:

@@ -8,17 +8,23 @@ from dataclasses import dataclass, fields
 
 import streamlit as st
 
-from app import corrections, markup, sets, state, tables
-from app.panels.correct_desk import Desk
+from app import corrections, markup, outcomes, sets, state, tables
+from app.panels.correct_desk import IN_FILE_ORDER, Desk
 from umt_core.analysis.browse import Query
 from umt_core.analysis.sets import PredictionSet
-from umt_core.corrections.events import COMMON
+from umt_core.corrections.events import BLIND, COMMON
+from umt_core.corrections.queues import QUEUES, build_queue
+from umt_core.corrections.second_opinion import ADJUDICATION
 from umt_core.corrections.store import Store
 from umt_core.errors import DataError
 
 ALL, OPEN, DONE, SKIPPED = "all", "open", "done", "skipped"
 _SHOWN = {ALL: "All", OPEN: "Open", DONE: "Done", SKIPPED: "Skipped"}
-IN_FILE_ORDER = "file"
+BROWSER, UPLOADS, SECOND_OPINION = "browser", "uploads", "second-opinion"
+_OURS = {
+    IN_FILE_ORDER: ("All tweets", "in the order of the file"),
+    ADJUDICATION: ("Answers that differ", "people have labelled it differently: which answer holds, or a third?"),
+}
 _QUERY = frozenset(field.name for field in fields(Query)) - {"data"}
 
 
@@ -49,7 +55,7 @@ def keep_address(desk: Desk, chosen: Chosen) -> None:
     """Writes data set, queue and tweet into the address."""
     wanted = {"data": chosen.source.name, "queue": chosen.queue}
     wanted |= {"tweet": desk.tweet} if desk.ids else {}
-    wanted |= query_params() if chosen.queue == "browser" else {}
+    wanted |= query_params() if chosen.queue == BROWSER else {}
     st.session_state[state.Key.CORRECT_ADDRESS] = wanted
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
@@ -68,7 +74,7 @@ def choose() -> Chosen | None:
     with st.sidebar:
         st.markdown("**MNER workbench**")
         source = _source(sources)
-        queue = _queue()
+        queue = _queue(source)
         shown = st.segmented_control(
             "Show",
             list(_SHOWN),
@@ -101,8 +107,20 @@ def _source(sources: Mapping[str, sets.Source]) -> sets.Source | None:
     return sources.get(name)
 
 
-def _queue() -> str:
-    return IN_FILE_ORDER
+def _queue(source: sets.Source | None) -> str:
+    key = state.Key.QUEUE
+    titles = {name: title for name, (title, _) in _OURS.items()} | {name: info.title for name, info in QUEUES.items()}
+    if not query_params():
+        del titles[BROWSER]  # it has nothing to show that the order of the file has not
+    if source is None or not source.of.own:
+        del titles[UPLOADS]
+    if (asked := st.session_state.get(key)) not in titles:
+        if asked not in (None, BROWSER, UPLOADS):
+            state.complain_of_correction(f"The link asks for the queue {asked!r}, which is none; this is another one.")
+        st.session_state[key] = IN_FILE_ORDER
+    name: str = st.selectbox("Queue", list(titles), format_func=titles.__getitem__, key=key, persist_state="session")
+    st.caption(_OURS[name][1] if name in _OURS else QUEUES[name].why)
+    return name
 
 
 def _author() -> str:
@@ -144,13 +162,40 @@ def desk_for(chosen: Chosen, store: Store) -> Desk:
     return desk
 
 
+def _fill(desk: Desk, chosen: Chosen, store: Store) -> None:
+    titles = outcomes.run_titles(chosen.found.runs) if chosen.found else {}
+    queue = build_queue(
+        chosen.queue,
+        chosen.found,
+        desk.tweets.ids,
+        store,
+        data=chosen.source.name,
+        query=Query.from_params(query_params()) if chosen.queue == BROWSER else None,
+        author=chosen.author,
+        title=lambda run: titles.get(run, run),
+    )
+    items = [item for item in queue.items if item.tweet in desk.tweets.examples]
+    desk.ids, desk.notes = [item.tweet for item in items], queue.notes
+    desk.reasons = {item.tweet: item.reason for item in items}
+    if queue.total > len(queue.items):
+        desk.notes += (f"These are the first {len(queue.items):,} of {queue.total:,} tweets.",)
+
+
 def _name(chosen: Chosen) -> str:
-    parts = [chosen.source.name, chosen.queue, chosen.shown, *map(str, sorted(query_params().items()))]
+    parts = [chosen.source.name, chosen.queue, chosen.shown]
+    parts += map(str, sorted(query_params().items())) if chosen.queue == BROWSER else []
+    parts += [chosen.author] if chosen.queue == SECOND_OPINION else []
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _new_desk(chosen: Chosen, name: str, tweets: corrections.Tweets, store: Store) -> Desk:
-    desk = Desk(name, tweets, list(tweets.ids), {}, chosen.author, COMMON)
+    track = BLIND if chosen.queue == SECOND_OPINION else COMMON
+    desk = Desk(name, chosen.queue, tweets, list(tweets.ids), chosen.author, track)
+    if chosen.queue == ADJUDICATION:
+        desk.adjudicate(store)
+    elif chosen.queue != IN_FILE_ORDER:
+        with st.spinner("Putting the queue in order …"):
+            _fill(desk, chosen, store)
     desk.refresh(store)
     tests = {OPEN: lambda i: not desk.done(i) and not desk.skipped(i), DONE: desk.done, SKIPPED: desk.skipped}
     if chosen.shown in tests:

@@ -13,10 +13,12 @@ from app.panels import correct_payload
 from app.panels.correct_payload import Action, Message
 from umt_core.analysis.sets import PredictionSet
 from umt_core.corrections.events import BLIND, COMMON, GOLD, ConflictError, Edit, Event, Labels, TweetKey
+from umt_core.corrections.second_opinion import ADJUDICATION, Case, cases
 from umt_core.corrections.store import Store
 from umt_core.errors import StoreError
 from umt_core.schema import Example, Span
 
+IN_FILE_ORDER = "file"  # the queue of all tweets
 BEHIND, AHEAD = 2, 12  # tweets that the editor has beside the one in view
 PICTURES_AHEAD = 3
 Answer = dict[str, Any]
@@ -27,15 +29,20 @@ class Desk:
     """A queue of one split's tweets. Of one session, which changes it."""
 
     name: str  # of the queue, with all that it depends on
+    queue: str  # its kind
     tweets: Tweets
     ids: list[str]
-    reasons: Mapping[str, str]  # why a tweet is in the queue
     author: str
     track: str = COMMON
+    reasons: Mapping[str, str] = field(default_factory=dict)  # why a tweet is in the queue
+    notes: tuple[str, ...] = ()  # lines on the queue as a whole
+    cases: Mapping[str, Case] = field(default_factory=dict)  # what people say of tweets that they read differently
+    decided: set[str] = field(default_factory=set)  # of the cases
     place: int = 0
     jump: int = 0  # rises where the editor is to go to ``place``
     labels: dict[str, Labels] = field(default_factory=dict)  # of tweets with events
     seen: int = 0  # the last event that ``labels`` knows
+    built: int = 0  # the last event that ``cases`` know
     found: PredictionSet | None = None  # whose predictions ``by_systems`` holds
     by_systems: dict[str, dict[str, tuple[Span, ...]]] = field(default_factory=dict)
 
@@ -54,6 +61,9 @@ class Desk:
             self.seen = event.number
             if event.track == self.track and (self.track == COMMON or event.author == self.author):
                 touched.add(event.key)
+            if event.key.tweet in self.cases and event.number > self.built:
+                now = event.base == ADJUDICATION and event.action != "undo"
+                (self.decided.add if now else self.decided.discard)(event.key.tweet)
         for key in touched:
             self.labels[key.tweet] = store.labels(key, track=self.track, author=self.author)
 
@@ -62,7 +72,21 @@ class Desk:
         spans = self.labels.get(identity, Labels()).spans
         return self.tweets.own_labels(identity) if spans is None else spans
 
+    def adjudicate(self, store: Store) -> None:
+        """Makes the queue of tweets that people read differently."""
+        self.built = store.last()
+        found = {case.key.tweet: case for case in cases(store, self.tweets.name)}
+        self.cases = {identity: case for identity, case in found.items() if identity in self.tweets.examples}
+        self.ids = list(self.cases)
+        self.decided = {identity for identity, case in self.cases.items() if case.decision is not None}
+        self.reasons = {
+            identity: " and ".join(answer.author for answer in case.answers) + " differ"
+            for identity, case in self.cases.items()
+        }
+
     def done(self, identity: str) -> bool:
+        if identity in self.cases:
+            return identity in self.decided
         labels = self.labels.get(identity, Labels())
         return labels.spans is not None and not labels.skipped
 
@@ -175,6 +199,12 @@ def _conflict(error: ConflictError, action: Action, desk: Desk) -> Answer:
     }
 
 
+def labels_line(desk: Desk, identity: str, spans: tuple[Span, ...]) -> str:
+    """Labels in words."""
+    example = desk.tweets.examples[identity]
+    return ", ".join(f"{span.label} “{surface(example, span)}”" for span in spans) or "no entity"
+
+
 def told(event: Event, tweets: Tweets) -> str:
     """An event in words, short."""
     if event.action in ("skip", "comment"):
@@ -182,8 +212,6 @@ def told(event: Event, tweets: Tweets) -> str:
     if event.action == "accept":
         return f"accepted {base_title(event.base)}"
     before, after = set(event.before or ()), set(event.after or ())
-    if event.before is None or before == after:
-        return "labels confirmed"
     example = tweets.examples.get(event.key.tweet)
 
     def words(spans: set[Span]) -> str:
@@ -191,6 +219,10 @@ def told(event: Event, tweets: Tweets) -> str:
             f"{span.label} “{surface(example, span)}”" if example else span.label for span in sorted(spans)
         )
 
+    if event.base == ADJUDICATION:
+        return f"decided: {words(after) or 'no entity'}"
+    if event.before is None or before == after:
+        return "labels confirmed"
     if not before - after:
         return f"+ {words(after - before)}"
     if not after - before:
@@ -232,7 +264,12 @@ def item(desk: Desk, place: int, systems: Mapping[str, tuple[Span, ...]], titles
     rows = [(run, titles.get(run, run), spans) for run, spans in systems.items()]
     if desk.track != BLIND and (own := example.spans) is not None:
         rows.insert(0, (GOLD, "Data set", own))
-    answered = labels.revision and (labels.spans is not None or labels.skipped)
+    base = GOLD
+    if (case := desk.cases.get(identity)) is not None:
+        base = ADJUDICATION
+        rows = [(base, answer.author, answer.spans) for answer in case.answers]
+    first = 0 if rows and rows[0][0] == GOLD else 1
+    answered = desk.done(identity) or labels.skipped
     return {
         "place": place,
         "id": identity,
@@ -243,12 +280,13 @@ def item(desk: Desk, place: int, systems: Mapping[str, tuple[Span, ...]], titles
         "revision": labels.revision,
         "answered": "" if not answered else "mine" if labels.author == desk.author else "other",
         "by": labels.author,
+        "base": base,
         "skipped": labels.skipped,
         "reason": desk.reasons.get(identity, ""),
         "picture": "",
         "systems": [
-            {"name": run, "title": title, "key": str(i if rows[0][0] == GOLD else i + 1), "spans": span_lists(spans)}
-            for i, (run, title, spans) in enumerate(rows)
+            {"name": run, "title": title, "key": str(i), "spans": span_lists(spans)}
+            for i, (run, title, spans) in enumerate(rows, first)
         ],
     }
 
@@ -278,7 +316,7 @@ def progress(desk: Desk) -> Progress:
     done: dict[str, int] = {}
     for identity in desk.ids:
         if desk.done(identity):
-            author = desk.labels[identity].author
+            author = desk.labels.get(identity, Labels()).author
             done[author] = done.get(author, 0) + 1
     order = sorted(done.items(), key=lambda pair: (-pair[1], pair[0]))
     return Progress(len(desk.ids), dict(order), sum(map(desk.skipped, desk.ids)))

@@ -11,6 +11,7 @@ from app.panels import correct_desk, correct_payload, editor
 from app.panels.correct_choice import Chosen
 from app.panels.correct_desk import Answers, Desk
 from umt_core.corrections.events import BLIND, Event, TweetKey
+from umt_core.corrections.second_opinion import ADJUDICATION
 from umt_core.corrections.store import Store
 from umt_core.errors import DataError, ImageError, UmtError
 from umt_core.schema import Span
@@ -106,6 +107,8 @@ def _systems(desk: Desk, chosen: Chosen) -> tuple[dict[str, dict[str, tuple[Span
     """What the systems found in the tweets that the editor has, and a line where there is nothing."""
     if desk.track == BLIND:
         return {}, _BLIND
+    if desk.queue == ADJUDICATION:
+        return {}, ""
     if chosen.found is None or not chosen.found.runs:
         return {}, _NO_SYSTEMS
     try:
@@ -134,7 +137,7 @@ def _pictures(desk: Desk, has: frozenset[str]) -> tuple[dict[str, str | None], d
 
 def problems(desk: Desk) -> list[str]:
     """Lines about the data set as a whole."""
-    return [markup.plain(line) for line in [desk.tweets.complaint] if line]
+    return [markup.plain(line) for line in [desk.tweets.complaint, *desk.notes] if line]
 
 
 def follow_elsewhere() -> None:

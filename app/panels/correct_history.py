@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import markup, state
 from app.corrections import OWN_LABELS
-from app.panels.correct_desk import Desk, surface, told
+from app.panels.correct_desk import Desk, labels_line, told
 from umt_core.corrections.events import COMMON, ConflictError, Event
 from umt_core.corrections.store import Store
 from umt_core.errors import StoreError
@@ -18,8 +18,11 @@ _ACTIONS = {"undo": "undid", "redo": "did again", "restore": "went back to"}
 
 def show(desk: Desk, store: Store, *, read_only: bool) -> None:
     """Draws the events of the tweet in view."""
+    if desk.track != COMMON:
+        _others(desk, store)
+        return
     events = store.history(desk.key)
-    if desk.track != COMMON or not events:
+    if not events:
         return
     with st.expander(f"History of this tweet · {len(events)}", key=state.Key.HISTORY):
         every = len(events) <= SHOWN or st.toggle(f"All {len(events)}", key=f"{state.Key.HISTORY}_all")
@@ -27,6 +30,13 @@ def show(desk: Desk, store: Store, *, read_only: bool) -> None:
             _row(desk, store, event, newest=event is events[-1], read_only=read_only)
         if every:
             _start(desk, store, read_only=read_only)
+
+
+def _others(desk: Desk, store: Store) -> None:
+    """Once a second opinion is given, what it is compared with."""
+    stands = store.labels(desk.key)
+    if desk.done(desk.tweet) and stands.spans is not None:
+        st.text(f"{stands.author} has: {labels_line(desk, desk.tweet, stands.spans)}")
 
 
 def _row(desk: Desk, store: Store, event: Event, *, newest: bool, read_only: bool) -> None:
@@ -64,8 +74,7 @@ def _told(desk: Desk, event: Event) -> str:
 def _labels(desk: Desk, spans: tuple[Span, ...] | None) -> str:
     if spans is None:
         return OWN_LABELS
-    example = desk.tweets.examples[desk.tweet]
-    return ", ".join(f"{span.label} “{surface(example, span)}”" for span in spans) or "no entity"
+    return labels_line(desk, desk.tweet, spans)
 
 
 def _time(event: Event) -> str:

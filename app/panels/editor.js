@@ -147,7 +147,7 @@ function take(ed, data) {
     const waiting = pending(ed, one.id), known = ed.drafts.get(one.id);
     if (waiting.length && known) continue;
     ed.drafts.set(one.id, {
-      spans: waiting.at(-1)?.after ?? one.spans, revision: one.revision, base: known?.base ?? "gold",
+      spans: waiting.at(-1)?.after ?? one.spans, revision: one.revision, base: one.base,
       answered: one.answered, skipped: one.skipped, by: one.by,
     });
   }

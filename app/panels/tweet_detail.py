@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import markup, outcomes, services, sets, state
-from app.panels import tracks
+from app.panels import correct_link, tracks
 from umt_core.analysis.agreement import differences
 from umt_core.analysis.browse import Query, find
 from umt_core.analysis.sets import PredictionSet
@@ -31,7 +31,7 @@ def show(found: PredictionSet, query: Query, identity: str) -> bool:
         state.open_tweet(None)
         st.warning(markup.plain(str(error)))
         return False
-    _steps(found, row, total)
+    _steps(found, query, row, total)
     st.html(markup.legend(LABEL_NAMES))
     _tracks(found, query, row)
     left, right = st.columns([2, 3], gap="large")
@@ -42,7 +42,7 @@ def show(found: PredictionSet, query: Query, identity: str) -> bool:
     return True
 
 
-def _steps(found: PredictionSet, row: Row, total: int) -> None:
+def _steps(found: PredictionSet, query: Query, row: Row, total: int) -> None:
     """Back, previous, next, and on to Inspect."""
     place = row["position"]
     where = "not among the tweets that the filters find" if place is None else f"{place + 1:,} of {total:,}"
@@ -63,6 +63,7 @@ def _steps(found: PredictionSet, row: Row, total: int) -> None:
             )
         if st.button("Open in Inspect", icon=":material/image_search:", disabled=row["tokens"] is None):
             _hand_over(found, row)
+        correct_link.button(found, query, row["id"])
     st.markdown(f"**{markup.plain(row['id'])}** · {where}")
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import streamlit as st
 
 from app import markup, outcomes, sets, state
-from app.panels import tweets
+from app.panels import correct_link, tweets
 from umt_core.analysis.browse import FORMATS, PAGE, SORTS, Page, Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.errors import DataError
@@ -28,6 +28,7 @@ def show(found: PredictionSet, query: Query) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
             _order(found, query)
             _export(found, query)
+            correct_link.button(found, query)
     try:
         page = sets.page(found, query)
         if page.tweets and not page.rows:  # a link to a page that is not there any more

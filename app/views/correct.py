@@ -16,6 +16,7 @@ if chosen is None:
 try:
     store, read_only = corrections.store()
     desk = correct_choice.desk_for(chosen, store)
+    correct_progress.agreement(desk, store)
 except UmtError as error:
     st.error(markup.plain(str(error)))
     st.stop()
