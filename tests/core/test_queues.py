@@ -222,7 +222,14 @@ def test_a_disagreement_says_who_says_what(tmp_path):
     found = one_tweet(tmp_path, [], [ScoredSpan(Span(0, 1, "ORG"), 0.7)], [ScoredSpan(Span(0, 1, "LOC"), 0.9)])
     titles = {"one/mt-bert-crf": "MT", "one/umt-bert-crf": "UMT"}
     (item,) = build_queue("disagreement", found, ["t"], title=titles.__getitem__).items
-    assert item.reason == "UMT says LOC “Hawks” (0.90), MT says ORG there, or another extent"
+    assert item.reason == "UMT says LOC “Hawks” (0.90), MT says ORG “Hawks” (0.70)"
+
+
+def test_a_disagreement_tells_how_many_more_there_are(tmp_path):
+    lone = [ScoredSpan(Span(0, 1, "ORG"), 0.7), ScoredSpan(Span(3, 4, "ORG"), 0.8)]
+    found = one_tweet(tmp_path, [], lone, [])
+    (item,) = build_queue("disagreement", found, ["t"]).items
+    assert item.reason == "mt-bert-crf says ORG “Jets” (0.80), umt-bert-crf says nothing; 1 more entity"
 
 
 # --- answers -------------------------------------------------------------------------------------

@@ -284,18 +284,18 @@ def _disagreement(ask: _Ask) -> _Ranking:
 
 
 def _differing(ask: _Ask, words: _Words, tweet: int, spans: Mapping[Span, Mapping[str, float]]) -> str:
-    """The surest span on which not all agree, and who finds it."""
+    """What each says where the surest of the spans is that not all of them find."""
     split = {span: said for span, said in spans.items() if len(said) < len(ask.runs)}
-    span = max(split, key=lambda s: max(split[s].values()))
-    said = split[span]
-    rest = [run for run in ask.runs if run not in said]
-    others = sorted({other.label for other in split if other != span and _overlap(other, span)})
-    instead = f"{' or '.join(others)} there, or another extent" if others else "nothing like it"
-    line = (
-        f"{_names(ask, list(said))} {_verb(said, 'say')} {words.of(tweet, span)} ({max(said.values()):.2f}),"
-        f" {_names(ask, rest)} {_verb(rest, 'say')} {instead}"
-    )
-    return line + _more(len(split) - 1 - len(others), "difference")
+    surest = max(split, key=lambda span: max(split[span].values()))
+    there = [span for span in spans if _overlap(span, surest)]
+    readers: dict[tuple[Span, ...], list[str]] = {}
+    for run in ask.runs:
+        readers.setdefault(tuple(span for span in there if run in spans[span]), []).append(run)
+    told = []
+    for read, by in sorted(readers.items(), key=lambda row: surest not in row[0]):
+        score = f" ({min(spans[span][run] for span in read for run in by):.2f})" if read else ""
+        told.append(f"{_names(ask, by)} {_verb(by, 'say')} {words.all_of(tweet, read)}{score}")
+    return ", ".join(told) + _more(len(set(split).difference(there)), "entity", "entities")
 
 
 def _least_certain_word(ask: _Ask) -> _Ranking:
@@ -347,11 +347,9 @@ def _label_errors(ask: _Ask) -> _Ranking:
 
 def _against_gold(ask: _Ask, words: _Words, found: Sequence[Suspect]) -> str:
     first = found[0]
-    read, gold = (
-        " and ".join(words.of(first.tweet, span) for span in spans) or "nothing" for spans in (first.read, first.gold)
-    )
+    read, gold = (words.all_of(first.tweet, spans) for spans in (first.read, first.gold))
     line = f"{_names(ask, ask.runs)} {_verb(ask.runs, 'say')} {read} where gold says {gold} ({first.score:.2f})"
-    return line + _more(len(found) - 1, "place")
+    return line + _more(len(found) - 1, "place", "places")
 
 
 def _cleanlab(ask: _Ask) -> _Ranking:
@@ -463,8 +461,9 @@ class _Words:
             return f"“{' '.join(self.tokens[tweet][start:end])}”"
         return f"word {start + 1}" if end - start == 1 else f"words {start + 1} to {end}"
 
-    def of(self, tweet: int, span: Span) -> str:
-        return f"{span.label} {self.quoted(tweet, span.start, span.end)}"
+    def all_of(self, tweet: int, spans: Sequence[Span]) -> str:
+        parts = [f"{span.label} {self.quoted(tweet, span.start, span.end)}" for span in spans]
+        return " and ".join(parts) or "nothing"
 
 
 def _names(ask: _Ask, runs: Sequence[str]) -> str:
@@ -476,5 +475,5 @@ def _verb(subjects: Mapping[str, Any] | Sequence[str], verb: str) -> str:
     return verb if len(subjects) > 1 else f"{verb}s"
 
 
-def _more(count: int, what: str) -> str:
-    return "" if count < 1 else f"; {count} more {what}{'s' if count > 1 else ''}"
+def _more(count: int, one: str, many: str) -> str:
+    return "" if count < 1 else f"; {count} more {one if count == 1 else many}"
