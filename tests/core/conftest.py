@@ -26,7 +26,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     engine = create_engine(make_url(address).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE SCHEMA {schema}"))
-        url = make_url(address).update_query_dict({"options": f"-csearch_path={schema}"})
+        url = make_url(address).update_query_dict({"options": f"-csearch_path={schema}", "application_name": schema})
         yield url.render_as_string(hide_password=False)
         connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
     engine.dispose()

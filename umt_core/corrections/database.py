@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -42,7 +43,7 @@ class Database:
         self.read_only = read_only
         try:
             parsed = make_url(url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             # The text is not shown: it may hold a password.
             raise StoreError("wanted a store's URL, sqlite:///FILE or postgresql://…, got none") from None
         if parsed.drivername == "sqlite":
@@ -174,6 +175,9 @@ class _Sqlite:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{self.url}: wanted a folder for it, got: {error.strerror}") from error
+        for place in [self.path.parent, self.path]:  # SQLite itself would say so at the first edit only
+            if place.exists() and not os.access(place, os.W_OK):
+                raise StoreError(f"{self.url}: wanted to open it for writing, but {place} is read-only")
 
     def choose_journal(self) -> None:
         try:
@@ -193,7 +197,7 @@ class _Sqlite:
 
     def integrity(self, connection: Connection) -> str | None:
         answer = str(connection.execute(text("PRAGMA integrity_check(1)")).scalar())
-        return None if answer == "ok" else answer
+        return None if answer == "ok" else answer.splitlines()[-1]
 
 
 def _begin(connection: Connection) -> None:
@@ -207,8 +211,8 @@ class _Postgres:
     reading: ClassVar[dict[str, Any]] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     writing: ClassVar[dict[str, Any]] = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
 
-    def __init__(self, url: Any) -> None:
-        self.url = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
+    def __init__(self, url: URL) -> None:
+        self.url = _without_password(url)
         try:
             # Asked before each use whether it is still there: the server may have been away.
             self.engine: Engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
@@ -234,6 +238,12 @@ class _Postgres:
 
     def integrity(self, connection: Connection) -> str | None:
         return None
+
+
+def _without_password(url: URL) -> str:
+    query = {name: value for name, value in url.query.items() if "pass" not in name}
+    shown = URL.create("postgresql", url.username, None, url.host, url.port, url.database, query)
+    return shown.render_as_string(hide_password=False)
 
 
 # --- versions ------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from umt_core.corrections.database import Database, file_url
 from umt_core.corrections.events import BLIND, COMMON, Edit, Event, Labels, TweetKey
 from umt_core.corrections.fold import Entry, Fold, track_of
 from umt_core.corrections.log import DATA_SUMS, EVENTS
+from umt_core.corrections.writer import Writer
 from umt_core.data.files import home_dir
 from umt_core.errors import StoreError
 from umt_core.labels import LABELS
@@ -75,8 +76,7 @@ class Store:
         for edit in edits:
             _check_edit(edit)
         with self._database.writing("store an edit") as connection:
-            writer = log.Writer(connection)
-            return [writer.edit(edit) for edit in edits]
+            return Writer(connection).edits(edits)
 
     def undo(self, author: str, *, keep: bool = False) -> Event | None:
         """Takes back the last action of an author, whichever tweet it was on; ``None``: there is none.
@@ -94,7 +94,7 @@ class Store:
     def _take_back(self, author: str, action: str, keep: bool) -> Event | None:
         _check_name("an author", author)
         with self._database.writing(action) as connection:
-            return log.Writer(connection).take_back(author, action, keep=keep)
+            return Writer(connection).take_back(author, action, keep=keep)
 
     def restore(self, key: TweetKey, number: int, author: str, *, revision: int) -> Event:
         """Sets the labels as they were after one of the tweet's events; after 0: as the data set has them.
@@ -104,7 +104,7 @@ class Store:
         """
         _check_name("an author", author)
         with self._database.writing("restore labels") as connection:
-            return log.Writer(connection).restore(key, number, author, revision)
+            return Writer(connection).restore(key, number, author, revision)
 
     # --- what there is ---------------------------------------------------------------------------
 

@@ -1,0 +1,183 @@
+"""How events are added: what an edit, an undo, a redo, a restore becomes, and when it is refused."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, func, insert, select
+
+from umt_core.corrections import log
+from umt_core.corrections.events import BLIND, COMMON, GOLD, ConflictError, Edit, Event, Labels, TweetKey
+from umt_core.corrections.fold import Entry, Track, tops, track_of
+from umt_core.corrections.log import EVENTS
+from umt_core.errors import StoreError
+from umt_core.schema import Span
+
+_MANY = 500  # values in one question
+
+
+class Writer:
+    """Adds events within one transaction that nobody else writes beside."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._number = log.last_number(connection)
+        self._tops: dict[str, tuple[int, int]] = {}
+        self._labels: dict[Track, Labels] = {}
+        self._sent: dict[str, Event] = {}
+        self._added: list[Entry] = []
+
+    def edits(self, edits: Sequence[Edit]) -> list[Event]:
+        """What edits become; that of before, if one was sent before. Errors as ``Store.append``."""
+        self._look_up(edits)
+        events = [self._edit(edit) for edit in edits]
+        self._write()
+        return events
+
+    def _look_up(self, edits: Sequence[Edit]) -> None:
+        """What stands on the edits' tweets, and which of the edits are known: many at a time."""
+        c = EVENTS.c
+        nonces = [edit.nonce for edit in edits if edit.nonce]
+        for part in _parts(nonces):
+            found = log.entries(self._connection, select(EVENTS).where(c.nonce.in_(part)))
+            self._sent |= {entry.event.nonce: entry.event for entry in found}
+        tweets: dict[tuple[str, str], dict[str, None]] = {}
+        for edit in edits:
+            tweets.setdefault((edit.key.data, edit.track), {})[edit.key.tweet] = None
+        for (data, track), ids in tweets.items():
+            names = (c.tweet, c.author) if track == BLIND else (c.tweet,)
+            for part in _parts(list(ids)):
+                of_these = select(func.max(c.number)).where(c.data == data, c.track == track, c.tweet.in_(part))
+                last = select(EVENTS).where(c.number.in_(of_these.group_by(*names)))
+                self._labels |= {entry.track: entry.labels for entry in log.entries(self._connection, last)}
+
+    def _edit(self, edit: Edit) -> Event:
+        if known := self._sent.get(edit.nonce):
+            return _same(known, edit)
+        labels = self._labels.get(track_of(edit.key, edit.track, edit.author), Labels())
+        unlike = labels.spans is not None and edit.before != labels.spans
+        if edit.revision != labels.revision or unlike:
+            raise ConflictError(_conflict(edit.key, labels), edit, labels)
+        if edit.action in ("set", "accept"):
+            return self._add(edit, edit.before, edit.after, skipped=False)
+        skipped = labels.skipped or edit.action == "skip"
+        return self._add(edit, labels.spans, labels.spans, skipped=skipped)
+
+    def restore(self, key: TweetKey, number: int, author: str, revision: int) -> Event:
+        then = log.entry(self._connection, number) if number else None
+        if number and (then is None or then.event.key != key):
+            raise StoreError(f"wanted an event of tweet {key.tweet} of {key.data}, got number {number}")
+        if then is not None and then.event.track == BLIND and then.event.author != author:
+            raise StoreError(f"wanted an event that {author} may see, got number {number}, a second opinion")
+        name, base = (then.event.track, then.event.base) if then else (COMMON, GOLD)
+        current = log.labels_of(log.last_of_track(self._connection, track_of(key, name, author)))
+        if revision != current.revision:
+            raise ConflictError(_conflict(key, current), None, current)
+        labels = log.labels_of(then)
+        edit = Edit(key, "restore", author, (), (), revision, base, track=name)
+        event = self._add(edit, current.spans, labels.spans, skipped=labels.skipped, of=number)
+        self._write()
+        return event
+
+    def take_back(self, author: str, action: str, *, keep: bool) -> Event | None:
+        """An undo or a redo of this author; errors as ``Store.undo``."""
+        top = log.latest(self._connection, author, action)
+        if top is None:
+            return None
+        key, about = top.event.key, log.entry(self._connection, top.about)
+        current = log.labels_of(log.last_of_track(self._connection, top.track))
+        then, reason = log.labels_of(log.last_of_track(self._connection, top.track, before=top.event.number)), ""
+        if other := self._changed_since(top, current):
+            if not keep:
+                what = f"wanted to {action} event {top.about} on tweet {key.tweet} of {key.data}"
+                raise ConflictError(f"{what}, but {other} has changed it since; nothing was overwritten", None, current)
+            then, reason = current, f"left as {other} has it"
+        base = about.event.base if about else GOLD
+        edit = Edit(key, action, author, (), (), current.revision, base, reason, top.event.track)
+        event = self._add(edit, current.spans, then.spans, skipped=then.skipped, of=top.about, top=top)
+        self._write()
+        return event
+
+    def _changed_since(self, top: Entry, labels: Labels) -> str | None:
+        """The author whose answer to the tweet stands since an event, if that is another's."""
+        later = log.of_track(top.track).where(EVENTS.c.number > top.event.number).order_by(EVENTS.c.number)
+        since = log.entries(self._connection, later)
+        standing: dict[int, Event] = {}
+        for found in since:
+            if found.event.action == "undo":
+                standing.pop(found.about, None)
+            elif found.event.author != top.event.author:
+                done = log.entry(self._connection, found.about) if found.event.action == "redo" else found
+                standing |= {done.event.number: done.event} if done else {}
+        others = [event.author for event in standing.values() if event.action in log.ANSWERS]
+        if not others and (labels.spans, labels.skipped) != (top.event.after, top.skipped):
+            others = [found.event.author for found in since if found.event.author != top.event.author]
+        return others[-1] if others else None
+
+    def _add(
+        self,
+        edit: Edit,
+        before: tuple[Span, ...] | None,
+        after: tuple[Span, ...] | None,
+        *,
+        skipped: bool,
+        of: int = 0,
+        top: Entry | None = None,
+    ) -> Event:
+        """Who does what to which tweet is told by ``edit``, what it changes by the rest."""
+        self._number += 1
+        event = Event(
+            number=self._number,
+            key=edit.key,
+            action=edit.action,
+            author=edit.author,
+            time=log.now(),
+            before=before,
+            after=after,
+            base=edit.base,
+            reason=edit.reason,
+            track=edit.track,
+            nonce=edit.nonce or secrets.token_urlsafe(12),
+            of=of,
+        )
+        entry = self._placed(event, skipped, top)
+        self._added.append(entry)
+        self._labels[entry.track] = entry.labels
+        self._sent[event.nonce] = event
+        return event
+
+    def _write(self) -> None:
+        if self._added:
+            self._connection.execute(insert(EVENTS), [log.to_row(entry) for entry in self._added])
+
+    def _placed(self, event: Event, skipped: bool, top: Entry | None) -> Entry:
+        """An event with its place on its author's stacks, from one of which an undo or redo takes ``top``."""
+        author, number = event.author, event.number
+        if author not in self._tops:
+            self._tops[author] = tops(log.last_of_author(self._connection, author))
+        undo, redo = self._tops[author]
+        if top is None:
+            below, across = undo, 0
+        else:
+            below, across = redo if event.action == "undo" else undo, top.below
+        self._tops[author] = (across, number) if event.action == "undo" else (number, across)
+        return Entry(event, skipped, below, across)
+
+
+def _conflict(key: TweetKey, labels: Labels) -> str:
+    who = labels.author or "somebody"
+    return f"tweet {key.tweet} of {key.data} has changed: {who} was there before you; nothing was overwritten"
+
+
+def _same(event: Event, edit: Edit) -> Event:
+    """The event of an edit that is sent once more; ``StoreError`` if it is another edit."""
+    names = ("key", "action", "author", "track", "base", "reason")
+    same = all(getattr(event, name) == getattr(edit, name) for name in names)
+    if not same or (edit.action in ("set", "accept") and event.after != edit.after):
+        raise StoreError(f"wanted a nonce for each edit, got {edit.nonce!r}, which event {event.number} has already")
+    return event
+
+
+def _parts(values: list[str]) -> Iterator[list[str]]:
+    return (values[start : start + _MANY] for start in range(0, len(values), _MANY))
