@@ -159,10 +159,8 @@ def test_a_store_that_cannot_be_written_can_be_read(disk):
 
 
 def test_a_store_opened_for_reading_is_neither_made_nor_changed(store_url, tmp_path):
-    missing = tmp_path / "missing.sqlite"
-    refused(lambda: Store(file_url(missing), read_only=True))
-    assert not missing.exists()
-    assert "got an empty database" in refused(lambda: Store(store_url, read_only=True)) or not missing.exists()
+    refused(lambda: Store(store_url, read_only=True))
+    assert not list(tmp_path.iterdir())
     with Store(store_url) as store, Store(store_url, read_only=True) as reader:
         store.append(FIRST)
         assert reader.labels(ONE) == store.labels(ONE)
@@ -177,7 +175,7 @@ def test_a_missing_file_is_not_begun_anew(tmp_path):
     with Store(file_url(path)) as store:
         store.append(FIRST)
         path.rename(tmp_path / "elsewhere.sqlite")
-        assert "unable to open" in refused(lambda: store.append(SECOND))
+        assert "got no such file" in refused(lambda: store.append(SECOND))
         assert not path.exists()
         (tmp_path / "elsewhere.sqlite").rename(path)
         assert store.append(SECOND).number == 2

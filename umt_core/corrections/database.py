@@ -164,6 +164,8 @@ class _Sqlite:
         event.listen(self.engine, "begin", _begin)
 
     def connect(self) -> sqlite3.Connection:
+        if self.access != "rwc" and not self.path.exists():
+            raise StoreError(f"{self.url}: wanted a store of corrections, got no such file")
         address = f"file:{quote(str(self.path))}?mode={self.access}"
         connection = sqlite3.connect(address, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
         # FULL, and where a journal is deleted at commit its folder is synchronised too.

@@ -175,6 +175,12 @@ class Store:
         with self._database.reading("read its authors") as connection:
             return sorted(connection.execute(select(EVENTS.c.author).distinct()).scalars())
 
+    def newest_author(self) -> str | None:
+        """Who did the newest event; ``None``: there is none."""
+        with self._database.reading("read its authors") as connection:
+            last = log.entry(connection, log.last_number(connection))
+            return last.event.author if last else None
+
     def undoable(self, author: str) -> Event | None:
         """The action that ``undo`` would take back."""
         return self._latest(author, "undo")
