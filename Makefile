@@ -1,6 +1,6 @@
 # `make help` prints the comment that follows a target.
 .DEFAULT_GOAL := help
-.PHONY: help app test check format bench lock runtime dev
+.PHONY: help app test check format bench reproduce lock runtime dev
 
 HOST ?= 127.0.0.1
 PORT ?= 8501
@@ -34,6 +34,9 @@ format: dev ## format the code and mend what ruff can mend
 
 bench: runtime ## measure speed and memory, write benchmarks/results/latest.json
 	$(RUN) -m benchmarks
+
+reproduce: runtime ## train and score all of the paper's systems (DATA=folder ABOUT="what the pictures are"); can be stopped
+	OMP_WAIT_POLICY=PASSIVE $(RUN) -m umt_core reproduce $(if $(DATA),--data "$(DATA)") $(if $(ABOUT),--about-images "$(ABOUT)") $(ARGS)
 
 lock: ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \

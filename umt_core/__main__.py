@@ -33,6 +33,7 @@ from umt_core.commands.console import (
 from umt_core.commands.corrections import corrections_app
 from umt_core.commands.crossfit import crossfit
 from umt_core.commands.own import own_app
+from umt_core.commands.reproduce import reproduce
 from umt_core.commands.training import Interrupts, Stopped, TrainingView, assignments
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.labels import LABELS
@@ -55,6 +56,7 @@ sets_app = typer.Typer(no_args_is_help=True, help="Predictions on a data set, ke
 sets_app.command("crossfit")(crossfit)
 app.add_typer(sets_app, name="sets")
 app.add_typer(jobs.app, name="jobs")
+app.command()(reproduce)
 
 
 @app.command()
@@ -144,7 +146,7 @@ def train(
     ] = "minilm",
     vision_encoder: Annotated[str, typer.Option(help="efficientnet-lite0 or resnet152")] = "efficientnet-lite0",
     recipe: Annotated[
-        str | None, typer.Option(help="paper, released or small; by default small for minilm, else paper")
+        str | None, typer.Option(help="paper, released, small or lstm; by default as docs/systems.md has it")
     ] = None,
     seed: int = 0,
     epochs: Annotated[int | None, typer.Option(help="At most; by default the recipe's.")] = None,
@@ -163,11 +165,11 @@ def train(
     device: Device = "auto",
 ) -> None:
     """Train a tagger. Ctrl-C stops after saving nothing half: the same command goes on from the last epoch."""
-    from umt_core.config import settings_of
+    from umt_core.config import default_recipe, settings_of
     from umt_core.train.compose import correct_file
     from umt_core.train.run import CORRECTED, Job, run_job
 
-    recipe = recipe or ("small" if text_encoder == "minilm" else "paper")
+    recipe = recipe or default_recipe(system, text_encoder)
     model, settings = settings_of(
         recipe,
         **{

@@ -161,7 +161,31 @@ RECIPES: dict[str, Recipe] = {
             "train_embeddings": False,
         },
     ),
+    "lstm": Recipe(
+        "for the LSTM taggers, all of them new but the embeddings: their papers' dropout, longer, BIO2 held",
+        {"constrain_bio": True, "dropout": 0.5},
+        {
+            "epochs": 30,
+            "patience": 6,
+            "learning_rate": 2e-4,
+            "new_learning_rate": 1e-3,
+            "head_learning_rate": 1e-3,
+            "average_decay": 0.995,
+            "image_dropout": 0.1,
+        },
+    ),
 }
+
+
+def default_recipe(system: str, text_encoder: str) -> str:
+    """The recipe that a system is trained by unless another is asked for.
+
+    >>> default_recipe("umt-bert-crf", "minilm"), default_recipe("bilstm-crf", "minilm")
+    ('small', 'lstm')
+    """
+    if "bilstm" in system:
+        return "lstm"
+    return "small" if text_encoder == "minilm" else "paper"
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def test_adacan_is_its_papers_equations(words, visual, mask):
             np.testing.assert_allclose(fused.attention[tweet, i].detach(), shares, atol=1e-5)
 
 
-def test_side_by_side_as_the_papers_write_it_the_text_would_guide_no_attention(words, visual):
+def test_side_by_side_as_adacan_writes_it_a_word_would_guide_no_attention(words, visual):
     """Why ``Attention`` adds inside the tanh: w' tanh([text ; block]) gives all words one and the same map."""
     attention, _ = random_block(Attention(D))
     _, ours = attention(words, visual)

@@ -68,11 +68,16 @@ def data_sets() -> list[DataSet]:
 
 
 def _published() -> list[DataSet]:
-    root, found = data_folder(), []
-    for folder in sorted(root.iterdir()) if root and root.is_dir() else ():
+    return data_sets_in(root) if (root := data_folder()) else []
+
+
+def data_sets_in(root: Path) -> list[DataSet]:
+    """The data sets of a folder that is laid out as ``UMT_DATA``'s, by name."""
+    found = []
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
         files = [folder / f"{split}{suffix}" for split in SPLITS for suffix in reversed(SUFFIXES)]
         splits = {file.stem: file for file in files if file.is_file()}
-        if root and splits:
+        if splits:
             places = (root / place.format(folder.name) for place in IMAGES)
             found.append(DataSet(folder.name, splits, next((place for place in places if place.exists()), None)))
     return found

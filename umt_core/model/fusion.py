@@ -1,9 +1,9 @@
 """What was done with the picture before Transformers: GVATT (Lu et al., ACL 2018) and AdaCAN (Zhang et al., AAAI 2018).
 
-Both papers score a block by w' tanh(.) of the text and the block *side by side* (or by the sum of two tanh). The
-text's part then adds the same to every block's score, which the softmax takes away again: each word would look at
-the same blocks, whatever it is. Both papers say in words that the text guides the attention, so ``Attention`` takes
-the sum inside the tanh, as additive attention does (Bahdanau et al., 2015).
+AdaCAN scores a block by w' tanh(.) of the word and the block *side by side*. The word's part then adds the same to
+every block's score, which the softmax takes away again: all words would look at the same blocks. Both papers say in
+words that the text guides the attention, so ``Attention`` takes the sum inside the tanh, as additive attention does
+(Bahdanau et al., 2015), for both.
 """
 
 from __future__ import annotations

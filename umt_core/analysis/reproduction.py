@@ -1,0 +1,112 @@
+"""The paper's comparison, run again: its rows, and what came of them. Free of torch.
+
+    <results>/<dataset>/<system>/seed-<n>.json   a row: settings, sums, seconds, what ``evaluate`` says of dev and test
+    <results>/<dataset>/data.json                the data set's counts, for Table 1
+    <results>/<dataset>/predictions/             each system's first seed on test, for ``adopt_set``: spans, no tweets
+    <results>/work/                              checkpoints, and what is under way
+
+``reproduction_document`` makes the document of the first three alone.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3
+from umt_core.errors import ConfigError, DataError
+
+DATASETS = ("twitter2017", "twitter2015")
+SYSTEMS = tuple(PAPER_TABLE_2["twitter2015"])
+ABLATIONS = tuple(PAPER_TABLE_3["twitter2015"])
+SEEDS = (0, 1, 2)
+OF_THREE_SEEDS = ("bert-crf", "mt-bert-crf", "umt-bert-crf")
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training."""
+
+    dataset: str
+    system: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}/{self.system}/seed-{self.seed}"
+
+    def file(self, results: Path) -> Path:
+        return results / f"{self.name}.json"
+
+    def work(self, results: Path) -> Path:
+        """Where its checkpoint is made."""
+        return results / "work" / self.name
+
+
+def plan(only: Sequence[str] = ()) -> list[Row]:
+    """All rows, or those of ``only``: the first seeds before the others, so that the tables soon are full.
+
+    Args:
+        only: ``dataset/system/seed``, from the left as far as wanted; a part may be a pattern (``*/umt-*``).
+
+    Raises:
+        ConfigError: no row is meant by one of them.
+    """
+    rows = [
+        Row(dataset, system, seed)
+        for seed in SEEDS
+        for dataset in DATASETS
+        for system in (*SYSTEMS, *ABLATIONS)
+        if seed == SEEDS[0] or system in OF_THREE_SEEDS
+    ]
+    for pattern in only:
+        if not any(_is_meant(row, pattern) for row in rows):
+            raise ConfigError(f"--only: wanted dataset/system/seed, like {rows[0].name}, got {pattern!r}")
+    return [row for row in rows if not only or any(_is_meant(row, pattern) for pattern in only)]
+
+
+def _is_meant(row: Row, pattern: str) -> bool:
+    parts = pattern.split("/")
+    own = (row.dataset, row.system, f"seed-{row.seed}")
+    matches = all(fnmatch(name, part) or name == f"seed-{part}" for name, part in zip(own, parts, strict=False))
+    return matches and 1 <= len(parts) <= len(own)
+
+
+def read_rows(results: Path) -> dict[Row, Values]:
+    """What has come of the rows that are done.
+
+    Raises:
+        DataError: a file is damaged.
+    """
+    return {row: read_values(file) for row in plan() if (file := row.file(results)).exists()}
+
+
+def read_values(file: Path) -> Values:
+    """A file of results (``DataError``: it is damaged)."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: wanted results in JSON, got: {str(error).splitlines()[0]}") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{file}: wanted an object with results, got {type(values).__name__}")
+    return values
+
+
+def expected_seconds(row: Row, done: Mapping[Row, Values]) -> float | None:
+    """How long a row may take, from those that are done: of its own system if it can be; ``None``: none is done."""
+
+    def per_tweet(rows: Iterable[Row]) -> list[float]:
+        return [done[r]["seconds"] / done[r]["data"]["train"]["tweets"] for r in rows]
+
+    tweets = next((v["data"]["train"]["tweets"] for r, v in done.items() if r.dataset == row.dataset), None)
+    rates = per_tweet(r for r in done if r.system == row.system) or per_tweet(done)
+    if not rates:
+        return None
+    return statistics.fmean(rates) * (tweets or next(iter(done.values()))["data"]["train"]["tweets"])

@@ -1,0 +1,130 @@
+"""``reproduce``: the paper's comparison, all systems on both data sets, and the document of it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from umt_core.commands.console import Device, out, progress_bar, say
+from umt_core.commands.training import Interrupts, Stopped, TrainingView, assignments
+from umt_core.errors import DataError
+
+if TYPE_CHECKING:
+    from umt_core.analysis.reproduction import Row, Values
+    from umt_core.train.reproduce import Setup
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS, DOCUMENT = ROOT / "results", ROOT / "docs" / "reproduction.md"
+
+
+def reproduce(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with twitter2015/ and twitter2017/, as UMT_DATA, which is the default.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder of the results; what is done in it is not run again.")] = RESULTS,
+    only: Annotated[
+        list[str] | None, typer.Option(help="dataset/system/seed, or the first of these; * is any. Give several.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Show what is done and how long the rest may take.")] = False,
+    text_encoder: str = "minilm",
+    vision_encoder: str = "efficientnet-lite0",
+    recipe: Annotated[str | None, typer.Option(help="Of all systems; by default each one's own.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting of all systems: NAME=VALUE, e.g. --set epochs=3")
+    ] = None,
+    about_images: Annotated[str, typer.Option(help="What the pictures are, for tables and cards.")] = "",
+    document: Annotated[
+        Path | None,
+        typer.Option(help="Where the tables go; by default docs/, or the output where that is another one."),
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Train and score the paper's eleven systems and four ablations; after Ctrl-C or a kill it goes on where it was."""
+    from umt_core.analysis.reproduction import plan, read_rows
+    from umt_core.data.datasets import data_folder
+    from umt_core.train.reproduce import Setup
+
+    folder = data or data_folder()
+    if folder is None:
+        raise DataError("wanted --data FOLDER (or UMT_DATA) with twitter2015/ and twitter2017/, got neither")
+    overrides = tuple(assignments(set_ or []).items())
+    setup = Setup(folder, output, text_encoder, vision_encoder, recipe, about_images, device, overrides)
+    rows = plan(only or ())
+    if list_:
+        out.print(_listing(rows, setup, read_rows(output)))
+        return
+    for dataset in dict.fromkeys(row.dataset for row in rows):
+        setup.data_set(dataset)  # says what is missing before any work is done
+    place = document or (DOCUMENT if output.resolve() == RESULTS else output / "reproduction.md")
+    try:
+        _run(rows, setup)
+    finally:
+        _write_document(place, setup)
+        out.print(f"{place}: {len(read_rows(output))} of {len(plan())} rows", markup=False, highlight=False)
+
+
+def _run(rows: Sequence[Row], setup: Setup) -> None:
+    from umt_core.analysis.reproduction import read_rows
+    from umt_core.data.files import locked
+    from umt_core.train.reproduce import run_row, state_of, write_counts
+
+    done = read_rows(setup.results)
+    with locked(setup.results / "work"), Interrupts() as interrupted:
+        for i, row in enumerate(rows, start=1):
+            if row in done:
+                if state_of(row, setup, done[row]) != "done":
+                    say(f"{row.name}: done with other settings or data; left as it is")
+                continue
+            if interrupted():
+                raise Stopped("stopped; the same command goes on from here")
+            say(f"{row.name}, {i} of {len(rows)}")
+            write_counts(row.dataset, setup)
+            with progress_bar() as bar:
+                values = run_row(row, setup, TrainingView(bar, setup.job(row).settings.epochs, interrupted))
+            if values is None:
+                raise Stopped("stopped; the same command goes on from the last whole epoch")
+            figures = f"dev F1 {100 * values['dev']['f1']:.2f}, test F1 {100 * values['test']['f1']:.2f}"
+            out.print(f"{row.name}: {figures}", markup=False, highlight=False)
+
+
+def _write_document(place: Path, setup: Setup) -> None:
+    from umt_core.analysis.reproduction_document import document
+    from umt_core.data.files import write_text
+
+    words = ["reproduce", "--data", "FOLDER"]
+    for name, value, usual in (
+        ("--text-encoder", setup.text_encoder, "minilm"),
+        ("--vision-encoder", setup.vision_encoder, "efficientnet-lite0"),
+        ("--recipe", setup.recipe, None),
+        ("--about-images", setup.about_images, ""),
+    ):
+        words += [name, value] if value and value != usual else []
+    for name, value in setup.overrides:
+        words += ["--set", f"{name}={json.dumps(value)}"]
+    write_text(place, document(setup.results, f"python -m umt_core {shlex.join(words)}"))
+
+
+def _listing(rows: Sequence[Row], setup: Setup, done: Mapping[Row, Values]) -> Table:
+    from umt_core.analysis.reproduction import expected_seconds
+    from umt_core.train.reproduce import state_of
+
+    table = Table("row", "state", "dev F1", "test F1", "minutes", title=str(setup.results))
+    left = 0.0
+    for row in rows:
+        values = done.get(row)
+        state = state_of(row, setup, values)
+        if values:
+            figures = [f"{100 * values[split]['f1']:.2f}" for split in ("dev", "test")]
+            table.add_row(row.name, state, *figures, f"{values['seconds'] / 60:.0f}")
+        else:
+            seconds = expected_seconds(row, done)
+            left += seconds or 0.0
+            table.add_row(row.name, state, "", "", "" if seconds is None else f"about {seconds / 60:.0f}")
+    table.caption = f"about {left / 3600:.1f} hours left, as long as the rows that are done took" if left else None
+    return table

@@ -1,0 +1,220 @@
+"""One row of the reproduction: trains, predicts the test split, writes what came of it. Can be broken off anywhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from umt_core.analysis.building import build_set, share_set
+from umt_core.analysis.reproduction import SEEDS, Row
+from umt_core.analysis.run_set import run_set
+from umt_core.analysis.sets import SET, PredictionSet, RunInfo
+from umt_core.checkpoint import read_weights, save_checkpoint
+from umt_core.config import ModelSettings, TrainSettings, default_recipe, settings_of
+from umt_core.data.datasets import SPLITS, DataSet, data_sets_in
+from umt_core.data.files import write_text
+from umt_core.data.images import ImageIndex
+from umt_core.data.jsonl import read_examples
+from umt_core.data.stats import read_files, table1_rows
+from umt_core.errors import CheckpointError, DataError
+from umt_core.manifest import MANIFEST, Manifest, file_sum, read_manifest
+from umt_core.predict import Predictor
+from umt_core.train.run import STATE, Job, run_job
+from umt_core.train.watcher import Watcher
+
+TWINS = {"umt-bert-crf-no-esd": "mt-bert-crf"}  # one model by two names: the same seed gives the same weights
+TIMED = 300  # tweets that are predicted again to see how long one takes
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is the same for all rows."""
+
+    data: Path  # folder of data sets, as ``UMT_DATA``
+    results: Path
+    text_encoder: str = "minilm"
+    vision_encoder: str = "efficientnet-lite0"
+    recipe: str | None = None  # None: each system's own
+    about_images: str = ""  # what the pictures are
+    device: str = "auto"
+    overrides: tuple[tuple[str, Any], ...] = ()  # settings in place of the recipe's
+
+    def data_set(self, name: str) -> DataSet:
+        """A data set with its three splits (``DataError``: it is not there)."""
+        found = {of.name: of for of in data_sets_in(self.data)}
+        if name not in found or set(SPLITS) - found[name].splits.keys():
+            wanted = ", ".join(f"{name}/{split}.txt" for split in SPLITS)
+            raise DataError(
+                f"{self.data}: wanted {wanted}, got {sorted(found[name].splits) if name in found else 'none'}"
+            )
+        return found[name]
+
+    def job(self, row: Row) -> Job:
+        """What ``run_job`` trains for a row.
+
+        Raises:
+            DataError: the data set is not there.
+            ConfigError: a setting is unknown or out of range.
+        """
+        files = self.data_set(row.dataset)
+        recipe, model, train = self.settings(row)
+        return Job(
+            system=row.system,
+            train=files.splits["train"],
+            valid=files.splits["valid"],
+            test=files.splits["test"],
+            output=row.work(self.results),
+            model=model,
+            settings=train,
+            recipe=recipe,
+            images=files.images(),
+            dataset=row.dataset,
+            about_images=self.about_images,
+            device=self.device,
+        )
+
+    def settings(self, row: Row) -> tuple[str, ModelSettings, TrainSettings]:
+        """The recipe's name and the settings that a row is trained with."""
+        recipe = self.recipe or default_recipe(row.system, self.text_encoder)
+        model, train = settings_of(
+            recipe,
+            **{"text_encoder": self.text_encoder, "vision_encoder": self.vision_encoder, "seed": row.seed}
+            | dict(self.overrides),
+        )
+        return recipe, model, train
+
+
+def state_of(row: Row, setup: Setup, done: Mapping[str, Any] | None) -> str:
+    """``done``, ``done otherwise`` (with settings or data that are not today's), ``under way`` or ``not run``."""
+    work = row.work(setup.results)
+    if done is None:
+        return "under way" if (work / STATE).exists() or (work / MANIFEST).exists() else "not run"
+    settings = ModelSettings.from_dict(done["model"]), TrainSettings.from_dict(done["train"])
+    return "done" if _is_of(setup.job(row), *settings, done["data"]) else "done otherwise"
+
+
+def _is_of(job: Job, model: ModelSettings, train: TrainSettings, data: Mapping[str, Any]) -> bool:
+    """Whether what was trained is what the job is to train."""
+    left_open = model.replace(word_shape=job.model.word_shape)  # where it is, the tokenizer decides
+    model = left_open if job.model.word_shape is None else model
+    files = {"train": job.train, "valid": job.valid, "test": job.test}
+    sums = {split: file_sum(path) for split, path in files.items() if path}
+    return (model, train) == (job.model, job.settings) and {s: data[s]["sha256"] for s in sums} == sums
+
+
+def run_row(row: Row, setup: Setup, watcher: Watcher | None = None) -> dict[str, Any] | None:
+    """What came of a row, written into the results; ``None`` if the watcher stopped it. It goes on where it was.
+
+    Raises:
+        CheckpointError: the work folder holds a checkpoint of other settings or data.
+        UmtError: as ``run_job`` and ``run_set``.
+    """
+    job = setup.job(row)
+    manifest = _finished(job) or _of_twin(row, setup) or run_job(job, watcher)
+    if manifest is None:
+        return None
+    if row.seed == SEEDS[0]:
+        _keep_predictions(row, job, manifest, setup)
+    device, milliseconds = _time(job, setup.device)
+    values = _values(row, manifest) | {"device": device, "ms_per_tweet": milliseconds}
+    _write(row.file(setup.results), values)
+    return values
+
+
+def _finished(job: Job) -> Manifest | None:
+    """The checkpoint that an earlier call has trained, if it came that far."""
+    if not (job.output / MANIFEST).exists():
+        return None
+    manifest = read_manifest(job.output)
+    if not _is_of(job, manifest.model, manifest.train, manifest.data):
+        raise CheckpointError(f"{job.output}: wanted a checkpoint of these settings and data, got another; remove it")
+    return manifest
+
+
+def _of_twin(row: Row, setup: Setup) -> Manifest | None:
+    """The checkpoint of the same model under its other name, if that is trained: copied, not trained again."""
+    if row.system not in TWINS:
+        return None
+    twin = setup.job(replace(row, system=TWINS[row.system]))
+    if (manifest := _finished(twin)) is None:
+        return None
+    manifest = replace(manifest, system=row.system)
+    save_checkpoint(row.work(setup.results), read_weights(twin.output, manifest.weights_sha256), manifest)
+    return manifest
+
+
+def write_counts(dataset: str, setup: Setup) -> None:
+    """The data set's counts, for Table 1."""
+    splits = setup.data_set(dataset).splits
+    files = {f"{dataset}/{split}": read_files(splits[split]).popitem()[1] for split in SPLITS}
+    sums = {split: file_sum(splits[split]) for split in SPLITS}
+    _write(setup.results / dataset / "data.json", {"sha256": sums, "table_1": table1_rows(files)})
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def _values(row: Row, manifest: Manifest) -> dict[str, Any]:
+    kept = ("recipe", "channels", "weights_sha256", "parameters", "encoders", "data", "history", "epoch", "seconds")
+    return {
+        "dataset": row.dataset,
+        "system": row.system,
+        "seed": row.seed,
+        "dev": manifest.scores["valid"],
+        "test": manifest.scores["test"],
+        "pictures": manifest.images,
+        "model": manifest.model.to_dict(),
+        "train": manifest.train.to_dict(),
+        **{name: getattr(manifest, name) for name in (*kept, "code", "created")},
+    }
+
+
+def _keep_predictions(row: Row, job: Job, manifest: Manifest, setup: Setup) -> None:
+    """The test split's predictions, without its tweets."""
+    assert job.test is not None
+    work = setup.results / "work" / "predictions"
+    found = build_set(job.test, job.images, train=job.train, dataset=row.dataset, root=work)
+    found = run_set(found, [job.output], device=setup.device)
+    wanted = (manifest.system, manifest.weights_sha256)
+    (run,) = (run for run in found.runs.values() if (run.system, run.weights_sha256) == wanted)
+    _share_run(found, run, setup.results / row.dataset / "predictions")
+
+
+def _share_run(found: PredictionSet, run: RunInfo, shared: Path) -> None:
+    """Adds a run to the set that goes with the results, in the place of an earlier one of its system."""
+    part = shared.with_name(".predictions.part")
+    shutil.rmtree(part, ignore_errors=True)
+    whole = share_set(found, part)
+    if (shared / SET).exists() and PredictionSet.open(shared).info.key == found.info.key:
+        (whole / run.folder_name).replace(whole / ".run")
+        ours = shared / run.folder_name
+        shutil.rmtree(ours, ignore_errors=True)
+        (whole / ".run").replace(ours)
+        shutil.rmtree(part)
+    else:  # the first one, or of other data
+        for other in found.runs.values():
+            if other.folder_name != run.folder_name:
+                shutil.rmtree(whole / other.folder_name)
+        shutil.rmtree(shared, ignore_errors=True)
+        whole.replace(shared)
+    for other in PredictionSet.open(shared).runs.values():
+        if other.system == run.system and other.folder_name != run.folder_name:
+            shutil.rmtree(shared / other.folder_name)
+
+
+def _time(job: Job, device: str) -> tuple[str, float]:
+    """The device, and milliseconds that predicting a tweet takes there, the regions of its picture computed before."""
+    assert job.test is not None
+    examples: Sequence[Any] = read_examples(job.test)[:TIMED]
+    predictor = Predictor.load(job.output, device)
+    index = ImageIndex.open(job.images) if job.images and predictor.vision else None
+    predictor.tags(examples, index)
+    began = time.perf_counter()
+    predictor.tags(examples, index)
+    return str(predictor.device), round(1000 * (time.perf_counter() - began) / len(examples), 2)
