@@ -53,3 +53,13 @@ def test_a_map_or_head_that_is_not_there_is_named():
 def test_entropy_is_that_of_the_definition():
     row = np.array([0.5, 0.25, 0.25, 0.0])
     assert attention.entropy(row) == pytest.approx(1.5 * math.log(2))
+
+
+def test_a_system_is_asked_only_for_the_maps_that_it_has():
+    shown = make_inspection(visual_attention=np.full((1, 2, REGIONS), 1 / REGIONS, np.float32))
+    assert [m.name for m in attention.maps_of(shown)] == ["visual_attention"]
+    assert attention.heads(shown) == 1
+    assert attention.maps_of(make_inspection()) == ()
+    assert attention.heads(make_inspection()) == 0
+    with pytest.raises(ConfigError, match="wanted a system with the map word → block"):
+        attention.weights(shown, attention.get_map("word_to_block"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from tests.ui import fake
 from umt_core import registry
 from umt_core.data.samples import OPENING_SAMPLE, load_samples
 from umt_core.errors import CheckpointError
+from umt_core.schema import Example, Inspection
 
 ENTRY = Path(__file__).resolve().parents[2] / "app" / "streamlit_app.py"
 TWEET = "Taylor sings in Berlin"
+FABRICATE = fake.fabricate
 
 
 @pytest.fixture
@@ -263,3 +267,36 @@ def test_without_a_tagger_that_looks_nothing_claims_to(page):
     assert not page.exception
     assert "These taggers read text only" in texts(page)
     assert not [e for e in page.get("bidi_component") if "overlay" in e.proto.id]
+
+
+def as_adacan(name: str, example: Example, has_image: bool) -> Inspection:
+    """What one of the systems that the paper compares with shows: one map, one head, a gate of its own."""
+    found = FABRICATE(name.replace("adacan-bert-crf", "mt-bert-crf"), example, has_image)
+    if not name.endswith("adacan-bert-crf"):
+        return found
+    return replace(
+        found,
+        system="adacan-bert-crf",
+        checkpoint=name,
+        word_to_block=None,
+        block_to_word=None,
+        word_to_image_aware_block=None,
+        visual_attention=found.word_to_block[:1],
+    )
+
+
+def test_each_tagger_offers_the_maps_that_it_has(page, monkeypatch):
+    monkeypatch.setattr(fake, "SYSTEMS", (*fake.SYSTEMS, "adacan-bert-crf"))
+    monkeypatch.setattr(fake, "fabricate", as_adacan)
+    page.run()
+    page.button_group(key="systems_twitter2017").set_value(["mt-bert-crf", "adacan-bert-crf"]).run()
+    assert not page.exception
+    choice = page.button_group(key="system")
+    assert list(choice.options) == ["MT", "AdaCAN-BERT-CRF"]
+    for title, maps, heads in (("AdaCAN-BERT-CRF", ["text → block"], 1), ("MT", ["word → block"], 12)):
+        page.button_group(key="system").set_value(title).run()
+        assert not page.exception
+        assert list(page.button_group(key="map").options)[:1] == maps
+        assert len(page.selectbox(key="head").options) == heads + 1
+        assert sum(component_data(page, "overlay")["weights"]) == pytest.approx(1, abs=1e-3)
+        assert ("It lets through what this tagger" in texts(page)) == (title != "MT")

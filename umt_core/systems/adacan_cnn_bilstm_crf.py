@@ -10,21 +10,16 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from umt_core.config import ModelSettings
-from umt_core.encoders.text import TextEncoder
 from umt_core.features import Batch
 from umt_core.model.fusion import AdaptiveCoAttention, Fused
-from umt_core.systems.base import FusedTagger, init_added_weights
+from umt_core.systems.base import FusedTagger
 from umt_core.systems.cnn_bilstm_crf import CnnBiLstmCrf
 
 
 class AdaCan(FusedTagger):
     """Adaptive co-attention over any text tagger."""
 
-    def __init__(self, settings: ModelSettings, encoder: TextEncoder, channels: int) -> None:
-        super().__init__(settings, encoder, channels)
-        self.fusion = AdaptiveCoAttention(self.encoder.hidden_size)
-        init_added_weights(self.fusion)
+    fusion_block = AdaptiveCoAttention
 
     def fuse(self, words: Tensor, visual: Tensor, batch: Batch) -> Fused:
         fused: Fused = self.fusion(words, self.encoded_mask(batch), visual)

@@ -22,7 +22,7 @@ from umt_core.labels import (
     is_allowed,
 )
 from umt_core.model.crf import LinearChainCRF
-from umt_core.model.fusion import Fused
+from umt_core.model.fusion import AdaptiveCoAttention, Fused, VisualAttention
 from umt_core.model.mmi import Interaction
 from umt_core.model.visual import VisualProjection
 
@@ -162,14 +162,20 @@ class TextTagger(Tagger):
 
 
 class FusedTagger(TextTagger):
-    """A text tagger whose words are fused with the picture before they are scored; subclasses write ``fuse``."""
+    """A text tagger whose words are fused with the picture before they are scored.
+
+    Subclasses name the block that does it, and write ``fuse``, which gives the block what it wants.
+    """
 
     uses_image = True
+    fusion_block: ClassVar[type[AdaptiveCoAttention | VisualAttention]]
 
     def __init__(self, settings: ModelSettings, encoder: TextEncoder, channels: int) -> None:
         super().__init__(settings, encoder)
         self.visual_projection = VisualProjection(channels, self.encoder.hidden_size)
-        init_added_weights(self.visual_projection)
+        self.fusion = self.fusion_block(self.encoder.hidden_size)
+        for part in (self.visual_projection, self.fusion):
+            init_added_weights(part)
 
     def fuse(self, words: Tensor, visual: Tensor, batch: Batch) -> Fused:
         # words: (batch, n, hidden), visual: (batch, 49, hidden)
