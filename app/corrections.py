@@ -45,6 +45,12 @@ def _opened(url: str, *, read_only: bool) -> Store:
     return Store(url, read_only=read_only)
 
 
+def remember(store: Store, of: Tweets) -> None:
+    """Notes which file of the data set is corrected (``StoreError`` if that cannot be stored)."""
+    with suppress(OSError):  # the file has gone since: there is nothing to note
+        store.remember_data(of.name, sets.data_sum(of.data))
+
+
 def default_author() -> str:
     """``$UMT_AUTHOR``, else who runs the app; "": not known."""
     with suppress(OSError, KeyError):
@@ -60,6 +66,7 @@ class Tweets:
     """The tweets of a split, by id, in the order of their file."""
 
     name: str  # twitter2017/test
+    data: Path
     examples: Mapping[str, Example]
     images: ImageIndex | None
     complaint: str = ""  # why there are no pictures
@@ -93,9 +100,9 @@ def _tweets(name: str, data: Path, pictures: Path | None, stamps: tuple[int, ...
     for example in read_examples(data):
         examples.setdefault(example.id, example)  # a second one of the same id cannot be told apart
     try:
-        return Tweets(name, examples, ImageIndex.open(pictures) if pictures else None)
+        return Tweets(name, data, examples, ImageIndex.open(pictures) if pictures else None)
     except DataError as error:
-        return Tweets(name, examples, None, str(error))
+        return Tweets(name, data, examples, None, str(error))
 
 
 def picture_uri(of: Tweets, identity: str) -> str | None:

@@ -85,12 +85,16 @@ def other_data(found: PredictionSet, source: Source | None) -> str | None:
     """A line if the data file is not any more the one that the set was built from."""
     if source is None or not source.data.exists():
         return None
-    now = _file_sum(source.data, source.data.stat().st_mtime_ns)
-    if now == found.info.data_sha256:
+    if data_sum(source.data) == found.info.data_sha256:
         return None
     if source.of.own:
         return f"{source.name} has other tweets than when the taggers ran; run them again to have all of them read."
     return f"{source.data.name} is not the file that these predictions were made for; run the taggers again."
+
+
+def data_sum(path: Path) -> str:
+    """SHA-256 of a data file as it is now."""
+    return _file_sum(path, path.stat().st_mtime_ns)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -8,8 +8,11 @@ from typing import Any
 import streamlit as st
 
 
-def component(name: str) -> Any:
-    """The component ``name``: ``<name>.js`` and ``<name>.css``, after what is shared, draw into one ``div.root``."""
+def component(name: str, *parts: str) -> Any:
+    """The component ``name``: ``<name>.js`` and ``<name>.css``, after what is shared, draw into one ``div.root``.
+
+    ``parts`` are further scripts that come before its own.
+    """
     folder = Path(__file__).parent
 
     def read(file: str) -> str:
@@ -20,5 +23,5 @@ def component(name: str) -> Any:
         f"mner_{name}",
         html='<div class="root">\n</div>',
         css=read("shared.css") + read(f"{name}.css"),
-        js=read("shared.js") + read(f"{name}.js"),
+        js="".join(read(f"{script}.js") for script in ("shared", *parts, name)),
     )

@@ -75,7 +75,7 @@ def choose() -> Chosen | None:
         st.markdown("**MNER workbench**")
         source = _source(sources)
         queue = _queue(source)
-        shown = st.segmented_control(
+        shown = st.pills(
             "Show",
             list(_SHOWN),
             default=ALL,

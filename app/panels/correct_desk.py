@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from app import markup, tables
-from app.corrections import OWN_LABELS, Tweets, found_by_systems
+from app.corrections import OWN_LABELS, Tweets, found_by_systems, remember
 from app.panels import correct_payload
 from app.panels.correct_payload import Action, Message
 from umt_core.analysis.sets import PredictionSet
@@ -38,6 +38,7 @@ class Desk:
     notes: tuple[str, ...] = ()  # lines on the queue as a whole
     cases: Mapping[str, Case] = field(default_factory=dict)  # what people say of tweets that they read differently
     decided: set[str] = field(default_factory=set)  # of the cases
+    noted: bool = False  # whether the store knows which file this is
     place: int = 0
     jump: int = 0  # rises where the editor is to go to ``place``
     labels: dict[str, Labels] = field(default_factory=dict)  # of tweets with events
@@ -145,6 +146,9 @@ class Answers:
         try:
             if action.kind in correct_payload.STEPS:
                 return self._step(action, store, desk)
+            if not desk.noted:
+                remember(store, desk.tweets)
+                desk.noted = True
             place = (action.key, action.track)
             event = store.append(
                 Edit(

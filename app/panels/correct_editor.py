@@ -135,9 +135,9 @@ def _pictures(desk: Desk, has: frozenset[str]) -> tuple[dict[str, str | None], d
     return pictures, lines
 
 
-def problems(desk: Desk) -> list[str]:
-    """Lines about the data set as a whole."""
-    return [markup.plain(line) for line in [desk.tweets.complaint, *desk.notes] if line]
+def notes(desk: Desk) -> str:
+    """What a reader must know of the data set and the queue as a whole, in one piece; "": nothing."""
+    return "  \n".join(markup.plain(line) for line in [desk.tweets.complaint, *desk.notes] if line)
 
 
 def follow_elsewhere() -> None:

@@ -42,7 +42,7 @@ def _others(desk: Desk, store: Store) -> None:
 def _row(desk: Desk, store: Store, event: Event, *, newest: bool, read_only: bool) -> None:
     what = _told(desk, event)
     with st.container(horizontal=True, vertical_alignment="center", key=f"event_{event.number}"):
-        with st.container():
+        with st.container(gap=None):
             st.text(f"{event.number} · {event.author} · {what}")
             st.caption(markup.plain(f"{_time(event)} · {_labels(desk, event.after)}"))
         st.button(
@@ -57,7 +57,7 @@ def _row(desk: Desk, store: Store, event: Event, *, newest: bool, read_only: boo
 
 def _start(desk: Desk, store: Store, *, read_only: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="event_0"):
-        with st.container():
+        with st.container(gap=None):
             st.text(f"At first: {OWN_LABELS}")
             st.caption(markup.plain(_labels(desk, desk.tweets.own_labels(desk.tweet))))
         st.button("Restore", disabled=read_only, on_click=restore, args=(desk, store, 0), key="restore_0")

@@ -19,7 +19,7 @@ from umt_core.schema import Span
 EDITS = ("set", "accept", "skip", "comment")
 STEPS = ("undo", "redo")  # through what the author did, wherever it was
 AT_ONCE = 500  # actions; a hand that fast has no browser
-LONGEST = {"author": 80, "text": 2000, "base": 300}  # characters
+LONGEST = {"author": 80, "text": 2000, "base": 200}  # characters
 _NONCE = re.compile(r"[A-Za-z0-9-]{8,64}")
 _LARGEST = 2**53  # whole numbers up to here are exact in a browser
 
@@ -101,8 +101,8 @@ def _action(raw: Mapping[str, Any], nonce: str, length: Length) -> Action:
     if kind == "comment" and not text.strip():
         raise DataError("wanted a comment, got nothing written")
     author = _text(raw, "author", LONGEST["author"]).strip()
-    if not author:
-        raise DataError("wanted a name: say in the sidebar who you are")
+    if not author.isprintable() or not author:
+        raise DataError(f"wanted a name: say in the sidebar who you are; got {_kind(author)}")
     return Action(
         nonce,
         kind,

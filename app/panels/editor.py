@@ -9,7 +9,7 @@ from app import markup, state
 from app.panels.component import component
 from umt_core.labels import LABEL_NAMES
 
-_EDITOR = component("editor")
+_EDITOR = component("editor", "editor_outbox", "editor_view")
 TYPE_KEYS = {label: (str(i), label[0].lower()) for i, label in enumerate(LABEL_NAMES, 1)}
 KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("←", "→"), "to the word before, after"),

@@ -22,8 +22,8 @@ except UmtError as error:
     st.stop()
 if read_only:
     st.warning(markup.plain(f"Labels can be looked at, not changed: {read_only}"))
-for line in correct_editor.problems(desk):
-    st.warning(line)
+if notes := correct_editor.notes(desk):
+    st.warning(notes)
 
 
 @st.fragment

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.panels import correct_payload
 from app.panels.correct_desk import Answers, Desk
+from app.panels.editor import KEYS, TYPE_KEYS
 from tests.ui import reading
 from tests.ui.reading import address, button, component_data, said
 from umt_core.corrections.events import BLIND, Edit, Event, TweetKey
@@ -247,6 +248,7 @@ def test_what_the_editor_says_is_stored_once_and_answered(made, store):
     (event,) = store.events()
     assert (event.after, event.author) == ((Span(0, 1, "LOC"),), "Ann")
     assert answers.of == {"0123456789abcdef": {"event": 1}}
+    assert store.data_sums(DATA) == [made.info.data_sha256]
 
 
 def test_a_conflict_comes_back_with_their_labels_and_stores_nothing(made, store):
@@ -262,3 +264,11 @@ def test_a_conflict_comes_back_with_their_labels_and_stores_nothing(made, store)
         "revision": 1,
     }
     assert [event.author for event in store.events()] == ["Ben"]
+
+
+def test_the_guide_names_every_key_that_the_help_does():
+    guide = (reading.ENTRY.parents[1] / "docs" / "correcting.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in guide.splitlines() if line.startswith("| ")]
+    assert rows[1:] == [[" ".join(keys), what] for keys, what in KEYS]
+    types = {key for keys, what in KEYS for key in keys} & {key.upper() for keys in TYPE_KEYS.values() for key in keys}
+    assert len(types) == 2 * len(TYPE_KEYS)  # every type's keys are among them, and are no other's

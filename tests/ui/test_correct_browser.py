@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ui.conftest import WAIT, serving
+from tests.ui.tiny_set import write_data, write_set
 from umt_core.corrections.events import TweetKey
 from umt_core.corrections.store import Store
 from umt_core.data.jsonl import write_jsonl
@@ -49,6 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "data" / name).mkdir(parents=True)
         hard = [Example(i, tuple(text.split(" ")), spans=()) for i, text in HARD.items()]
         write_jsonl(folder / "data" / name / "test.jsonl", hard if name == "hard" else flights(name))
+    write_set(write_data(folder / "data"), folder / "predictions")
     return folder
 
 
@@ -175,7 +177,7 @@ def test_of_two_people_on_one_tweet_the_second_is_told_and_nothing_is_overwritte
         go(window, f"/correct?data=both/test&tweet={tweet}")
     other.get_by_role("textbox", name="Your name").fill("Ben")
     press(other, "Enter")
-    other.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    other.wait_for_function("localStorage.getItem('mner-author') === 'Ben'")  # the editor has been told
     press(page, "ArrowRight", "1")
     shows(page, "saved ✓ event")
     other.locator(".text").click()
@@ -315,8 +317,25 @@ def test_emoji_combining_marks_and_right_to_left_keep_their_places(page, store):
     assert box["y"] <= word["y"] <= box["y"] + box["height"]  # the cursor is in sight
 
 
-def test_r_and_c_stay_with_the_editor(page, store):
+def test_r_and_c_stay_with_the_editor(page):
     go(page, "/correct?data=mouse/test&tweet=mouse-9")
-    press(page, "r", "c")
-    page.locator(".line").wait_for(state="attached")
-    assert not page.get_by_text("Clear caches").is_visible()
+    press(page, "c", "r")
+    press(page, "?")
+    page.get_by_role("dialog", name="Keys").wait_for()
+    assert page.get_by_role("dialog").count() == 1  # Streamlit's would ask whether to clear its caches
+
+
+def test_the_errors_page_leads_here_and_a_system_is_accepted_by_two_keys(page, folder, store):
+    go(page, "/correct?data=tiny/test&tweet=fixed")
+    page.goto("/errors?data=tiny/test&outcome=fixed&tweet=fixed-too")
+    page.get_by_role("button", name="Correct this tweet").click()
+    place(page, 2, 2)
+    press(page, "a", "1")  # BERT-CRF, which found nothing
+    shows(page, "saved ✓ event")
+    press(page, "b", "Shift+Digit1")
+    page.locator(".text .span", has_text="Paris").get_by_text("LOC").wait_for()
+    shows(page, "saved ✓ event")
+    events = {event.key.tweet: event for event in store.events(data="tiny/test")}
+    assert events["fixed-too"].after == ()
+    assert events["fixed"].after == (Span(0, 1, "LOC"), Span(3, 4, "LOC"))
+    assert {(event.action, event.base) for event in events.values()} == {("accept", "twitter2017/bert-crf")}

@@ -1,0 +1,158 @@
+// What a person does goes into the outbox; it leaves the outbox when Python says that it is stored. The outbox is kept
+// in the browser too, so that a reload, a closed tab or a server that is away loses nothing.
+const pictures = new Map();  // tweet → data URI; outlives the editor, not the page
+const KEPT_PICTURES = 24, PATIENCE = 1500, RETRY = 4000, LATE = 6000, ORPHANED = 30000;  // all but the first in ms
+const OUTBOX = "mner-outbox:", AUTHOR = "mner-author", PLACE = "mner-place";
+let reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";  // until an editor has made use of it
+
+// --- what is kept in the browser ---
+
+function stored(area, name) {
+  try { return area.getItem(name); } catch { return null; }
+}
+
+function keep(area, name, text) {
+  try { if (text) area.setItem(name, text); else area.removeItem(name); } catch { /* a browser that keeps nothing */ }
+}
+
+function tab() {
+  let name = stored(sessionStorage, "mner-tab");
+  if (!name) keep(sessionStorage, "mner-tab", name = nonce());
+  return name;
+}
+
+function nonce() {
+  return [...crypto.getRandomValues(new Uint8Array(12))].map(b => b.toString(16).padStart(2, "0")).join("");
+}
+
+function restored() {
+  // This tab's, and what tabs left that are gone. The nonce keeps an action that two tabs send from being done twice.
+  const found = [], mine = OUTBOX + tab();
+  try {
+    for (const name of Object.keys(localStorage).filter(key => key.startsWith(OUTBOX))) {
+      const box = JSON.parse(localStorage.getItem(name));
+      if (name !== mine && Date.now() - box.at < ORPHANED) continue;
+      found.push(...box.actions);
+      localStorage.removeItem(name);
+    }
+  } catch { /* a browser that keeps nothing, or not ours */ }
+  return found;
+}
+
+function placeBefore(data) {  // the tweet in view before a reload, which may have been faster than the address
+  const [queue, tweet] = (reloaded && stored(sessionStorage, PLACE) || "").split("\n");
+  reloaded = false;
+  return queue === data.queue ? tweet : null;
+}
+
+function keepOutbox(ed) {
+  const actions = ed.outbox.filter(a => a.after);  // a step is about what was there when the key was pressed
+  keep(localStorage, OUTBOX + tab(), actions.length ? JSON.stringify({ at: Date.now(), actions }) : "");
+}
+
+// --- out and in ---
+
+// One message at a time: a second one would stop Streamlit at work on the first, and a fast hand would never get an
+// answer. What comes meanwhile goes with the next.
+function send(ed) {
+  clearTimeout(ed.waiting);
+  ed.more = ed.number !== ed.data.heard && Date.now() - ed.asked < PATIENCE;
+  if (ed.more) {
+    ed.waiting = setTimeout(() => send(ed), PATIENCE);
+    return;
+  }
+  ed.number += 1;
+  ed.asked = Date.now();
+  ed.set("desk", {
+    number: ed.number,
+    queue: ed.data.queue,
+    tweet: item(ed)?.id ?? "",
+    place: ed.place,
+    pictures: [...pictures.keys()],
+    actions: ed.outbox,
+    remembered: ed.remembered,
+  });
+}
+
+const author = ed => (!ed.data.authorChosen && ed.remembered) || ed.data.author;
+
+function act(ed, kind, fields) {
+  const now = item(ed), mine = draft(ed);
+  ed.outbox.push({
+    nonce: nonce(), kind, data: ed.data.data, tweet: now.id, track: ed.data.track, author: author(ed),
+    before: mine.spans, revision: mine.revision, base: mine.base, ...fields,
+  });
+  ed.sent = Date.now();
+  keepOutbox(ed);
+  send(ed);
+}
+
+function edit(ed, kind, after, fields = {}) {
+  if (ed.data.readOnly) return say(ed, `Nothing can be changed: ${ed.data.readOnly}`, true);
+  if (!author(ed)) return say(ed, "Say in the sidebar who you are: every change is stored with a name.", true);
+  const mine = draft(ed);
+  if (fields.base) mine.base = fields.base;
+  act(ed, kind, { after, ...fields });
+  if (kind !== "comment") Object.assign(mine, { spans: after, answered: "mine", skipped: kind === "skip" });
+  return true;
+}
+
+function step(ed, kind, keepTheirs = false) {
+  const known = ed.data[kind];
+  if (ed.data.readOnly) return say(ed, `Nothing can be changed: ${ed.data.readOnly}`, true);
+  if (!known) return say(ed, kind === "undo" ? "There is nothing of yours to undo." : "There is nothing to do again.");
+  act(ed, kind, { before: [], after: undefined, number: known.number, keep: keepTheirs });
+  ed.stepping = true;
+  say(ed, kind === "undo" ? "Undoing …" : "Doing it again …");
+}
+
+function take(ed, data) {
+  const place = { queue: ed.data?.queue, jump: ed.jump };
+  ed.data = data;
+  for (const [id, uri] of Object.entries(data.pictures)) {
+    pictures.delete(id);
+    pictures.set(id, uri);
+    if (uri) new Image().src = uri;  // read now, so that it is there when it is wanted
+  }
+  for (const id of [...pictures.keys()].slice(0, -KEPT_PICTURES)) pictures.delete(id);
+  ed.failure = "";
+  for (const action of [...ed.outbox]) answer(ed, action, data.answers[action.nonce]);
+  keepOutbox(ed);
+  ed.items = new Map(data.items.map(one => [one.place, one]));
+  if (data.queue !== place.queue || data.jump !== place.jump) {
+    ed.jump = data.jump;
+    move(ed, data.place);
+  }
+  for (const one of data.items) {
+    const waiting = pending(ed, one.id), known = ed.drafts.get(one.id);
+    if (waiting.length && known) continue;
+    ed.drafts.set(one.id, {
+      spans: waiting.at(-1)?.after ?? one.spans, revision: one.revision, base: one.base,
+      answered: one.answered, skipped: one.skipped, by: one.by,
+    });
+  }
+  clearTimeout(ed.timer);
+  if (ed.failure) ed.timer = setTimeout(() => send(ed), RETRY);
+  if (!unanswered(ed)) ed.stepping = false;
+  if (ed.more && data.heard === ed.number) send(ed);
+}
+
+function pending(ed, id) {
+  return ed.outbox.filter(a => a.tweet === id && a.data === ed.data.data && a.track === ed.data.track && a.after);
+}
+
+const unanswered = ed => ed.outbox.some(a => !ed.conflicts.has(a.nonce));
+
+function answer(ed, action, said) {
+  if (!said) return;
+  const drop = () => { ed.outbox = ed.outbox.filter(a => a !== action); ed.conflicts.delete(action.nonce); };
+  if (said.event) {
+    drop();
+    ed.saved = said.event;
+    if (said.line) say(ed, said.line);
+    for (const later of pending(ed, action.tweet)) later.revision = Math.max(later.revision, said.event);
+  } else if (said.conflict && action.after) ed.conflicts.set(action.nonce, said.conflict);
+  else if (said.conflict) { drop(); ed.blocked = { kind: action.kind, line: said.conflict.line }; }
+  else if (said.error && action.after) ed.failure = said.error;
+  else { drop(); if (said.line || said.error) say(ed, said.line || said.error, true); }
+}
