@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import unquote
 
 import streamlit as st
 
@@ -20,6 +21,8 @@ from umt_core.data.jsonl import read_examples
 from umt_core.errors import DataError, ImageError, StoreError
 from umt_core.schema import Example, Span
 
+AUTHOR_COOKIE = "mner_author"  # the editor writes it
+LONGEST_AUTHOR = 80  # characters
 OWN_LABELS = "the data set's own labels"
 
 
@@ -52,7 +55,9 @@ def remember(store: Store, of: Tweets) -> None:
 
 
 def default_author() -> str:
-    """``$UMT_AUTHOR``, else who runs the app; "": not known."""
+    """Who this browser remembers, else ``$UMT_AUTHOR``, else who runs the app; "": not known."""
+    if remembered := unquote(st.context.cookies.get(AUTHOR_COOKIE, "")).strip():
+        return remembered[:LONGEST_AUTHOR]
     with suppress(OSError, KeyError):
         return os.environ.get("UMT_AUTHOR") or getpass.getuser()
     return ""

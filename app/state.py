@@ -82,9 +82,8 @@ class Key(StrEnum):
     CORRECT_TWEET = "correct_tweet"  # id of a tweet to open from the next run on
     EDITOR = "correct_editor"
     AUTHOR = "correct_author"
-    REMEMBERED = "correct_remembered"  # the author that the browser knows from last time
     CORRECT_COMPLAINTS = "correct_complaints"  # lines, shown once
-    AUTHOR_CHOSEN = "correct_author_chosen"  # typed, or remembered by the browser: not the default
+    AUTHOR_CHOSEN = "correct_author_chosen"  # typed: the browser is to remember it
     QUEUE = "correct_queue"
     SHOWN = "correct_shown"  # all of the queue, or what is open, done or skipped
     HISTORY = "correct_history"

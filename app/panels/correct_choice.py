@@ -130,7 +130,7 @@ def _author() -> str:
     st.text_input(
         "Your name",
         key=key,
-        max_chars=80,
+        max_chars=corrections.LONGEST_AUTHOR,
         help="Stored with each of your changes. This browser remembers it.",
         on_change=lambda: st.session_state.update({state.Key.AUTHOR_CHOSEN: True}),
         persist_state="session",

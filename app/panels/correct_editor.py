@@ -48,8 +48,6 @@ def show(desk: Desk, chosen: Chosen, store: Store, read_only: str) -> None:
 
 def _take(payload: Any, desk: Desk, store: Store, *, again: bool) -> bool:
     message = correct_payload.read(payload, words)
-    if message.remembered and not st.session_state.get(state.Key.AUTHOR_CHOSEN):
-        st.session_state[state.Key.REMEMBERED] = message.remembered
     desk.follow(message)
     return answers().take(message, store, desk, again=again)
 
@@ -141,15 +139,9 @@ def notes(desk: Desk) -> str:
 
 
 def follow_elsewhere() -> None:
-    """Runs the page again where it must show more than the desk: another data set, or the name that was remembered."""
-    name = st.session_state.pop(state.Key.REMEMBERED, None)
+    """Goes to the tweet of another data set that an undo or redo was about."""
     event, answers().elsewhere = answers().elsewhere, None
-    if name:
-        st.session_state[state.Key.AUTHOR] = name
-        st.session_state[state.Key.AUTHOR_CHOSEN] = True
     if event is not None and words(event.key) is not None and event.track != BLIND:
         st.session_state[state.Key.CORRECT_DATA] = event.key.data
         st.session_state[state.Key.CORRECT_TWEET] = event.key.tweet
-        st.rerun()
-    if name:
         st.rerun()

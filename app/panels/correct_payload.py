@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.corrections import LONGEST_AUTHOR
 from umt_core.corrections.events import BLIND, COMMON, GOLD, TweetKey
 from umt_core.errors import DataError
 from umt_core.labels import LABELS
@@ -19,7 +20,7 @@ from umt_core.schema import Span
 EDITS = ("set", "accept", "skip", "comment")
 STEPS = ("undo", "redo")  # through what the author did, wherever it was
 AT_ONCE = 500  # actions; a hand that fast has no browser
-LONGEST = {"author": 80, "text": 2000, "base": 200}  # characters
+LONGEST = {"author": LONGEST_AUTHOR, "text": 2000, "base": 200}  # characters
 _NONCE = re.compile(r"[A-Za-z0-9-]{8,64}")
 _LARGEST = 2**53  # whole numbers up to here are exact in a browser
 
@@ -52,7 +53,6 @@ class Message:
     pictures: frozenset[str] = frozenset()  # ids of the tweets whose pictures it has
     actions: tuple[Action, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)  # by nonce: a line on what is wrong with an action
-    remembered: str = ""  # the author that this browser knows from last time
 
 
 Length = Callable[[TweetKey], int | None]  # words of a tweet; None: there is no such tweet
@@ -78,7 +78,6 @@ def read(payload: Any, length: Length) -> Message:
         pictures=frozenset(name for name in _list(payload.get("pictures"))[:AT_ONCE] if isinstance(name, str)),
         actions=tuple(actions),
         refused=refused,
-        remembered=_short(payload.get("remembered"))[: LONGEST["author"]].strip(),
     )
 
 

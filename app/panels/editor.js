@@ -256,7 +256,6 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     ed = { data: null, place: 0, jump: null, items: new Map(), drafts: new Map(), outbox: restored(), conflicts: new Map(),
            cursor: 0, anchor: 0, keys: [], mode: "", line: "", failure: "", number: data.heard, more: false, asked: 0, sent: 0, saved: 0, parts: {}, fresh: true };
     editors.set(parentElement, ed);
-    ed.remembered = stored(localStorage, AUTHOR) ?? "";
     // Keys count wherever the focus is nowhere: after a click beside the words, or when the page has just come.
     ed.onKey = event => {
       if (event.isComposing || !nowhere() || event.key === "Tab") return;
@@ -268,7 +267,8 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   }
   ed.set = (name, value) => (name === "visit" ? setTriggerValue : setStateValue)(name, value);
   ed.colours = Object.fromEntries(data.types.map(t => [t.name, t.colour]));
-  if (data.author && data.authorChosen) keep(localStorage, AUTHOR, data.author);
+  // A cookie, as Python must know the name before there is an editor.
+  if (data.authorChosen) document.cookie = `mner_author=${encodeURIComponent(data.author)}; path=/; max-age=31536000; samesite=lax`;
   take(ed, data);
   if (first) {
     build(ed, root);
@@ -281,7 +281,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   replay(ed);
   draw(ed);
   if (first) {
-    if (ed.outbox.length || (ed.remembered && ed.remembered !== data.author && !data.authorChosen)) send(ed);
+    if (ed.outbox.length) send(ed);
     if (nowhere()) ed.parts.text.focus({ preventScroll: true });
   }
   return () => {

@@ -2,7 +2,7 @@
 // in the browser too, so that a reload, a closed tab or a server that is away loses nothing.
 const pictures = new Map();  // tweet → data URI; outlives the editor, not the page
 const KEPT_PICTURES = 24, PATIENCE = 1500, RETRY = 4000, LATE = 6000, ORPHANED = 30000;  // all but the first in ms
-const OUTBOX = "mner-outbox:", AUTHOR = "mner-author", PLACE = "mner-place";
+const OUTBOX = "mner-outbox:", PLACE = "mner-place";
 let reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";  // until an editor has made use of it
 
 // --- what is kept in the browser ---
@@ -70,16 +70,13 @@ function send(ed) {
     place: ed.place,
     pictures: [...pictures.keys()],
     actions: ed.outbox,
-    remembered: ed.remembered,
   });
 }
-
-const author = ed => (!ed.data.authorChosen && ed.remembered) || ed.data.author;
 
 function act(ed, kind, fields) {
   const now = item(ed), mine = draft(ed);
   ed.outbox.push({
-    nonce: nonce(), kind, data: ed.data.data, tweet: now.id, track: ed.data.track, author: author(ed),
+    nonce: nonce(), kind, data: ed.data.data, tweet: now.id, track: ed.data.track, author: ed.data.author,
     before: mine.spans, revision: mine.revision, base: mine.base, ...fields,
   });
   ed.sent = Date.now();
@@ -89,7 +86,7 @@ function act(ed, kind, fields) {
 
 function edit(ed, kind, after, fields = {}) {
   if (ed.data.readOnly) return say(ed, `Nothing can be changed: ${ed.data.readOnly}`, true);
-  if (!author(ed)) return say(ed, "Say in the sidebar who you are: every change is stored with a name.", true);
+  if (!ed.data.author) return say(ed, "Say in the sidebar who you are: every change is stored with a name.", true);
   const mine = draft(ed);
   if (fields.base) mine.base = fields.base;
   act(ed, kind, { after, ...fields });

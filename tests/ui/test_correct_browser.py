@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ import pytest
 from tests.ui.conftest import WAIT, serving
 from tests.ui.tiny_set import write_data, write_set
 from umt_core.corrections.events import TweetKey
+from umt_core.corrections.second_opinion import cases
 from umt_core.corrections.store import Store
 from umt_core.data.jsonl import write_jsonl
 from umt_core.schema import Example, Span
@@ -40,7 +43,7 @@ def wanted(i: int) -> tuple[Span, ...]:
     return (Span(1, 2, "PER"), Span(4, 5, "LOC"))
 
 
-SETS = ("keys", "undo", "both", "reload", "mouse", "paused", "killed", "rules", "hard")
+SETS = ("keys", "undo", "both", "reload", "mouse", "paused", "killed", "rules", "hard", "blind")
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +180,7 @@ def test_of_two_people_on_one_tweet_the_second_is_told_and_nothing_is_overwritte
         go(window, f"/correct?data=both/test&tweet={tweet}")
     other.get_by_role("textbox", name="Your name").fill("Ben")
     press(other, "Enter")
-    other.wait_for_function("localStorage.getItem('mner-author') === 'Ben'")  # the editor has been told
+    other.wait_for_function("document.cookie.includes('mner_author=Ben')")  # the editor has been told
     press(page, "ArrowRight", "1")
     shows(page, "saved ✓ event")
     other.locator(".text").click()
@@ -237,6 +240,63 @@ def test_what_was_marked_as_saved_is_there_after_kill_9_and_what_was_not_is_sent
             page.close()
     assert labels(store, "killed") == {f"killed-{i}": (Span(1, 2, "PER"),) for i in range(2)}
     assert len(list(store.events(data="killed/test"))) == 2
+
+
+def test_a_write_that_fails_is_told_and_the_edit_stays_until_it_is_stored(browser, folder):
+    file = folder / "failing.sqlite"
+    with serving(environment(folder) | {"UMT_STORE": f"sqlite:///{file}"}) as (url, _):
+        page = browser.new_page(base_url=url)
+        page.set_default_timeout(WAIT)
+        go(page, "/correct?data=rules/test")
+        press(page, "ArrowRight", "1")
+        shows(page, "saved ✓ event")
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+            )
+            connection.commit()
+            press(page, "2")
+            shows(page, "Not stored: .*disk is full.* It stays here and is sent again")
+            press(page, "Enter", "ArrowRight", "4")
+            assert page.locator(".text .span").inner_text() == "Ann1MISC"
+            connection.execute("DROP TRIGGER full")
+            connection.commit()
+        shows(page, "saved ✓ event")
+        page.close()
+        with Store(f"sqlite:///{file}") as store:
+            assert labels(store, "rules") == {"rules-0": (Span(1, 2, "LOC"),), "rules-1": (Span(1, 2, "MISC"),)}
+
+
+def test_a_second_opinion_is_given_blind_and_then_decided_between(page, ben, store):
+    go(page, "/correct?data=blind/test")
+    press(page, "ArrowRight", "1", "Enter", "Enter")
+    place(page, 3)
+    shows(page, "saved ✓ event")
+    other = ben.new_page()
+    other.set_default_timeout(WAIT)
+    go(other, "/correct?data=blind/test")
+    other.get_by_role("textbox", name="Your name").fill("Ben")
+    press(other, "Enter")
+    other.wait_for_function("document.cookie.includes('mner_author=Ben')")
+    go(other, "/correct?data=blind/test&queue=second-opinion")
+    place(other, 1, 2)
+    assert other.locator(".text .span").count() == 0
+    assert not other.get_by_text("Ann has").is_visible()
+    press(other, "ArrowRight", "3")
+    other.get_by_text("Ann has: PER “Ann0”").wait_for()
+    press(other, "Enter", "Enter")
+    shows(other, "saved ✓ event")
+    assert labels(store, "blind")["blind-0"] == (Span(1, 2, "PER"),)
+    go(other, "/correct?data=blind/test&queue=adjudication")
+    place(other, 1, 1)
+    assert [row.inner_text() for row in other.locator(".take").all()] == ["Ann\nA 1", "Ben\nA 2"]
+    press(other, "a", "2")
+    shows(other, "saved ✓ event")
+    other.get_by_text("1 of 1 done (1 by Ben)").wait_for()
+    assert labels(store, "blind")["blind-0"] == (Span(1, 2, "ORG"),)
+    (case,) = cases(store, "blind/test")
+    assert (case.decision.author, case.decision.spans) == ("Ben", (Span(1, 2, "ORG"),))
+    other.close()
 
 
 def test_an_overlap_is_refused_with_the_reason_and_replaced_at_a_second_press(page, store):
