@@ -120,6 +120,12 @@ def picture_uri(of: Tweets, identity: str) -> str | None:
     return None if path is None else services.file_picture_uri(path, path.stat().st_mtime_ns)
 
 
+def credit(data: str, identity: str) -> str:
+    """Whose photograph a sample tweet's picture is; "": nobody's."""
+    sample = services.samples().get(identity) if data == sets.SAMPLES else None
+    return (sample.credit or "") if sample else ""
+
+
 # --- predictions ---------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from app import markup, tables
-from app.corrections import OWN_LABELS, Tweets, found_by_systems, remember
+from app.corrections import OWN_LABELS, Tweets, credit, found_by_systems, remember
 from app.panels import correct_payload
 from app.panels.correct_payload import Action, Message
 from umt_core.analysis.sets import PredictionSet
@@ -112,8 +112,12 @@ class Desk:
 
     def follow(self, message: Message) -> None:
         """Takes over where the editor is: it goes on by itself."""
-        if message.queue == self.name and message.tweet in self.ids:
+        if message.queue != self.name:
+            return
+        if message.tweet in self.ids:
             self.place = self.ids.index(message.tweet)
+        elif not message.tweet and message.place < len(self.ids):  # so far ahead that it does not know the tweet
+            self.place = message.place
 
 
 # --- what was done -------------------------------------------------------------------------------
@@ -288,6 +292,7 @@ def item(desk: Desk, place: int, systems: Mapping[str, tuple[Span, ...]], titles
         "skipped": labels.skipped,
         "reason": desk.reasons.get(identity, ""),
         "picture": "",
+        "credit": credit(desk.tweets.name, identity),
         "systems": [
             {"name": run, "title": title, "key": str(i), "spans": span_lists(spans)}
             for i, (run, title, spans) in enumerate(rows, first)

@@ -49,7 +49,8 @@ class Message:
 
     number: int = 0  # of the message: the editor waits for what was made of it before it says more
     queue: str = ""  # name of the queue that it shows
-    tweet: str = ""  # id of the tweet in view
+    tweet: str = ""  # id of the tweet in view; "": the editor does not have it yet
+    place: int = 0  # of that in the queue
     pictures: frozenset[str] = frozenset()  # ids of the tweets whose pictures it has
     actions: tuple[Action, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)  # by nonce: a line on what is wrong with an action
@@ -70,11 +71,14 @@ def read(payload: Any, length: Length) -> Message:
                 actions.append(_action(raw, nonce, length))
             except DataError as error:
                 refused[nonce] = str(error)
-    number = payload.get("number")
+    number, place = (
+        value if type(value) is int and value >= 0 else 0 for value in map(payload.get, ("number", "place"))
+    )
     return Message(
-        number=number if type(number) is int else 0,
+        number=number,
         queue=_short(payload.get("queue")),
         tweet=_short(payload.get("tweet")),
+        place=place,
         pictures=frozenset(name for name in _list(payload.get("pictures"))[:AT_ONCE] if isinstance(name, str)),
         actions=tuple(actions),
         refused=refused,

@@ -22,6 +22,7 @@ function drawText(ed) {
     const span = spans.find(s => i >= s[0] && i < s[1]);
     if (span && span[0] === i) {
       host = element("span", "span");
+      host.setAttribute("role", "presentation");
       host.style.setProperty("--c", ed.colours[span[2]]);
       pieces.push(host);
     }
@@ -78,7 +79,7 @@ function drawSystems(ed) {
   });
   ed.parts.systems.replaceChildren(...rows);
   ed.parts.systems.hidden = !rows.length;
-  ed.parts.noSystems.textContent = rows.length ? "" : ed.data.noSystems;
+  ed.parts.noSystems.textContent = ed.data.noSystems;
 }
 
 function drawPicture(ed) {
@@ -192,7 +193,7 @@ function draw(ed) {
     parts.state.textContent = mine.skipped ? "↷ skipped" : mine.answered === "mine" ? "✓ done by you"
       : mine.answered ? `✓ done by ${mine.by}` : "○ open";
     parts.reason.textContent = now.reason;
-    parts.id.textContent = now.id;
+    parts.id.textContent = [now.id, now.credit].filter(Boolean).join(" · ");
     ed.cursor = Math.min(ed.cursor, now.words.length - 1);
     ed.anchor = Math.min(ed.anchor, now.words.length - 1);
     drawText(ed);

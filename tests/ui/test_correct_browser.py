@@ -43,7 +43,7 @@ def wanted(i: int) -> tuple[Span, ...]:
     return (Span(1, 2, "PER"), Span(4, 5, "LOC"))
 
 
-SETS = ("keys", "undo", "both", "reload", "mouse", "paused", "killed", "rules", "hard", "blind")
+SETS = ("keys", "undo", "both", "reload", "mouse", "paused", "killed", "rules", "hard", "blind", "elsewhere")
 
 
 @pytest.fixture(scope="module")
@@ -133,10 +133,15 @@ def test_the_next_tweets_are_there_and_edits_kept_while_the_server_does_not_answ
             assert page.locator(".text .word").nth(1).inner_text() == f"Ann{i}"
             press(page, "ArrowRight", "p")
         assert "saved" not in page.locator(".status").inner_text()
+        press(page, *"n" * 14)  # further than the editor has tweets
+        press(page, "ArrowRight", "o")
+        page.get_by_text("The tweet comes …").wait_for()
         process.send_signal(signal.SIGCONT)
+        page.locator(".text .span", has_text="Ann19").wait_for()  # the keys waited for their tweet
         shows(page, "saved ✓ event")
         page.close()
-    assert labels(store, "paused") == {f"paused-{i}": (Span(1, 2, "PER"),) for i in range(6)}
+    expected = {f"paused-{i}": (Span(1, 2, "PER"),) for i in range(6)} | {"paused-19": (Span(1, 2, "ORG"),)}
+    assert labels(store, "paused") == expected
 
 
 def test_undo_and_redo_go_across_tweets_and_on_after_a_reload(page, store):
@@ -163,6 +168,17 @@ def test_undo_and_redo_go_across_tweets_and_on_after_a_reload(page, store):
     shows(page, "saved ✓ event")
     assert labels(store, "undo") == {"undo-0": (Span(1, 2, "PER"),), "undo-1": (Span(1, 2, "LOC"),)}
     assert store.verify() == store.last()
+
+
+def test_an_undo_leads_to_the_data_set_that_it_is_about(page, store):
+    go(page, "/correct?data=elsewhere/test&tweet=elsewhere-3")
+    press(page, "ArrowRight", "1")
+    shows(page, "saved ✓ event")
+    go(page, "/correct?data=undo/test")
+    press(page, "u")
+    at(page, "elsewhere-3")
+    place(page, 4)
+    assert labels(store, "elsewhere") == {"elsewhere-3": None}
 
 
 @pytest.fixture
@@ -203,6 +219,19 @@ def test_of_two_people_on_one_tweet_the_second_is_told_and_nothing_is_overwritte
     shows(other, "saved ✓ event")
     assert labels(store, "both") == {"both-0": (Span(1, 2, "MISC"),)}
     assert [event.author for event in store.history(TweetKey("both/test", "both-0"))] == ["Ann", "Ann", "Ben"]
+
+    press(other, "n")
+    place(other, 2)
+    press(page, "n", "ArrowRight", "1")
+    shows(page, "saved ✓ event")
+    press(other, "ArrowRight", "ArrowRight", "2", "Enter")  # on to the next before the answer comes
+    place(other, 3)
+    other.get_by_text("Ann changed this tweet while you did. (tweet both-1)").wait_for()
+    other.get_by_role("button", name="Show it").click()
+    place(other, 2)
+    other.get_by_role("button", name="Join both").click()
+    shows(other, "saved ✓ event")
+    assert labels(store, "both")["both-1"] == (Span(1, 2, "PER"), Span(2, 3, "LOC"))
     other.close()
 
 
