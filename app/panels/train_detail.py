@@ -23,7 +23,7 @@ from umt_core.train.jobs import (
     TAIL,
     Status,
 )
-from umt_core.train.telling import STATES, clock, event_line, facts, standing
+from umt_core.train.telling import STATES, clock, event_line, facts, standing, without_repeats
 
 
 def show(identity: str) -> None:
@@ -70,7 +70,7 @@ def _draw(job: Status) -> None:
     asked.html(markup.facts("What was asked for", facts(job)))
     with log:
         st.markdown("**Log**")
-        lines = [event_line(event) for event in job.events[-TAIL:]]
+        lines = [event_line(event) for event in without_repeats(job.events)[-TAIL:]]
         st.code("\n".join(reversed(lines)) or "nothing yet", language=None, height=300)
         if said := jobs.log_text(job.id).strip():
             with st.expander("What the process printed"):

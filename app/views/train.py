@@ -17,5 +17,9 @@ try:
 except UmtError as error:
     st.warning(markup.plain(str(error)))
 found = jobs.jobs()
-train_form.show(found)
-train_jobs.show(found)
+if any(job.state in jobs.OPEN_STATES for job in found):  # what is going on is what a reader comes for
+    train_jobs.show(found)
+    train_form.show(found)
+else:
+    train_form.show(found)
+    train_jobs.show(found)

@@ -21,6 +21,8 @@ from umt_core.__main__ import main
 from umt_core.analysis.metrics import Score, Scores, score_spans
 from umt_core.checkpoint import read_weights
 from umt_core.config import settings_of
+from umt_core.corrections.events import Edit, TweetKey
+from umt_core.corrections.store import Store
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
 from umt_core.encoders.features import RegionFeatures
@@ -376,6 +378,52 @@ def test_frozen_embeddings_are_not_trained_and_do_not_move(world):
     list(trainer.epochs())
     assert torch.equal(trainer.tagger.encoder.model.embeddings.word_embeddings.weight, before)
     assert not [name for name in trainer.best if "embeddings" in name]
+
+
+@pytest.mark.parametrize(("layers", "held_layers"), [(0, {-1, 0, 1}), (1, {-1, 0}), (2, {-1}), (None, set())])
+def test_layers_below_those_that_are_trained_stay_bit_for_bit_and_come_into_the_checkpoint(world, layers, held_layers):
+    trainer = make_trainer(world, "umt-bert-crf", train_layers=layers, train_embeddings=True, epochs=1)
+    before = {name: p.detach().clone() for name, p in trainer.tagger.named_parameters()}
+    list(trainer.epochs())
+    kept = trainer.finish()
+    assert kept.keys() == before.keys()  # a checkpoint that is read again finds all that it wants
+    still = {name for name in before if torch.equal(before[name], kept[name])}
+    for name in before:
+        if name.startswith("encoder.") and name != "encoder.model.embeddings.token_type_embeddings.weight":
+            assert (loop._layer(name) in held_layers) == (name in still) or "key.bias" in name, name
+    assert ("word_shape.weight" in still) == (layers is not None)
+    assert not [name for name in still if name.startswith(("classifier.weight", "esd.classifier", "mmi.visual_gate"))]
+    assert all(p.requires_grad for p in trainer.tagger.parameters())
+
+
+def test_a_run_with_held_layers_is_resumed_to_the_same_weights_and_read_again(world, tmp_path):
+    whole = run_job(world.job(tmp_path / "whole", train_layers=1))
+    broken = world.job(tmp_path / "broken", train_layers=1)
+    assert run_job(broken, StopsAfter(2)) is None
+    run_job(broken)
+    assert weights_of(tmp_path / "whole") == weights_of(tmp_path / "broken")
+    tags = Predictor.load(tmp_path / "whole", "cpu").tags(read_examples(world.files.test))
+    scores = score_spans([e.spans for e in read_examples(world.files.test)], [tags_to_spans(row) for row in tags])
+    assert whole.scores["test"] == scores.to_dict()
+
+
+def test_train_takes_corrected_labels_from_a_store(world, tmp_path, capsys):
+    url, file = f"sqlite:///{tmp_path}/store.sqlite", world.files.train
+    first = read_examples(file)[0]
+    with Store(url) as store:
+        store.append(Edit(TweetKey("data/train", first.id), "set", "ann", first.spans, (), 0))
+        digest = store.digest()
+    command = world.command(tmp_path / "out", "bert-crf", epochs=1)
+    assert main([*command, "--corrections", url]) == 0
+    assert "corrected labels of data/train: 1 tweets, 1 of them changed" in capsys.readouterr().err
+    manifest = read_manifest(tmp_path / "out")
+    assert (manifest.corrections["digest"], manifest.corrections["changed"]) == (digest, 1)
+    assert manifest.name == "data/bert-crf"
+    trained = read_examples(tmp_path / "out" / "corrected" / "train.jsonl")
+    assert [e.spans for e in trained] == [() if e.id == first.id else e.spans for e in read_examples(file)]
+    assert (
+        main([*world.command(tmp_path / "other", "bert-crf", 1), "--corrections", f"sqlite:///{tmp_path}/no.db"]) == 2
+    )
 
 
 def test_the_learning_rate_rises_over_the_warmup_and_falls_to_nothing(world):

@@ -15,7 +15,7 @@ from umt_core.train.compose import Part
 from umt_core.train.jobs import JobRequest
 
 BASE = "twitter0/bert-crf"
-WAIT = 180  # seconds; a busy machine starts a process slowly
+WAIT = 600  # seconds; a machine that is busy with other work starts a process slowly
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from umt_core.train.compose import TEST, TRAIN, VALID, Part
@@ -110,6 +111,18 @@ def event_text(event: dict[str, Any]) -> str:
         case {"event": "done"}:
             return "training is done"
     return str(event["event"])
+
+
+def without_repeats(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Events with but the last of several in a row that count pictures."""
+    following = (*events[1:], None)
+    return [
+        e for e, after in zip(events, following, strict=False) if not _counts_pictures(e) or not _counts_pictures(after)
+    ]
+
+
+def _counts_pictures(event: dict[str, Any] | None) -> bool:
+    return event is not None and event["event"] == "pictures"
 
 
 def event_line(event: dict[str, Any]) -> str:

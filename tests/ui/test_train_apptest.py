@@ -1,0 +1,167 @@
+"""The Train page without its processes: what it asks, what a request comes to, what it says of jobs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.core import tiny_data
+from tests.core.tiny_jobs import BASE, Home, make_home
+from tests.ui import reading
+from tests.ui.reading import said
+from umt_core.corrections.events import Edit, TweetKey
+from umt_core.corrections.store import Store
+from umt_core.train import jobs, runner
+from umt_core.train.compose import Part
+
+HOSTILE = "<img src=x onerror=alert(1)> **bold** [x](javascript:1)"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        make_home(root, patch)
+    return root
+
+
+@pytest.fixture
+def home(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Tiny checkpoints and data; nobody works on the queue."""
+    shutil.copytree(template / "checkpoints", tmp_path / "checkpoints")
+    shutil.copytree(template / "data", tmp_path / "data")
+    for name in ("home", "checkpoints", "data", "cache"):
+        monkeypatch.setenv(f"UMT_{name.upper()}", str(tmp_path / name))
+    monkeypatch.delenv("UMT_STORE", raising=False)
+    monkeypatch.setattr(jobs, "ensure_runner", lambda: None)
+    return Home(tmp_path)
+
+
+def opened(**params: str) -> AppTest:
+    return reading.opened("train", **params)
+
+
+def progress(page: AppTest) -> str:
+    (bar,) = page.get("progress")
+    return str(bar.proto.text).replace("\\", "")
+
+
+def press(page: AppTest, label: str) -> AppTest:
+    (button,) = [button for button in page.button if button.label == label]
+    return button.click().run()
+
+
+def test_the_form_offers_what_is_there_and_says_what_it_comes_to(home):
+    page = opened()
+    assert not page.exception
+    assert page.selectbox(key="train_base").options == ["BERT-CRF · twitter0 · original (served)"]
+    assert page.multiselect[0].value == ["twitter0/train"]
+    assert "12 tweets to train on, 4 to choose the epoch by, 4 to test" in said(page)
+    assert "No label is corrected yet" in said(page)
+    assert f"--base {BASE}@original --train twitter0/train --valid twitter0/valid" in page.code[0].value
+
+
+def test_a_start_opens_the_job_and_the_link_restores_it(home):
+    page = press(opened(), "Start training")
+    (job,) = jobs.jobs()
+    assert job.request == jobs.JobRequest(
+        f"{BASE}@original", (Part("twitter0/train"),), Part("twitter0/valid"), Part("twitter0/test")
+    )
+    assert reading.address(page)["job"] == job.id
+    assert f"Job {job.id}" in said(page)
+    assert f"Job {job.id}" in said(opened(job=job.id))
+    page = press(opened(), "Open")
+    assert f"Job {job.id}" in said(page)
+
+
+def test_corrected_labels_are_counted_and_used_unless_switched_off(home):
+    tweets = tiny_data.tweets()
+    with Store() as store:
+        for tweet in tweets[:2]:
+            store.append(Edit(TweetKey("twitter0/train", tweet.id), "set", "ann", tweet.spans, (), 0))
+    page = opened()
+    assert "2 in TWITTER0 train" in said(page)
+    assert "differ from the data set's own in 2 of 2 tweets" in said(page)
+    page.number_input(key="train_repeat").set_value(3).run()
+    assert "16 tweets to train on, with corrected labels for 2 of them" in said(page)
+    assert "--corrections default --repeat 3" in page.code[0].value
+    page.toggle(key="train_corrected").set_value(False).run()
+    assert "12 tweets to train on, 4 to choose" in said(page)
+
+
+def test_what_cannot_be_done_is_said_and_cannot_be_started(home):
+    page = opened()
+    page.multiselect[0].set_value(["twitter0/train", "twitter0/test"]).run()
+    assert "wanted to train on other tweets than those of test" in said(page)
+    (start,) = [button for button in page.button if button.label == "Start training"]
+    assert start.disabled
+    page.multiselect[0].set_value([]).run()
+    assert "Choose tweets to train on" in said(page)
+
+
+def test_a_version_name_that_is_none_is_refused_in_a_line(home):
+    page = opened()
+    page.text_input(key="train_version").set_value("../../x").run()
+    assert not page.exception
+    assert "wanted a version's name" in said(page)
+
+
+@pytest.mark.parametrize("identity", ["20260101-000000-abcd", "../../etc", HOSTILE])
+def test_a_link_to_no_job_says_so_and_shows_the_list(home, identity):
+    page = opened(job=identity)
+    assert not page.exception
+    assert "no job" in said(page)
+    assert page.selectbox(key="train_base").value
+
+
+def test_a_running_job_shows_its_curves_and_can_be_cancelled(home):
+    identity = jobs.submit(home.request(epochs=4))
+    folder, lock = runner._take()
+    rows = [
+        {"event": "note", "text": HOSTILE},
+        {"event": "before", "dev_f1": 0.4},
+        {"event": "step", "epoch": 1, "step": 20, "steps": 40, "loss": 2.5},
+        {"event": "epoch", "epoch": 1, "seconds": 10.0, "loss_total": 2.0, "dev_f1": 0.5},
+        {"event": "step", "epoch": 2, "step": 20, "steps": 40, "loss": 1.5},
+    ]
+    (folder / "log.jsonl").write_text("".join(json.dumps({"time": 1.0 + i} | row) + "\n" for i, row in enumerate(rows)))
+    page = opened(job=identity)
+    assert not page.exception
+    assert "epoch 2 of 4, step 20 of 40, loss 1.500" in progress(page)
+    assert HOSTILE in page.code[0].value  # as code, which is shown as it is
+    assert "onerror" not in "".join(element.value for element in page.markdown)
+    press(page, "Cancel")
+    assert jobs.status(identity).state == "stopping"
+    lock.close()
+
+
+def test_an_interrupted_job_can_be_resumed_or_removed(home):
+    identity = jobs.submit(home.request())
+    _, lock = runner._take()
+    lock.close()
+    page = opened(job=identity)
+    assert "ended from outside" in said(page)
+    press(page, "Resume")
+    assert jobs.status(identity).state == "queued"
+    press(opened(job=identity), "Remove the job")
+    assert not jobs.jobs()
+
+
+def test_a_damaged_job_is_named_beside_the_others(home):
+    good, bad = (jobs.submit(home.request()) for _ in range(2))
+    (jobs.jobs_folder() / bad / "request.json").write_text("{")
+    page = opened()
+    assert not page.exception
+    assert bad in said(page)
+    assert [button.key for button in page.button if button.label == "Open"] == [f"open_{good}"]
+
+
+def test_without_any_checkpoint_the_page_says_how_to_make_one(home):
+    shutil.rmtree(home.root / "checkpoints")
+    page = opened()
+    assert not page.exception
+    assert "python -m umt_core train --help" in said(page)
