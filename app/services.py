@@ -21,8 +21,8 @@ import streamlit as st
 from PIL import Image
 
 from app.state import Picture, Request
-from umt_core.data.images import content_hash, open_image
-from umt_core.data.samples import OPENING_SAMPLE, Sample, load_samples, sample_picture, sample_thumbnail
+from umt_core.data.images import content_hash, open_image, read_image_bytes
+from umt_core.data.samples import OPENING_SAMPLE, Sample, load_samples, sample_file, sample_picture, sample_thumbnail
 from umt_core.data.tokenize import tokenize
 from umt_core.registry import CheckpointInfo, complaints
 from umt_core.schema import Example, Inspection
@@ -151,6 +151,15 @@ def picture(request: Request) -> Image.Image | None:
     if request.own_picture is not None:
         return _opened(content_hash(request.own_picture.data), request.own_picture)
     return None if request.picture_of is None else _sample_picture(request.picture_of)
+
+
+def picture_bytes(request: Request) -> bytes | None:
+    """The picture of the tweet as its file holds it; ``None``: it has none (errors as ``picture``)."""
+    if request.own_picture is not None:
+        return request.own_picture.data
+    sample = samples().get(request.picture_of or "")
+    path = None if sample is None else sample_file(sample)
+    return None if path is None else read_image_bytes(path, name=path.name)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -23,6 +23,7 @@ from umt_core.analysis import tables
 from umt_core.analysis.browse import Page, Query, browse, write_export
 from umt_core.analysis.building import build_set
 from umt_core.analysis.sets import SET, PredictionSet, sets_folder
+from umt_core.data import stats
 from umt_core.data.datasets import SAMPLE_DATA, DataSet, data_complaint, data_sets
 from umt_core.data.images import ImageIndex, open_image, read_image_bytes
 from umt_core.errors import DataError, ImageError, UmtError
@@ -56,6 +57,23 @@ def sources() -> dict[str, Source]:
             name = f"{of.name}/{split}"
             found[name] = Source(name, data, of)
     return found
+
+
+def data_set_rows() -> tuple[list[dict[str, Any]], list[str]]:
+    """What is in each split (``stats.data_set_rows``), counted once, and a line for each that cannot be read."""
+    found, complaints = [], []
+    for of in data_sets():
+        try:
+            files = [*of.splits.values(), *([of.listed_images] if of.listed_images else [])]
+            found += _data_set_rows(of.name, tuple((str(path), path.stat().st_mtime_ns) for path in files))
+        except (UmtError, OSError) as error:
+            complaints.append(str(error))
+    return found, complaints
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _data_set_rows(name: str, stamps: tuple[tuple[str, int], ...]) -> list[dict[str, Any]]:
+    return stats.data_set_rows(next(of for of in data_sets() if of.name == name))
 
 
 def folders() -> tuple[dict[str, Path], list[str]]:
@@ -223,14 +241,50 @@ class _Stopped(Exception):
     pass
 
 
-class Job:
-    """Taggers running over a split. Sessions only read it."""
+class Work:
+    """What goes on in a thread of its own, and how far it is. Sessions only read it."""
 
-    def __init__(self, source: Source, checkpoints: Sequence[str]) -> None:
-        self.source, self.checkpoints = source, tuple(checkpoints)
+    STOPPED = "Stopped."  # what there is to say when it was
+
+    def __init__(self) -> None:
         self.what, self.done, self.total = "waiting", 0, 0
         self.error: str | None = None
         self.running, self.stopping = True, False
+
+    def stop(self) -> None:
+        self.stopping = True
+
+    def work(self) -> None:
+        raise NotImplementedError
+
+    def run(self) -> None:
+        try:
+            _give_way()
+            self.work()
+        except _Stopped:
+            self.error = self.STOPPED
+        except UmtError as error:
+            self.error = str(error)
+        except Exception as error:
+            self.error = f"{type(error).__name__}: {error} (a fault of ours)"
+        finally:
+            self.running = False
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """Notes how far it is; ends the work if somebody has asked for that."""
+        if self.stopping:
+            raise _Stopped
+        self.what, self.done, self.total = what, done, total
+
+
+class Job(Work):
+    """Taggers running over a split."""
+
+    STOPPED = "Stopped. What is done is kept: running it again goes on from there."
+
+    def __init__(self, source: Source, checkpoints: Sequence[str]) -> None:
+        super().__init__()
+        self.source, self.checkpoints = source, tuple(checkpoints)
 
     @property
     def line(self) -> str:
@@ -249,30 +303,12 @@ class Job:
         before = self.checkpoints.index(self.what) if self.what in self.checkpoints else 0
         return (before + (self.done / self.total if self.total else 0)) / max(1, len(self.checkpoints))
 
-    def stop(self) -> None:
-        self.stopping = True
-
-    def run(self) -> None:
-        try:
-            _give_way()
-            self.what = "reading tweets and pictures"
-            of = self.source.of
-            made = build_set(self.source.data, of.images(), dataset=of.name, progress=self._report)
-            runner = services.backend("umt_core.analysis.run_set")
-            runner.run_set(made, self.checkpoints, device=services.DEVICE, part=PART, progress=self._report)
-        except _Stopped:
-            self.error = "Stopped. What is done is kept: running it again goes on from there."
-        except UmtError as error:
-            self.error = str(error)
-        except Exception as error:
-            self.error = f"{type(error).__name__}: {error} (a fault of ours)"
-        finally:
-            self.running = False
-
-    def _report(self, what: str, done: int, total: int) -> None:
-        if self.stopping:
-            raise _Stopped
-        self.what, self.done, self.total = what, done, total
+    def work(self) -> None:
+        self.what = "reading tweets and pictures"
+        of = self.source.of
+        made = build_set(self.source.data, of.images(), dataset=of.name, progress=self.report)
+        runner = services.backend("umt_core.analysis.run_set")
+        runner.run_set(made, self.checkpoints, device=services.DEVICE, part=PART, progress=self.report)
 
 
 def _give_way() -> None:

@@ -56,6 +56,13 @@ class Key(StrEnum):
     BY_TYPE = "errors_by_type"
     CONFUSION = "scores_confusion"
     SCORES_ADDRESS = "scores_address"
+    # Data
+    OWN_NAME = "own_name"  # of the data set that tweets are added to
+    OWN_PICTURES = "own_pictures"  # how pictures come: none, an archive, a folder
+    OWN_BIO = "own_bio"  # what to do about labels that are not in order
+    OWN_SHOWN = "own_shown"  # all rows of the report, or those that are not in order
+    OWN_UPLOADS = "own_uploads"  # a new number makes new, empty uploaders
+    OWN_SAID = "own_said"  # Said: a line on what was done, shown once
     # Train
     TRAIN_BASE = "train_base"
     TRAIN_MODE = "train_mode"
@@ -98,6 +105,15 @@ class Picture:
 
     name: str
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What became of something that the reader asked for."""
+
+    line: str
+    wrong: bool  # it tells of something that went wrong
+    tweet: str | None  # id of the own tweet that it is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +198,25 @@ def ask_for_sample(sample: str) -> None:
 def hand_over(example: Example, picture: Picture | None) -> None:
     """Gives Inspect a tweet of a data set, with its own words and gold labels."""
     _show(Request(example.text or " ".join(example.tokens), own_picture=picture, given=example))
+
+
+def say_once(line: str, *, wrong: bool = False, tweet: str | None = None) -> None:
+    """Keeps a line for the next run of the Data page, or of Inspect."""
+    st.session_state[Key.OWN_SAID] = Said(line, wrong, tweet)
+
+
+def said_once() -> Said | None:
+    """The line, the first time that it is asked for."""
+    said: Said | None = st.session_state.pop(Key.OWN_SAID, None)
+    return said
+
+
+def own_uploader_key(what: str) -> str:
+    return f"own_upload_{what}_{st.session_state.get(Key.OWN_UPLOADS, 0)}"
+
+
+def empty_own_uploaders() -> None:
+    st.session_state[Key.OWN_UPLOADS] = st.session_state.get(Key.OWN_UPLOADS, 0) + 1
 
 
 def request() -> Request:

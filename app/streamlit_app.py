@@ -14,6 +14,7 @@ page = st.navigation(
         st.Page("views/inspect.py", title="Inspect", icon=":material/image_search:", default=True),
         st.Page("views/errors.py", title="Errors", icon=":material/rule:"),
         st.Page("views/scores.py", title="Scores", icon=":material/leaderboard:"),
+        st.Page("views/data.py", title="Data", icon=":material/dataset:"),
         st.Page("views/correct.py", title="Correct", icon=":material/edit_note:"),
         st.Page("views/train.py", title="Train", icon=":material/model_training:"),
     ]

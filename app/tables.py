@@ -10,7 +10,11 @@ import pandas as pd
 
 from umt_core.analysis.agreement import Difference
 from umt_core.corrections.second_opinion import Agreement
+from umt_core.data.datasets import OWN_SPLIT
+from umt_core.data.files import harmless
+from umt_core.labels import LABELS
 from umt_core.schema import GRID, Inspection, ScoredSpan, Span
+from umt_core.upload import Outcome
 
 SYSTEM_TITLES = {
     "mt-bert-crf": "MT",
@@ -64,12 +68,14 @@ def checkpoint_title(name: str) -> str:
 def data_set_title(name: str) -> str:
     """A data set's split in words.
 
-    >>> data_set_title("twitter2017/test"), data_set_title("sample_data/tweets")
-    ('TWITTER-2017 test', 'Sample tweets')
+    >>> data_set_title("twitter2017/test"), data_set_title("sample_data/tweets"), data_set_title("my-tweets/tweets")
+    ('TWITTER-2017 test', 'Sample tweets', 'my-tweets')
     """
     dataset, _, split = name.partition("/")
     if dataset == "sample_data":
         return "Sample tweets"
+    if split == OWN_SPLIT:  # people's own data sets have no others, and are called as they were named
+        return dataset
     return f"{dataset.upper().replace('TWITTER20', 'TWITTER-20')} {split}"
 
 
@@ -244,3 +250,20 @@ def model_facts(info: Mapping[str, Any]) -> dict[str, str]:
         "Memory": f"{info['memory_bytes'] / 2**20:.0f} MiB",
         **({"Test F1": f"{100 * test['f1']:.1f} %"} if test else {}),
     }
+
+
+def data_set_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What is in each split: one row of ``stats.data_set_rows`` each."""
+    columns = {"tweets": "Tweets", "labelled": "Labelled", "pictures": "With a picture", "entities": "Entities"}
+    columns |= {label: label for label in LABELS} | {"where": "Where"}
+    lines = [
+        {"Data set": data_set_title(row["name"])} | {title: row[key] for key, title in columns.items()} for row in rows
+    ]
+    return pd.DataFrame(lines, columns=["Data set", *columns.values()])
+
+
+def report_table(rows: Sequence[Outcome]) -> pd.DataFrame:
+    """Rows of an upload's report; a table that is drawn can also be had as CSV, so that no id is left a formula."""
+    signs = {"ok": "✓ added", "warning": "! added, but", "refused": "✗ refused"}
+    lines = [(row.line, harmless(row.id), signs[row.outcome], row.reason) for row in rows]
+    return pd.DataFrame(lines, columns=["Line", "Tweet", "Outcome", "Reason"])

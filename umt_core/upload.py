@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from umt_core.analysis.sets import sets_folder
 from umt_core.corrections.exchange import Problem, Row, located_rows
 from umt_core.corrections.exchange.rows import REFUSE
 from umt_core.data.archive import Pictures
+from umt_core.data.datasets import data_sets
 from umt_core.data.files import harmless
-from umt_core.data.own import add_tweets, check_name, content_id, stage_picture, staging
+from umt_core.data.own import add_tweets, check_name, content_id, remove_own, stage_picture, staging
 from umt_core.errors import DataError, ImageError
 from umt_core.schema import Example
 
@@ -145,8 +148,9 @@ def _read(table: Path, form: str | None, bio: str, report: Progress) -> Iterator
     mended: list[str] = []
     number = 0
     for found in located_rows(table, form, bio=bio):
+        reason = found.line.replace(f"{table}:", "line ") if isinstance(found, Problem) else ""
         if isinstance(found, Problem) and found.mended:
-            mended.append(found.line)
+            mended.append(reason)
             continue
         number += 1
         if number > MOST_ROWS:
@@ -154,7 +158,7 @@ def _read(table: Path, form: str | None, bio: str, report: Progress) -> Iterator
         if number % 500 == 0:
             report("reading the table", number, 0)
         line = found.where.removeprefix(str(table)).lstrip(":/")
-        yield _Row(line, None, reasons=[found.line]) if isinstance(found, Problem) else _row(line, found, mended)
+        yield _Row(line, None, reasons=[reason]) if isinstance(found, Problem) else _row(line, found, mended)
         mended = []
 
 
@@ -221,3 +225,17 @@ class _Given:
             except ImageError as error:
                 self._wrong[name] = str(error)
         return self._known[name]
+
+
+def remove_data_set(name: str) -> Path:
+    """Takes an own data set away, into the trash, and with it what taggers said of it, which can be made again.
+
+    Gives its new place. Corrections of its tweets stay in their store.
+
+    Raises:
+        DataError: there is no such set, or it cannot be moved.
+    """
+    trash = remove_own(name)
+    if not any(found.name == name for found in data_sets()):
+        shutil.rmtree(sets_folder() / name, ignore_errors=True)
+    return trash

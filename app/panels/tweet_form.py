@@ -13,7 +13,8 @@ from app import markup, services, state, tables
 from app.panels import gallery
 from app.panels.component import component
 from umt_core.data.images import MAX_BYTES
-from umt_core.errors import ImageError
+from umt_core.data.own import MY_TWEETS, add_tweet, data_name
+from umt_core.errors import ImageError, UmtError
 
 _PASTE = component("paste")
 PREVIEW_WIDTH = 150  # pixels
@@ -43,6 +44,9 @@ def _tweet() -> None:
         st.button("Analyse", type="primary", help="Ctrl + Enter in the tweet box does the same")
         if st.button("Sample tweets", icon=":material/grid_view:"):
             gallery.choose()
+        why = "To label it later, and to train on it"
+        st.button("Add to my tweets", icon=":material/bookmark_add:", on_click=_add, help=why)
+    _said()
     sample = services.samples().get(state.request().sample or "")
     if sample is not None:
         kinds = ", ".join(tables.kind_title(kind) for kind in sample.kind)
@@ -50,6 +54,31 @@ def _tweet() -> None:
     elif (given := state.request().given) is not None:
         gold = "with its own words" if given.spans is None else "with its own words and gold labels"
         st.caption(f"**Tweet {markup.plain(given.id)} of a data set**, {gold}.")
+
+
+def _add() -> None:
+    """Adds the tweet that is shown to the reader's own."""
+    try:
+        example = services.example(state.request())
+        if not example.tokens:
+            state.say_once("There is no tweet to add yet: type or paste one.", wrong=True)
+            return
+        identity, new = add_tweet(example, services.picture_bytes(state.request()))
+    except UmtError as error:
+        state.say_once(str(error), wrong=True)
+        return
+    state.say_once("Added to my tweets." if new else "It is among my tweets already.", tweet=identity)
+
+
+def _said() -> None:
+    """What became of the tweet that was to be added, and the way to it."""
+    if (said := state.said_once()) is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":material/{'error' if said.wrong else 'bookmark_added'}: {markup.plain(said.line)}")
+        if said.tweet is not None:
+            query = {"data": data_name(MY_TWEETS), "tweet": said.tweet}
+            st.page_link("views/correct.py", label="Label it", icon=":material/edit_note:", query_params=query)
 
 
 def _picture() -> None:
@@ -62,6 +91,7 @@ def _picture() -> None:
             type=TYPES,
             key=state.uploader_key(),
             on_change=state.take_upload,
+            max_upload_size=MAX_BYTES // 1_000_000,
             help="JPEG, PNG, WEBP or GIF, at most 20 MB and 40 million pixels; an animation's first frame",
         )
         _PASTE(key=state.Key.PASTE, data={"limit": MAX_BYTES}, on_pasted_change=_take_pasted)

@@ -160,7 +160,7 @@ def test_bad_rows_are_told_of_and_the_good_ones_stay(tmp_path):
     for line, said in (
         ("3", "kept without a picture: none is called 'gone.png'"),
         ("4", "kept without a picture: text.png: wanted a JPEG, PNG, WEBP or GIF picture, got text"),
-        ("5", "wanted an id of its own for each tweet, got '1' again"),
+        ("5", "wanted an id of its own for each tweet, got '1' again (first in line 2)"),
         ("6", "nothing but white space"),
         ("7", "wanted a label of PER, LOC, ORG, MISC, got 'CITY'"),
         ("8", "lies outside the tweet's 2"),

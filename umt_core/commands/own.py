@@ -80,6 +80,6 @@ def data_list() -> None:
 @own_app.command("remove")
 def data_remove(name: Annotated[str, typer.Argument(help="One of your own data sets.")]) -> None:
     """Take a data set of your own away, into the trash; corrections of its tweets stay in their store."""
-    from umt_core.data.own import remove_own
+    from umt_core.upload import remove_data_set
 
-    out.print(f"{name}: moved to {remove_own(name)}", markup=False, highlight=False)
+    out.print(f"{name}: moved to {remove_data_set(name)}", markup=False, highlight=False)

@@ -117,12 +117,11 @@ def sample_picture(sample: Sample) -> Image.Image | None:
     """
     if sample.picture is None:
         return None
-    path = _folder() / _file_name(sample)
-    if not path.exists():
-        data = _picture_bytes(sample.picture)
-        if not _keep(path, data):
-            return open_image(data, name=path.name)
-    return open_image(path)
+    try:
+        path = sample_file(sample)
+    except DataError:  # the cache cannot be written
+        return open_image(_picture_bytes(sample.picture), name=_file_name(sample))
+    return None if path is None else open_image(path)
 
 
 def sample_thumbnail(sample: Sample, width: int) -> Image.Image | None:
@@ -141,12 +140,21 @@ def sample_images_folder() -> Path:
         ImageError: as ``sample_picture``.
     """
     for sample in load_samples():
-        if sample.picture is None:
-            continue
-        path = _folder() / _file_name(sample)
-        if not path.exists() and not _keep(path, _picture_bytes(sample.picture)):
-            raise DataError(f"{path}: wanted a place to write the sample pictures, got none")
+        sample_file(sample)
     return _folder()
+
+
+def sample_file(sample: Sample) -> Path | None:
+    """The file of a sample's picture, made when it is first asked for; ``None``: it has none.
+
+    Errors as ``sample_images_folder``.
+    """
+    if sample.picture is None:
+        return None
+    path = _folder() / _file_name(sample)
+    if not path.exists() and not _keep(path, _picture_bytes(sample.picture)):
+        raise DataError(f"{path}: wanted a place to write the sample pictures, got none")
+    return path
 
 
 def _file_name(sample: Sample) -> str:

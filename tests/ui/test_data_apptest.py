@@ -1,0 +1,93 @@
+"""The Data page without a browser: what it counts, what it offers, and what it says of damage."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from app import tables
+from tests.ui.reading import button, cards, component_data, opened, said
+from tests.ui.tiny_set import write_run
+from umt_core.analysis.building import build_set
+from umt_core.data.datasets import own_folder
+from umt_core.data.own import MY_TWEETS, add_tweet
+from umt_core.schema import Example, ScoredSpan, Span
+from umt_core.upload import Outcome
+
+
+@pytest.fixture(autouse=True)
+def home(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("UMT_HOME", str(tmp_path / "home"))
+
+
+open_page = partial(opened, "data")
+
+
+def test_the_page_counts_what_is_here():
+    add_tweet(Example("1", ("Rain", "in", "Oslo")), None)
+    (table,) = [frame.value for frame in open_page().dataframe]
+    rows = {row["Data set"]: row for row in table.to_dict("records")}
+    assert list(rows) == ["Sample tweets", "TINY train", "TINY test", MY_TWEETS]
+    mine = rows[MY_TWEETS]
+    assert (mine["Tweets"], mine["Labelled"], mine["With a picture"], mine["Entities"]) == (1, 0, 0, 0)
+    assert rows["TINY test"]["With a picture"] == 3
+
+
+def test_only_own_data_sets_can_be_removed_here():
+    add_tweet(Example("1", ("Rain", "in", "Oslo")), None)
+    app = open_page()
+    app.session_state["errors_data"] = "tiny/test"
+    app.run()
+    assert "Remove it" not in [button.label for button in app.button]
+    app.session_state["errors_data"] = f"{MY_TWEETS}/tweets"
+    app.run()
+    next(button for button in app.button if button.label == "Remove it").click()
+    app.run()
+    assert "was moved to" in app.success[0].value
+    assert not (own_folder() / MY_TWEETS).exists()
+
+
+def test_a_damaged_data_set_is_told_of_and_the_others_are_shown():
+    add_tweet(Example("1", ("Rain", "in", "Oslo")), None)
+    (own_folder() / MY_TWEETS / "tweets.jsonl").write_text("{")
+    app = open_page()
+    assert "wanted a JSON object" in app.warning[0].value
+    assert len(app.dataframe[0].value) == 3
+
+
+def test_errors_and_scores_say_that_there_is_nothing_to_score(tmp_path):
+    identity, _ = add_tweet(Example("1", ("Rain", "in", "Oslo")), None)
+    made = build_set(own_folder() / MY_TWEETS / "tweets.jsonl", root=tmp_path / "predictions")
+    for system in ("bert-crf", "umt-bert-crf"):
+        write_run(made, system, {identity: [ScoredSpan(Span(2, 3, "LOC"), 0.9)]})
+    line = "None of these tweets is labelled: what the taggers find can be looked at, but not scored."
+    page = opened("errors", data=f"{MY_TWEETS}/tweets")
+    assert line in said(page)
+    assert cards(page)[identity]["note"] == "not labelled; BERT-CRF finds 1, UMT finds 1"
+    detail = opened("errors", data=f"{MY_TWEETS}/tweets", tweet=identity)
+    assert "Not labelled: there is nothing to hold the taggers' entities against." in said(detail)
+    assert [track["gold"] for track in component_data(detail, "errors_tracks")["tracks"]] == [False, False]
+    assert line in said(opened("scores", data=f"{MY_TWEETS}/tweets"))
+
+
+def test_tweets_that_were_added_since_are_told_of_and_can_be_read(tmp_path):
+    identity, _ = add_tweet(Example("1", ("Rain", "in", "Oslo")), None)
+    made = build_set(own_folder() / MY_TWEETS / "tweets.jsonl", root=tmp_path / "predictions")
+    for system in ("bert-crf", "mt-bert-crf", "umt-bert-crf"):
+        write_run(made, system, {identity: []})
+    assert "run them again" not in said(opened("errors", data=f"{MY_TWEETS}/tweets"))
+    add_tweet(Example("2", ("sun",)), None)
+    page = opened("errors", data=f"{MY_TWEETS}/tweets")
+    assert "run them again to have all of them read" in said(page)
+    assert button(page, "Run the taggers")
+
+
+def test_a_report_is_drawn_without_formulas():
+    table = tables.report_table([Outcome("7", "=1+1", "refused", "wanted words"), Outcome("8", "x", "ok")])
+    assert table.to_dict("records") == [
+        {"Line": "7", "Tweet": "'=1+1", "Outcome": "✗ refused", "Reason": "wanted words"},
+        {"Line": "8", "Tweet": "x", "Outcome": "✓ added", "Reason": ""},
+    ]
+    assert list(tables.report_table([]).columns) == list(table.columns)
+    assert list(tables.data_set_table([]).columns)[:2] == ["Data set", "Tweets"]
