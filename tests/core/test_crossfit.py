@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,3 +145,41 @@ def test_a_finished_run_takes_its_marginals_from_its_checkpoint_and_from_no_othe
     marginals_path(found, RUN).unlink()
     with pytest.raises(CheckpointError, match="wanted the checkpoint of these predictions"):
         keep_marginals(found, [RUN])
+
+
+@pytest.mark.slow
+def test_kills_cost_no_fold_and_change_nothing(plan, tmp_path):
+    options = {"--system": "bert-crf", "--data": plan.data, "--folds": 3, "--epochs": 2, "--recipe": "small"}
+    options |= {"--text-encoder": plan.model.text_encoder, "--device": "cpu"}
+    settings = {"heads": HEADS, "max_subwords": POSITIONS, "batch_size": 4}
+    command = [sys.executable, "-m", "umt_core", "sets", "crossfit", *(str(x) for row in options.items() for x in row)]
+    command += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+
+    def start(cache: str) -> subprocess.Popen[bytes]:
+        surroundings = {**os.environ, "UMT_CACHE": str(tmp_path / cache)}
+        return subprocess.Popen(command, cwd=Path(__file__).parents[2], env=surroundings, stderr=subprocess.PIPE)
+
+    for moment in (
+        "fold-0/checkpoint/state.pt",
+        "fold-1/checkpoint/log.jsonl",
+        "fold-2/checkpoint/weights.safetensors",
+    ):
+        process = start("killed")
+        while process.poll() is None and not list(tmp_path.glob(f"killed/crossfit/*/{moment}")):
+            time.sleep(0.001)
+        process.kill()
+        process.communicate()
+    sets = {}
+    for cache in ("killed", "whole"):
+        process = start(cache)
+        said = process.communicate()[1]
+        assert process.returncode == 0, said
+        (folder,) = (tmp_path / cache / "predictions" / "data").glob("train-*")
+        sets[cache] = PredictionSet.open(folder)
+    # A run is named after the weights of all its folds: they are the same to the last bit.
+    names = [[run.folder_name for run in found.runs.values()] for found in sets.values()]
+    assert names[0] == names[1]
+    assert sets["killed"].complaints == ()
+    for i in range(12):
+        kept = [read_marginals(found, RUN)[i] for found in sets.values()]
+        np.testing.assert_array_equal(*kept)
