@@ -74,6 +74,7 @@ class Key(StrEnum):
     TRAIN_REPEAT = "train_repeat"
     TRAIN_CORRECT_VALID = "train_correct_valid"
     TRAIN_EPOCHS = "train_epochs"
+    TRAIN_PATIENCE = "train_patience"
     TRAIN_LAYERS = "train_layers"
     TRAIN_SEED = "train_seed"
     TRAIN_VERSION = "train_version"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -17,6 +18,10 @@ from umt_core.train.telling import clock, counts, size
 
 HELD_OUT = "a tenth of the training tweets, held out"
 NO_TEST = "no test"
+HELP = {
+    "patience": "So many epochs without a better dev F1.",
+    "train_layers": "From the top; those below stay as they are.",
+}
 
 
 def show(others: Sequence[Status]) -> None:
@@ -77,7 +82,7 @@ def _request(bases: dict[str, str]) -> JobRequest | None:
         counted = jobs.corrections(default_url())
         parts = _parts(dataset, counted)
         store, repeat, correct_valid = _corrections(counted)
-    epochs, layers, seed, version = _more(mode)
+    more = _more(mode)
     if not parts:
         st.info("Choose tweets to train on.")
         return None
@@ -91,10 +96,7 @@ def _request(bases: dict[str, str]) -> JobRequest | None:
             store=store,
             repeat=repeat,
             correct_valid=correct_valid,
-            epochs=epochs,
-            layers=layers,
-            seed=seed,
-            version=version,
+            **more,
         )
     except UmtError as error:
         st.warning(markup.plain(str(error)))
@@ -168,25 +170,26 @@ def _corrections(counted: jobs.Corrections) -> tuple[str | None, int, bool]:
     return default_url(), int(repeat), correct_valid
 
 
-def _more(mode: str) -> tuple[int | None, int | None, int, str]:
-    """Epochs, layers (``None``: the mode's), seed and the version's name."""
-    usual = MODES[mode].train
+def _more(mode: str) -> dict[str, Any]:
+    """The fields of a request that seldom change; what is as the mode has it is ``None``."""
+    usual, chosen = MODES[mode].train, {}
     with st.expander("More settings"):
-        first, second, third, fourth = st.columns(4)
-        epochs = first.number_input(
-            "Epochs at most", 1, 1000, usual["epochs"], key=f"{Key.TRAIN_EPOCHS}_{mode}", persist_state="session"
-        )
-        layers = usual["train_layers"]
-        if layers is not None:
-            layers = second.number_input(
-                "Encoder layers that move", 0, 24, layers, key=Key.TRAIN_LAYERS, persist_state="session"
-            )
-        seed = third.number_input("Seed", 0, 2**31 - 1, 0, key=Key.TRAIN_SEED, persist_state="session")
-        version = fourth.text_input(
+        columns = st.columns(5)
+        for column, name, title, key, low, high in (
+            (columns[0], "epochs", "Epochs at most", Key.TRAIN_EPOCHS, 1, 1000),
+            (columns[1], "patience", "Patience, in epochs", Key.TRAIN_PATIENCE, 1, 1000),
+            (columns[2], "train_layers", "Encoder layers that move", Key.TRAIN_LAYERS, 0, 24),
+        ):
+            if usual[name] is not None:
+                value = column.number_input(
+                    title, low, high, usual[name], help=HELP.get(name), key=f"{key}_{mode}", persist_state="session"
+                )
+                chosen[name.removeprefix("train_")] = None if value == usual[name] else int(value)
+        seed = columns[3].number_input("Seed", 0, 2**31 - 1, 0, key=Key.TRAIN_SEED, persist_state="session")
+        version = columns[4].text_input(
             "Name of the version", key=Key.TRAIN_VERSION, placeholder="the job's number", persist_state="session"
         )
-    same = (epochs == usual["epochs"], layers == usual["train_layers"])
-    return (None if same[0] else int(epochs)), (None if same[1] else layers), int(seed), (version or "").strip()
+    return {**chosen, "seed": int(seed), "version": (version or "").strip()}
 
 
 def _tell(plan: Plan) -> None:

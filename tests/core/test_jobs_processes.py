@@ -93,8 +93,9 @@ SUBMIT = """
 import sys
 from umt_core.train.compose import Part
 from umt_core.train.jobs import JobRequest, submit
+parts = (Part("twitter0/train"),), Part("twitter0/valid")
 for _ in range(int(sys.argv[1])):
-    print(submit(JobRequest({base!r}, (Part("twitter0/train"),), Part("twitter0/valid"), epochs={epochs}, layers=1)))
+    print(submit(JobRequest({base!r}, *parts, epochs={epochs}, patience=1000, layers=1)))
 """
 
 
@@ -133,7 +134,7 @@ def test_two_apps_that_submit_at_once_share_one_runner_and_one_queue(home):
 @pytest.mark.slow
 def test_kill_9_at_any_moment_loses_no_epoch_and_serves_nothing_half(home):
     """Thirty kills of the job's process or of the runner, at random moments; between them the job goes on."""
-    values = {"epochs": 400, "layers": 2}
+    values = {"epochs": 400, "patience": 1000, "layers": 2}
     wanted = whole(home, **values)
     dice = random.Random(int(os.environ.get("UMT_SEED", "0")))
     identity = jobs.submit(home.request(**values))
@@ -165,7 +166,7 @@ def test_kill_9_at_any_moment_loses_no_epoch_and_serves_nothing_half(home):
 
 @pytest.mark.slow
 def test_the_job_of_a_killed_runner_goes_on_and_the_next_one_waits_for_it(home):
-    first, second = (jobs.submit(home.request(epochs=300)) for _ in range(2))
+    first, second = (jobs.submit(home.request(epochs=300, patience=1000)) for _ in range(2))
     wait_for(first, lambda job: job.history)
     assert kill(jobs.jobs_folder() / RUNNER_LOCK)
     wait_until(lambda: not jobs.is_held(jobs.jobs_folder() / RUNNER_LOCK))
@@ -178,7 +179,7 @@ def test_the_job_of_a_killed_runner_goes_on_and_the_next_one_waits_for_it(home):
 
 @pytest.mark.slow
 def test_a_killed_job_says_how_it_ended_and_the_next_one_begins(home):
-    first, second = (jobs.submit(home.request(epochs=300)) for _ in range(2))
+    first, second = (jobs.submit(home.request(epochs=300, patience=1000)) for _ in range(2))
     wait_for(first, lambda job: job.history)
     assert kill(folder_of(first) / "lock")
     job = wait_for(first, ended)
@@ -191,7 +192,7 @@ def test_a_killed_job_says_how_it_ended_and_the_next_one_begins(home):
 
 @pytest.mark.slow
 def test_a_full_disk_stops_a_job_with_a_line_and_it_goes_on_when_there_is_room(home, tmp_path, monkeypatch):
-    wanted = whole(home, epochs=300)
+    wanted = whole(home, epochs=300, patience=1000)
     small = tmp_path / "small"
     small.mkdir()
     if (
@@ -203,7 +204,7 @@ def test_a_full_disk_stops_a_job_with_a_line_and_it_goes_on_when_there_is_room(h
         pytest.skip("wanted to mount a small disk, and may not")
     try:
         monkeypatch.setenv("UMT_HOME", str(small))
-        identity = jobs.submit(home.request(epochs=300))
+        identity = jobs.submit(home.request(epochs=300, patience=1000))
         wait_for(identity, lambda job: job.history)
         with suppress(OSError), (small / "filler").open("wb", buffering=0) as filler:
             while filler.write(b"\0" * 2**20):

@@ -59,6 +59,9 @@ def submit(
     repeat: Annotated[int, typer.Option(help="How often a corrected tweet stands among the others.")] = 1,
     correct_valid: Annotated[bool, typer.Option(help="Choose the epoch by corrected labels, too.")] = False,
     epochs: Annotated[int | None, typer.Option(help="At most; by default the mode's.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Epochs without a better dev F1 before it ends; by default the mode's.")
+    ] = None,
     layers: Annotated[int | None, typer.Option(help="Of the encoder that move; by default the mode's.")] = None,
     rates: Annotated[float | None, typer.Option(help="Factor of the base's learning rates.")] = None,
     seed: int = 0,
@@ -78,6 +81,7 @@ def submit(
         repeat=repeat,
         correct_valid=correct_valid,
         epochs=epochs,
+        patience=patience,
         layers=layers,
         rates=rates,
         seed=seed,

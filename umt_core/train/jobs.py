@@ -76,6 +76,7 @@ class JobRequest:
     repeat: int = 1  # how often a corrected tweet stands among those to train on
     correct_valid: bool = False
     epochs: int | None = None  # None, here and below: as the mode has it
+    patience: int | None = None  # epochs without a better dev F1 before it ends
     layers: int | None = None  # of the encoder that move, from the top
     rates: float | None = None  # factor of the base's learning rates
     seed: int = 0
@@ -96,7 +97,9 @@ class JobRequest:
 
     def settings(self, base: TrainSettings) -> TrainSettings:
         """Those of the run, given those of the base (``ConfigError`` if one is out of range)."""
-        return MODES[self.mode].settings(base, self.rates, epochs=self.epochs, train_layers=self.layers, seed=self.seed)
+        return MODES[self.mode].settings(
+            base, self.rates, epochs=self.epochs, patience=self.patience, train_layers=self.layers, seed=self.seed
+        )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> JobRequest:
