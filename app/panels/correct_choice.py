@@ -44,6 +44,7 @@ def follow_link() -> None:
     params = st.query_params.to_dict()
     if not params or params == st.session_state.get(state.Key.CORRECT_ADDRESS):
         return
+    st.session_state[state.Key.CORRECT_ADDRESS] = params
     for name, key in (("data", state.Key.CORRECT_DATA), ("queue", state.Key.QUEUE)):
         if name in params:
             st.session_state[key] = params[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -40,6 +41,7 @@ class Desk:
     decided: set[str] = field(default_factory=set)  # of the cases
     noted: bool = False  # whether the store knows which file this is
     place: int = 0
+    born: str = field(default_factory=lambda: secrets.token_hex(4))  # tells it from others of the same name
     jump: int = 0  # rises where the editor is to go to ``place``
     labels: dict[str, Labels] = field(default_factory=dict)  # of tweets with events
     seen: int = 0  # the last event that ``labels`` knows

@@ -253,7 +253,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   let ed = editors.get(parentElement);
   const first = !ed;
   if (first) {
-    ed = { data: null, place: 0, jump: null, items: new Map(), drafts: new Map(), outbox: restored(), conflicts: new Map(),
+    ed = { data: null, place: 0, items: new Map(), drafts: new Map(), outbox: restored(), conflicts: new Map(),
            cursor: 0, anchor: 0, keys: [], mode: "", line: "", failure: "", number: data.heard, more: false, asked: 0, sent: 0, saved: 0, parts: {}, fresh: true };
     editors.set(parentElement, ed);
     // Keys count wherever the focus is nowhere: after a click beside the words, or when the page has just come.
@@ -263,7 +263,10 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       handle(ed, event);
     };
     window.addEventListener("keydown", ed.onKey, true);
-    ed.clock = setInterval(() => { if (ed.outbox.length) drawStatus(ed); }, 1000);
+    ed.clock = setInterval(() => {
+      if (unanswered(ed) && Date.now() - ed.asked > LATE) send(ed);  // the last one may have met no server
+      if (ed.outbox.length) drawStatus(ed);
+    }, 1000);
   }
   ed.set = (name, value) => (name === "visit" ? setTriggerValue : setStateValue)(name, value);
   ed.colours = Object.fromEntries(data.types.map(t => [t.name, t.colour]));

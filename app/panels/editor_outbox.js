@@ -3,7 +3,8 @@
 const pictures = new Map();  // tweet → data URI; outlives the editor, not the page
 const KEPT_PICTURES = 24, PATIENCE = 1500, RETRY = 4000, LATE = 6000, ORPHANED = 30000;  // all but the first in ms
 const OUTBOX = "mner-outbox:", PLACE = "mner-place";
-let reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";  // until an editor has made use of it
+const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
+let desk = null;  // the last one since the page was loaded
 
 // --- what is kept in the browser ---
 
@@ -39,9 +40,11 @@ function restored() {
   return found;
 }
 
-function placeBefore(data) {  // the tweet in view before a reload, which may have been faster than the address
-  const [queue, tweet] = (reloaded && stored(sessionStorage, PLACE) || "").split("\n");
-  reloaded = false;
+function placeBefore(data) {
+  // The tweet in view before a reload, which may have been faster than the address, or before the server was started again.
+  const wanted = desk === null ? reloaded : desk !== data.desk;
+  desk = data.desk;
+  const [queue, tweet] = (wanted && stored(sessionStorage, PLACE) || "").split("\n");
   return queue === data.queue ? tweet : null;
 }
 
@@ -104,7 +107,7 @@ function step(ed, kind, keepTheirs = false) {
 }
 
 function take(ed, data) {
-  const place = { queue: ed.data?.queue, jump: ed.jump };
+  const before = ed.data;
   ed.data = data;
   for (const [id, uri] of Object.entries(data.pictures)) {
     pictures.delete(id);
@@ -116,10 +119,8 @@ function take(ed, data) {
   for (const action of [...ed.outbox]) answer(ed, action, data.answers[action.nonce]);
   keepOutbox(ed);
   ed.items = new Map(data.items.map(one => [one.place, one]));
-  if (data.queue !== place.queue || data.jump !== place.jump) {
-    ed.jump = data.jump;
-    move(ed, data.place);
-  }
+  // Of a server that was started again (another desk, the same queue) the editor knows better where it is.
+  if (data.queue !== before?.queue || (data.desk === before.desk && data.jump !== before.jump)) move(ed, data.place);
   for (const one of data.items) {
     const waiting = pending(ed, one.id), known = ed.drafts.get(one.id);
     if (waiting.length && known) continue;

@@ -266,6 +266,7 @@ def test_what_was_marked_as_saved_is_there_after_kill_9_and_what_was_not_is_sent
         assert [e.key.tweet for e in store.events(data="killed/test")] == ["killed-0"]
         with serving(environment(folder), port=int(url.rpartition(":")[2])):
             shows(page, "saved ✓ event")
+            place(page, 2)  # where the person is, and not where the address was
             page.close()
     assert labels(store, "killed") == {f"killed-{i}": (Span(1, 2, "PER"),) for i in range(2)}
     assert len(list(store.events(data="killed/test"))) == 2
