@@ -66,18 +66,31 @@ def outcome_title(outcome: str) -> str:
 
 
 def run_titles(runs: Mapping[str, RunInfo]) -> dict[str, str]:
-    """Short names of a set's runs, by their full ones; two of one system are told apart.
+    """Short names of a set's runs, by their full ones; versions of one system, and others, are told apart.
 
     >>> run_titles({})
     {}
     """
-    systems = [run.system for run in runs.values()]
+    plain = [run.system for name, run in runs.items() if "@" not in name]
     return {
-        name: tables.system_title(run.system)
-        if systems.count(run.system) == 1
-        else f"{tables.system_title(run.system)} ({name.replace(run.system, '').strip('/') or name})"
+        name: _run_title(name, run.system)
+        if "@" in name or plain.count(run.system) > 1
+        else tables.system_title(run.system)
         for name, run in runs.items()
     }
+
+
+def _run_title(name: str, system: str) -> str:
+    """Of one of several runs of a system.
+
+    >>> _run_title("twitter2017/umt-bert-crf@v1", "umt-bert-crf"), _run_title("mine/umt-2", "umt-bert-crf")
+    ('UMT @v1', 'UMT (mine/umt-2)')
+    """
+    family, at, version = name.partition("@")
+    title = tables.system_title(system)
+    if at and family.rpartition("/")[2] == system:
+        return f"{title} @{version}"
+    return f"{title} ({name.replace(system, '').strip('/') or name})"
 
 
 # --- a tweet -------------------------------------------------------------------------------------

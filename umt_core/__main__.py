@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ import typer
 from rich.table import Table
 
 from umt_core.commands import jobs
+from umt_core.commands.checkpoints import app as checkpoints_app
 from umt_core.commands.console import (
     Device,
     ImagesOption,
@@ -39,6 +40,7 @@ from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.labels import LABELS
 
 if TYPE_CHECKING:
+    from umt_core.analysis.before_after import BeforeAfter
     from umt_core.analysis.sets import PredictionSet
     from umt_core.schema import Example
 
@@ -46,7 +48,6 @@ INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 HELP = "Named entities in tweets and their images. A command ends with 0, or with one line and 2."
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
-checkpoints_app = typer.Typer(no_args_is_help=True, help="List and show checkpoints.")
 data_app = typer.Typer(no_args_is_help=True, help="Look at data sets, and add your own.")
 app.add_typer(checkpoints_app, name="checkpoints")
 app.add_typer(data_app, name="data")
@@ -226,20 +227,42 @@ def compare(
     data: DataOption,
     images: ImagesOption = None,
     train: TrainOption = None,
+    corrections: Annotated[
+        str | None, typer.Option(help="Store of corrections: compares a second time, on the corrected labels.")
+    ] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="File to write the figures to.")] = None,
     device: Device = "auto",
 ) -> None:
     """What systems fix and break of a baseline, span by span, and whether that is more than chance."""
-    from umt_core.analysis import tables
+    from umt_core.analysis.before_after import before_after
+    from umt_core.corrections.gold import corrected_gold
 
     if json_out:
         check_place(json_out)
+    name = f"{data.resolve().parent.name}/{data.stem}"
+    labels = {} if corrections is None else corrected_gold(corrections, name)
     found = _predictions(data, images, train, [baseline, *checkpoint], device)
     systems = list(dict.fromkeys(found.run_of(name) for name in checkpoint))
-    compared = tables.compare(found, found.run_of(baseline), systems)
-    out.print(_comparison(f"against {baseline} on {data}", compared))
+    compared = [before_after(found, found.run_of(baseline), system, labels) for system in systems]
+    if rows := {one.new: one.original for one in compared if one.original is not None}:
+        out.print(_comparison(f"against {baseline} on {data}", rows))
+    if corrections is not None:
+        _say_corrected(baseline, data, compared)
     if json_out:
-        write_json(json_out, compared)
+        write_json(json_out, {one.new: one.to_dict() for one in compared})
+
+
+def _say_corrected(baseline: str, data: Path, compared: Sequence[BeforeAfter]) -> None:
+    """The second table of ``compare``: on corrected labels."""
+    for line in compared[0].complaints:
+        say(line)
+    rows = {one.new: one.corrected for one in compared if one.corrected is not None}
+    if not rows:
+        say(f"{data}: none of its labels is another in the store of corrections")
+        return
+    changes = ", ".join(f"{count} labels {what}" for what, count in compared[0].labels.items())
+    title = f"against {baseline} on {data} as corrected: {len(compared[0].tweets)} tweets, {changes}"
+    out.print(_comparison(title, rows))
 
 
 @sets_app.command("run")
@@ -319,27 +342,6 @@ def sets_adopt(
     out.print(f"{found.name} {texts} tweets, in {found.folder}", markup=False, highlight=False)
 
 
-@checkpoints_app.command("list")
-def checkpoints_list() -> None:
-    """Checkpoints that are there, with their F1."""
-    from umt_core.registry import checkpoints, checkpoints_folder
-
-    table = Table("checkpoint", "text encoder", "pictures", "dev F1", "test F1", title=str(checkpoints_folder()))
-    for info in checkpoints():
-        m = info.manifest
-        figures = (f"{100 * m.scores[s]['f1']:.2f}" if s in m.scores else "" for s in ("valid", "test"))
-        table.add_row(info.name, m.model.text_encoder, m.images, *figures)
-    out.print(table)
-
-
-@checkpoints_app.command("show")
-def checkpoints_show(name: str) -> None:
-    """A checkpoint's manifest, as JSON."""
-    from umt_core.registry import find_checkpoint
-
-    print(find_checkpoint(name).manifest.to_json(), end="")
-
-
 @data_app.command("stats")
 def data_stats(
     path: Annotated[Path, typer.Argument(help="A data file, or a folder of them.")],
@@ -417,7 +419,7 @@ def _predictions(
         )
 
 
-def _comparison(title: str, compared: dict[str, dict[str, Any]]) -> Table:
+def _comparison(title: str, compared: Mapping[str, dict[str, Any]]) -> Table:
     """The figures of ``compare``, a column for each system; F1 in percent."""
     from umt_core.analysis.ledger import OUTCOMES
 

@@ -132,7 +132,7 @@ class Taggers:
             model=SimpleNamespace(text_encoder="tiny"),
             images="none",
         )
-        return SimpleNamespace(name=name, manifest=manifest)
+        return SimpleNamespace(name=name, exact=name, manifest=manifest)
 
     def predict_and_summarise(self, examples, images, progress):
         if len(self.calls) >= self.dies_after:
@@ -180,6 +180,12 @@ def test_a_checkpoint_that_has_changed_is_told_and_run_beside_the_old_one(data, 
     assert "has changed since" in made.changed()["own/umt"]
     with pytest.raises(DataError, match="as it is now, got none"):
         made.run_of("own/umt")
+    older = SimpleNamespace(version="v1")
+    with monkeypatch.context() as patch:  # where it is known which version it was
+        patch.setattr(sets, "same_weights", lambda *_: older)
+        patch.setattr(sets, "find_checkpoint", lambda name: SimpleNamespace(**vars(taggers.find(name)), version="v2"))
+        line = "own/umt: these are predictions of version v1; own/umt is its version v2 now"
+        assert made.changed() == {"own/umt": line}
     old = made.run("own/umt")
     write_json(made.folder / old.folder_name / "manifest.json", replace(old, created="2020"))
     made = run_set(made, ["own/umt"])

@@ -16,7 +16,7 @@ from umt_core.data.files import locked
 from umt_core.data.images import ImageIndex
 from umt_core.errors import CheckpointError, DataError
 from umt_core.predict import Predictor
-from umt_core.registry import find_checkpoint
+from umt_core.registry import CheckpointInfo, find_checkpoint
 from umt_core.schema import Example
 
 PART = 500  # tweets; five to fifteen seconds of work on two cores, which is what a kill costs
@@ -49,7 +49,7 @@ def _run(prediction_set: PredictionSet, name: str | Path, device: str, part: int
     found = find_checkpoint(name)
     manifest = found.manifest
     info = RunInfo(
-        checkpoint=found.name,
+        checkpoint=found.exact,
         system=manifest.system,
         weights_sha256=manifest.weights_sha256,
         data_sha256=prediction_set.info.data_sha256,
@@ -65,7 +65,7 @@ def _run(prediction_set: PredictionSet, name: str | Path, device: str, part: int
     with locked(folder):
         began = time.monotonic()
         write_json(folder / RUN, info)
-        _write_parts(prediction_set, name, found.name, folder / "parts", device, part, progress)
+        _write_parts(prediction_set, found, folder / "parts", device, part, progress)
         finish_run(prediction_set, replace(info, seconds=round(time.monotonic() - began, 1)))
 
 
@@ -97,8 +97,7 @@ def keep_marginals(
 
 def _write_parts(
     prediction_set: PredictionSet,
-    checkpoint: str | Path,
-    shown: str,
+    checkpoint: CheckpointInfo,
     folder: Path,
     device: str,
     size: int,
@@ -119,12 +118,12 @@ def _write_parts(
 
             def report(done: int, _: int, start: int = start) -> None:
                 if progress:
-                    progress(shown, start + done, total)
+                    progress(checkpoint.name, start + done, total)
 
             predictions, summaries = predictor.predict_and_summarise(examples, images, progress=report)
             write_part(folder, start, predictions, summaries, surfaces)
         if progress:
-            progress(shown, min(start + size, total), total)
+            progress(checkpoint.name, min(start + size, total), total)
 
 
 def set_images(prediction_set: PredictionSet) -> ImageIndex | None:

@@ -41,7 +41,7 @@ from umt_core.analysis.ledger import ledger_sql
 from umt_core.data.files import cache_dir, write_text
 from umt_core.data.images import ImageIndex
 from umt_core.errors import CheckpointError, DataError
-from umt_core.registry import find_checkpoint
+from umt_core.registry import find_checkpoint, same_weights
 
 FORMAT = 1
 SET, RUN = "set.json", "manifest.json"
@@ -205,22 +205,8 @@ class PredictionSet:
         raise DataError(f"{self.name}: wanted predictions of {found.name} as it is now, got none; run it first")
 
     def changed(self) -> dict[str, str]:
-        """Runs whose checkpoint is another now, or gone, with a line that says so."""
-        lines = {}
-        for name, run in self.runs.items():
-            if run.folds:
-                continue  # its taggers were made for it, and are no checkpoint
-            try:
-                now = find_checkpoint(run.checkpoint).manifest.weights_sha256
-            except CheckpointError:
-                lines[name] = f"{name}: its checkpoint is not here any more; these are its predictions of {run.created}"
-                continue
-            if now != run.weights_sha256:
-                lines[name] = (
-                    f"{name}: the checkpoint has changed since these predictions were made"
-                    f" (weights {run.weights_sha256[:12]} then, {now[:12]} now); run it again"
-                )
-        return lines
+        """Runs that are not of what their checkpoint's family serves now, with a line that says so."""
+        return {name: line for name, run in self.runs.items() if (line := _is_older(name, run))}
 
     def images(self) -> ImageIndex | None:
         """Where the pictures are, if the set was built here and they still are."""
@@ -293,6 +279,26 @@ class PredictionSet:
             path.parent.mkdir(exist_ok=True)
             copy(self._connection.cursor(), f"{sql} ORDER BY tweet, start", path)
         return relation(path)
+
+
+def _is_older(name: str, run: RunInfo) -> str | None:
+    """What a reader must know of a run whose weights are not the served ones; ``None``: they are."""
+    family, at, _ = run.checkpoint.partition("@")
+    try:
+        now = find_checkpoint(family)
+    except CheckpointError:
+        return f"{name}: its checkpoint is not here any more; these are its predictions of {run.created}"
+    if now.manifest.weights_sha256 == run.weights_sha256:
+        return None
+    own = same_weights(family, run.weights_sha256)
+    if own is not None:
+        return f"{name}: these are predictions of version {own.version}; {family} is its version {now.version} now"
+    if at:
+        return f"{name}: this version is not here any more; these are its predictions of {run.created}"
+    return (
+        f"{name}: the checkpoint has changed since these predictions were made"
+        f" (weights {run.weights_sha256[:12]} then, {now.manifest.weights_sha256[:12]} now); run it again"
+    )
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ Rows that count spans or tweets hold ``query``: the link parameters with which `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -178,20 +178,37 @@ def compare(
         by_type: dict[str, Row] = {label: {} for label in LABELS}
         for row in ledger_rows(prediction_set, baseline, [system], by_type=True):
             by_type[row["type"]][row["outcome"]] = row["count"]
-        outcomes = {outcome: sum(counts[outcome] for counts in by_type.values()) for outcome in OUTCOMES}
         counts = tweet_counts(prediction_set, [baseline, system])
-        test = paired_test(counts, fixed=outcomes["fixed"], broken=outcomes["broken"], resamples=resamples, seed=seed)
-        figures = [_score(counts, side) for side in (0, 1)]
-        result[system] = {
-            **outcomes,
-            "by_type": by_type,
-            **{name: figures[1][name] for name in ("precision", "recall", "f1")},
-            "baseline": {"name": baseline, **{name: figures[0][name] for name in ("precision", "recall", "f1")}},
-            "paired_test": test.to_dict(),
-            "tweets": prediction_set.info.labelled,
-            "spans": prediction_set.info.gold,
-        }
+        result[system] = comparison(baseline, by_type, counts, resamples=resamples, seed=seed)
     return result
+
+
+def comparison(
+    baseline: str,
+    by_type: Mapping[str, Mapping[str, int]],
+    counts: Counts,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Row:
+    """What ``compare`` says of a system.
+
+    Args:
+        by_type: how many lines of each outcome the ledger has, by type.
+        counts: of the baseline and the system.
+    """
+    outcomes = {outcome: sum(of_type[outcome] for of_type in by_type.values()) for outcome in OUTCOMES}
+    test = paired_test(counts, fixed=outcomes["fixed"], broken=outcomes["broken"], resamples=resamples, seed=seed)
+    figures = [_score(counts, side) for side in (0, 1)]
+    return {
+        **outcomes,
+        "by_type": {label: dict(of_type) for label, of_type in by_type.items()},
+        **{name: figures[1][name] for name in ("precision", "recall", "f1")},
+        "baseline": {"name": baseline, **{name: figures[0][name] for name in ("precision", "recall", "f1")}},
+        "paired_test": test.to_dict(),
+        "tweets": int(counts.tweets.sum()),
+        "spans": int(counts.totals[-1]),
+    }
 
 
 def _score(counts: Counts, side: int) -> dict[str, Any]:
