@@ -163,7 +163,7 @@ def f1_curve(rows: Sequence[Mapping[str, Any]], before: float | None, epochs: in
 
 
 def _over_epochs(figure: go.Figure, first: int, last: int) -> go.Figure:
-    figure.update_xaxes(title="epochs", range=[first, last + 0.2], fixedrange=True, tickformat="d", nticks=10)
+    figure.update_xaxes(title="epochs", range=[first, last + 0.2], fixedrange=True, tick0=0, dtick=-(-last // 10))
     figure.update_layout(legend={"orientation": "h", "y": 1.16, "x": 0}, showlegend=True)
     return _calm(figure, height=260)
 

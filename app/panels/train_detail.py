@@ -23,7 +23,7 @@ from umt_core.train.jobs import (
     TAIL,
     Status,
 )
-from umt_core.train.telling import STATES, clock, event_line, facts, standing, without_repeats
+from umt_core.train.telling import STATES, clock, event_line, facts, no_better, standing, without_repeats
 
 
 def show(identity: str) -> None:
@@ -71,7 +71,7 @@ def _draw(job: Status) -> None:
     with log:
         st.markdown("**Log**")
         lines = [event_line(event) for event in without_repeats(job.events)[-TAIL:]]
-        st.code("\n".join(reversed(lines)) or "nothing yet", language=None, height=300)
+        st.code("\n".join(reversed(lines)) or "nothing yet", language=None, height=300, wrap_lines=True)
         if said := jobs.log_text(job.id).strip():
             with st.expander("What the process printed"):
                 st.code(said[-8000:], language=None, wrap_lines=True)
@@ -96,6 +96,8 @@ def _actions(job: Status) -> None:
             _button("Resume", ":material/play_arrow:", jobs.resume, job, primary=True)
         if job.state == DONE and job.checkpoint:
             st.success(markup.plain(f"The new version is {job.checkpoint}."))
+            if line := no_better(job):
+                st.warning(markup.plain(line))
         if job.state not in (RUNNING, STOPPING):
             with st.popover("Remove", icon=":material/delete:"):
                 st.markdown("Removes the job, its data and its log. What came out of it stays.")

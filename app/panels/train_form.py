@@ -96,6 +96,7 @@ def _request(bases: dict[str, str]) -> JobRequest | None:
             store=store,
             repeat=repeat,
             correct_valid=correct_valid,
+            author=st.session_state.get(Key.AUTHOR) or "",
             **more,
         )
     except UmtError as error:

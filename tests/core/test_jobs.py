@@ -12,6 +12,7 @@ import torch
 
 from tests.core import tiny, tiny_data
 from tests.core.tiny_jobs import BASE, Home, make_home
+from umt_core.__main__ import main
 from umt_core.checkpoint import load_checkpoint, read_weights
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
@@ -22,7 +23,7 @@ from umt_core.registry import find_checkpoint, versions_folder
 from umt_core.schema import Span
 from umt_core.train import jobs, runner
 from umt_core.train.compose import Part
-from umt_core.train.telling import event_line, facts, standing
+from umt_core.train.telling import event_line, facts, no_better, standing, without_repeats
 
 TWEETS = tiny_data.tweets()
 
@@ -364,6 +365,13 @@ def test_ids_never_lead_out_of_the_jobs(home, identity):
             act(identity)
 
 
+def test_the_log_that_is_shown_counts_pictures_once():
+    kinds = ["start", "pictures", "pictures", "note", "pictures", "pictures", "pictures"]
+    events = [{"time": float(i), "event": kind} for i, kind in enumerate(kinds)]
+    assert [event["time"] for event in without_repeats(events)] == [0, 2, 3, 6]
+    assert without_repeats([]) == []
+
+
 def test_how_far_a_job_is_follows_from_its_log(home, monkeypatch):
     identity = jobs.submit(home.request(epochs=4))
     _, lock = runner._take()
@@ -384,4 +392,35 @@ def test_how_far_a_job_is_follows_from_its_log(home, monkeypatch):
         assert said in standing(job)
         assert (job.fraction, job.seconds_left) == (fraction, pytest.approx(left))
     assert job.losses == [(0.5, 2.5), (1.5, 1.5)]
+    assert no_better(job) is None  # it is not known what the base had
+    for before, worse in ((0.4, False), (0.5, True), (0.6, True)):
+        log.write_text(
+            "".join(json.dumps(r) + "\n" for r in [*rows, {"time": 99, "event": "before", "dev_f1": before}])
+        )
+        assert bool(no_better(jobs.status(identity))) == worse
     lock.close()
+
+
+# --- by command -----------------------------------------------------------------------------------
+
+
+def test_jobs_are_told_and_steered_by_command(home, capsys):
+    command = ["jobs", "submit", "--base", BASE, "--train", "twitter0/train=0.5", "--valid", "twitter0/valid"]
+    assert main([*command, "--epochs", "2", "--version", "half"]) == 0
+    identity = capsys.readouterr().out.strip()
+    assert jobs.status(identity).request.train == (Part("twitter0/train", 0.5),)
+    assert main(["jobs", "cancel", identity]) == 0
+    assert main(["jobs", "cancel", identity]) == 2
+    assert "got one that is cancelled" in capsys.readouterr().err
+    assert main(["jobs", "resume", identity]) == 0
+    work()
+    for told, words in (("list", (identity, "done", "@half")), ("show", ("50 % of twitter0/train", "epoch 2:"))):
+        assert main(["jobs", told, *([identity] if told == "show" else [])]) == 0
+        printed = capsys.readouterr().out
+        assert all(word in printed for word in words), printed
+    assert main(["jobs", "log", identity]) == 0
+    assert "training is done" in capsys.readouterr().out
+    assert main(["jobs", "remove", identity]) == 0
+    assert main(["jobs", "show", identity]) == 2
+    assert main([*command, "--train", "twitter0/train=lots"]) == 2
+    assert "wanted DATA or DATA=SHARE" in capsys.readouterr().err

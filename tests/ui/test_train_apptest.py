@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.core import tiny_data
 from tests.core.tiny_jobs import BASE, Home, make_home
 from tests.ui import reading
 from tests.ui.reading import said
+from umt_core.__main__ import main
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
 from umt_core.train import jobs, runner
@@ -76,6 +78,19 @@ def test_a_start_opens_the_job_and_the_link_restores_it(home):
     assert f"Job {job.id}" in said(opened(job=job.id))
     page = press(opened(), "Open")
     assert f"Job {job.id}" in said(page)
+
+
+def test_the_command_that_the_page_shows_asks_for_the_same(home):
+    page = opened()
+    page.segmented_control(key="train_mode").set_value("full").run()
+    page.slider[0].set_value(40).run()
+    page.text_input(key="train_version").set_value("by-hand").run()
+    command = page.code[0].value
+    press(page, "Start training")
+    assert main(shlex.split(command)[3:]) == 0
+    clicked, typed = jobs.jobs()
+    assert clicked.request == typed.request
+    assert (typed.request.mode, typed.request.train[0].share) == ("full", 0.4)
 
 
 def test_corrected_labels_are_counted_and_used_unless_switched_off(home):

@@ -13,7 +13,7 @@ from umt_core.commands.console import out, say
 from umt_core.errors import ConfigError
 from umt_core.train import jobs
 from umt_core.train.compose import Part
-from umt_core.train.telling import clock, event_line, event_text, facts
+from umt_core.train.telling import clock, event_line, event_text, facts, no_better
 
 app = typer.Typer(no_args_is_help=True, help="Retrain in the background: one job at a time, the others wait.")
 
@@ -155,5 +155,7 @@ def _wait(identity: str) -> None:
         jobs.ensure_runner()
         time.sleep(1)
     say(f"{job.state}: {job.checkpoint or job.line}")
+    if line := no_better(job):
+        say(line)
     if job.state != jobs.DONE:
         raise typer.Exit(2)

@@ -113,6 +113,14 @@ def event_text(event: dict[str, Any]) -> str:
     return str(event["event"])
 
 
+def no_better(job: Status) -> str | None:
+    """A line where no epoch was better on dev than the base; ``None``: one was, or it is not known."""
+    best = max((row["dev_f1"] for row in job.history), default=None)
+    if best is None or job.before is None or best > job.before:
+        return None
+    return f"On dev it is no better than what it came from: F1 {100 * best:.2f} against {100 * job.before:.2f}."
+
+
 def without_repeats(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Events with but the last of several in a row that count pictures."""
     following = (*events[1:], None)
