@@ -145,6 +145,28 @@ def test_a_corrected_export_as_conll_changes_the_corrected_tweets_alone(source, 
     assert (tmp_path / "out.txt").read_text() == CONLL.replace("nobody\tO", "nobody\tB-PER")
 
 
+def test_a_data_set_of_another_form_is_written_as_the_conll_file_it_came_from(source, tmp_path, capsys):
+    write_tweets(source.with_suffix(".jsonl"), read_conll(source))
+    template = source.rename(tmp_path / "original.txt")
+    Store().close()
+    arguments = [
+        "export",
+        "--data",
+        DATA,
+        "--format",
+        "conll",
+        "--template",
+        template,
+        "--output",
+        tmp_path / "out.txt",
+    ]
+    run(capsys, *arguments)
+    assert (tmp_path / "out.txt").read_text() == CONLL
+    correct("1", PER)
+    run(capsys, *arguments)
+    assert (tmp_path / "out.txt").read_text() == CONLL.replace("St\tO", "St\tB-PER").replace("Louis\tI-LOC", "Louis\tO")
+
+
 def test_an_older_file_does_not_undo_what_was_done_since(source, tmp_path, capsys):
     correct("1", PER)
     out = tmp_path / "out.jsonl"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from umt_core.schema import Example
 
 PATCH = "patch"
+CONLL_SUFFIXES = (".txt", ".conll")
 _LISTED = 50  # problems and conflicts of an import that are shown; the rest is counted
 _FORMS = "conll, jsonl, csv, hf (a folder), spacy, label-studio, brat (a folder or .zip) or patch"
 
@@ -31,6 +32,9 @@ def export_corrections(
     output: Annotated[Path, typer.Option(help="File or folder to write.")],
     form: Annotated[str, typer.Option("--format", help=_FORMS)],
     store: StoreOption = None,
+    template: Annotated[
+        Path | None, typer.Option(help="CoNLL file to write again, where the data set itself is kept in another form.")
+    ] = None,
 ) -> None:
     """Write a data set with its corrected labels. As CoNLL, tweets that nobody touched keep their bytes."""
     from umt_core.corrections.exchange import FORMS, corrected
@@ -41,8 +45,12 @@ def export_corrections(
     name, source = find_split(data)
     if form not in (*FORMS, PATCH):
         raise DataError(f"--format: wanted {', '.join([*FORMS, PATCH])}, got {form!r}")
-    if output.exists() and output.samefile(source):
+    if template is not None and form != "conll":
+        raise DataError(f"--template: wanted --format conll with it, got {form}")
+    if output.exists() and any(output.samefile(file) for file in (source, template) if file):
         raise DataError(f"{output}: wanted a place beside the data set, got the data set itself")
+    if template is None and source.suffix.lower() in CONLL_SUFFIXES:
+        template = source
     if form == PATCH or not FORMS[form].folder:
         check_place(output)
     examples = read_examples(source)
@@ -51,7 +59,10 @@ def export_corrections(
         last = opened.last()
         labels = _of_tweets(opened.current(name), examples)
     after = corrected(examples, labels)
-    _write(output, form, name, source, examples, after)
+    if form == "conll" and template is not None:
+        _write_again(output, template, after)
+    else:
+        _write(output, form, name, source, examples, after)
     changed = sum(a.spans != b.spans for a, b in zip(examples, after, strict=True))
     done = f"{len(examples)} tweets of {name}, {changed} of them with other labels than the data set's own,"
     out.print(f"{done} written to {output} after event {last}", markup=False, highlight=False)
@@ -65,16 +76,26 @@ def _of_tweets(current: Mapping[TweetKey, Labels], examples: list[Example]) -> d
     return {key.tweet: labels for key, labels in current.items() if key.tweet in here}
 
 
+def _write_again(output: Path, template: Path, after: list[Example]) -> None:
+    """Writes a CoNLL file with the labels of these tweets, its bytes where it has them already."""
+    from umt_core.corrections.exchange.conll import write_corrected
+    from umt_core.data.conll import read_conll
+
+    labels = {example.id: example.spans for example in after}
+    there = {example.id: example.spans for example in read_conll(template)}
+    if missing := next((name for name in labels if name not in there), None):
+        raise DataError(f"{template}: wanted the tweets of the data set, got none with the id {missing!r}")
+    changed = {name: spans for name, spans in labels.items() if spans is not None and spans != there[name]}
+    write_corrected(output, template, changed)
+
+
 def _write(output: Path, form: str, name: str, source: Path, before: list[Example], after: list[Example]) -> None:
-    from umt_core.corrections.exchange import conll, write_tweets
+    from umt_core.corrections.exchange import write_tweets
     from umt_core.corrections.exchange.patch import write_patch
     from umt_core.manifest import file_sum
 
-    pairs = list(zip(before, after, strict=True))
     if form == PATCH:
-        write_patch(output, name, file_sum(source), pairs)
-    elif form == "conll" and source.suffix.lower() in (".txt", ".conll"):
-        conll.write_corrected(output, source, {b.id: b.spans or () for a, b in pairs if a.spans != b.spans})
+        write_patch(output, name, file_sum(source), zip(before, after, strict=True))
     else:
         write_tweets(output, after, form, split=name.rpartition("/")[2])
 
