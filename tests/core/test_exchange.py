@@ -63,7 +63,9 @@ def typed(draw: st.DrawFn) -> list[Example]:
     for example in draw(tweets(conll=True)):
         words = [token for token in (t.strip() for t in example.tokens) if token] or ["w"]
         gaps = draw(
-            st.lists(st.sampled_from(["", " ", "  ", "\n", "\u2028", " \u3000"]), min_size=len(words), max_size=len(words))
+            st.lists(
+                st.sampled_from(["", " ", "  ", "\n", "\u2028", " \u3000"]), min_size=len(words), max_size=len(words)
+            )
         )
         text, offsets = "", []
         for word, gap in zip(words, gaps, strict=True):
@@ -102,6 +104,15 @@ def test_what_is_written_is_read_back_as_it_was(tmp_path, form, data):
     examples = data.draw(tweets(conll=form == "conll"))
     write_tweets(place(tmp_path, form), examples, form)
     assert without_tags(read_tweets(place(tmp_path, form), form)) == [as_read(e, form) for e in examples]
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "conll"])
+def test_an_entity_that_begins_and_ends_with_white_space_keeps_its_tokens(tmp_path, form):
+    tokens = ("\u0085", "\n", "Ann", "\t", "\u2028", "\u3000")
+    spans = [(Span(a, b, "PER"),) for a in range(6) for b in range(a + 1, 7)]
+    examples = [Example(str(i), tokens, None, found) for i, found in enumerate(spans)]
+    write_tweets(place(tmp_path, form), examples, form)
+    assert read_tweets(place(tmp_path, form), form) == examples
 
 
 @EVERY_FORM

@@ -68,8 +68,11 @@ def _file_name(identity: str) -> str:
 
 
 def _line(number: int, span: Span, words: Words) -> str:
-    start, end = words.offsets[span.start][0], words.offsets[span.end - 1][1]
-    parts = list(_fragments(words.text, start, end)) or [(start, end)]
+    first, last = words.offsets[span.start], words.offsets[span.end - 1]
+    parts = list(_fragments(words.text, first[0], last[1])) or [first]
+    # A token of white space is part of no fragment, and the entity may begin or end with one.
+    parts = [first, *parts] if parts[0][0] >= first[1] else parts
+    parts = [*parts, last] if parts[-1][1] <= last[0] else parts
     said = " ".join(_BREAK.sub(" ", words.text[a:b]) for a, b in parts)
     return f"T{number}\t{span.label} {';'.join(f'{a} {b}' for a, b in parts)}\t{said}\n"
 
@@ -85,7 +88,7 @@ def _fragments(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
-    """The documents of a folder and those below it, or of a ``.zip``, by name."""
+    """The documents of a folder and those below it, or of a ``.zip``: as we wrote them, else by name."""
     try:
         if path.is_dir():
             names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
@@ -99,11 +102,10 @@ def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
 
 def _documents(names: list[str], opened: Opener, path: Path, bio: str, known: Known) -> Iterator[Reading]:
     ours = _tweets(opened, path) if TWEETS in names else {}
-    there = set(names)
-    for name in names:
-        stem = name.removesuffix(".txt")
-        if stem == name:
-            continue
+    there, place = set(names), {name: i for i, name in enumerate(ours)}
+    texts = [name.removesuffix(".txt") for name in names if name.endswith(".txt")]
+    for stem in sorted(texts, key=lambda stem: place.get(unquote(stem), len(place))):
+        name = f"{stem}.txt"
         where = f"{path}: {name}"
         try:
             text = _content(opened, name)
