@@ -290,9 +290,9 @@ def bar_table(rows: Sequence[Row], titles: Mapping[str, str]) -> pd.DataFrame:
 # --- scores --------------------------------------------------------------------------------------
 
 
-def cell(text: str, *, link: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:
+def cell(text: str, *, link: Mapping[str, str] | None = None, page: str = "errors", **more: Any) -> dict[str, Any]:
     """One cell of a linked table: ``sub`` is a second line, ``title`` a tooltip, ``shade`` 0 to 1, ``muted``."""
-    return {"text": text} | ({"href": "errors?" + urlencode(link), "link": dict(link)} if link else {}) | more
+    return {"text": text} | ({"href": f"{page}?{urlencode(link)}", "link": dict(link)} if link else {}) | more
 
 
 def percent(value: float | None) -> str:
@@ -406,26 +406,26 @@ def pair_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, C
         difference = test["difference"]
         interval = f"{100 * difference['low']:+.2f} to {100 * difference['high']:+.2f}"
         cells = [cell(titles[row["system"]]), cell(titles[baseline])]
-        cells += [cell(f"{100 * difference['value']:+.2f}", sub=interval), cell(_p(test["p_bootstrap"]))]
+        cells += [cell(f"{100 * difference['value']:+.2f}", sub=interval), cell(p_value(test["p_bootstrap"]))]
         cells += [
             cell(str(row[name]), link={"baseline": baseline, "system": row["system"], "outcome": name})
             for name in ("fixed", "broken")
         ]
-        cells += [cell(_p(test["p_mcnemar"]))]
+        cells += [cell(p_value(test["p_mcnemar"]))]
         cells += [cell(f"{100 * test[name]:.2f}") for name in ("significant_from", "smallest_difference")]
-        lines.append({"cells": [*cells, cell(_verdict(test, titles[row["system"]]), wrap=True)]})
+        lines.append({"cells": [*cells, cell(verdict(test, titles[row["system"]]), wrap=True)]})
     return columns, lines
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _verdict(test: Row, system: str) -> str:
+def verdict(test: Row, system: str) -> str:
     if test["p_bootstrap"] >= 0.05:
         return "no more than chance would give"
-    verdict = f"{system} is {'better' if test['difference']['value'] > 0 else 'worse'}, more than chance would give"
-    return verdict if test["p_mcnemar"] < 0.05 else f"{verdict}; fixed against broken alone does not show it"
+    words = f"{system} is {'better' if test['difference']['value'] > 0 else 'worse'}, more than chance would give"
+    return words if test["p_mcnemar"] < 0.05 else f"{words}; fixed against broken alone does not show it"
 
 
 def error_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, Cells]:

@@ -338,14 +338,14 @@ def start_job(source: Source, checkpoints: Sequence[str]) -> None:
 def command(source: Source, checkpoints: Sequence[str]) -> str:
     """The command line that does the same as a job."""
     parts = ["python", "-m", "umt_core", "sets", "run", *(p for name in checkpoints for p in ("--checkpoint", name))]
-    line = shlex.join([*parts, "--data", _short(source.data)])
+    line = shlex.join([*parts, "--data", short(source.data)])
     if source.name == SAMPLES:
         return f"{line} --images {_SAMPLE_PICTURES}"
     images = source.of.listed_images
-    return line if images is None else f"{line} --images {shlex.quote(_short(images))}"
+    return line if images is None else f"{line} --images {shlex.quote(short(images))}"
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
     """A path as it can be typed where the app was started."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

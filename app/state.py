@@ -79,6 +79,10 @@ class Key(StrEnum):
     TRAIN_SEED = "train_seed"
     TRAIN_VERSION = "train_version"
     TRAIN_START = "train_start"
+    MODELS_DATA = "models_data"  # split of before and after
+    MODELS_AGAINST = "models_against"  # exact name of the other version
+    MODELS_NAME = "models_name"  # new name of a version
+    MODELS_SAID = "models_said"  # (whether it was done, a line) of the last click; shown once
     TRAIN_COMPLAINT = "train_complaint"  # why the last click did nothing; shown once
     TRAIN_EVERY = "train_every"  # all jobs are listed
     # Correct

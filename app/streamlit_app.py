@@ -17,6 +17,7 @@ page = st.navigation(
         st.Page("views/data.py", title="Data", icon=":material/dataset:"),
         st.Page("views/correct.py", title="Correct", icon=":material/edit_note:"),
         st.Page("views/train.py", title="Train", icon=":material/model_training:"),
+        st.Page("views/models.py", title="Models", icon=":material/deployed_code_history:"),
     ]
 )
 state.turn_to(page.title)

@@ -221,6 +221,12 @@ def same_weights(family: str, weights_sha256: str) -> CheckpointInfo | None:
     return next((found for found in versions(family) if found.manifest.weights_sha256 == weights_sha256), None)
 
 
+def parent_of(info: CheckpointInfo) -> CheckpointInfo | None:
+    """The version that a retrained one came from, by its weights; ``None``: it is not here, or there was none."""
+    parent = info.manifest.parent or {}
+    return same_weights(parent.get("name", "").partition("@")[0], parent.get("weights_sha256", ""))
+
+
 def _original(family: str, *, name: str = "") -> CheckpointInfo:
     folder = checkpoints_folder() / family
     return CheckpointInfo(name or family, folder, read_manifest(folder))

@@ -62,7 +62,7 @@ def _offer(chosen: Chosen) -> None:
         return
     job = sets.job(chosen.name)
     if job is not None and job.running:
-        _progress(chosen.name)
+        progress(chosen.name)
         return
     if job is not None and job.error:
         st.warning(markup.plain(job.error))
@@ -93,7 +93,7 @@ def _offer(chosen: Chosen) -> None:
 
 
 @st.fragment(run_every=1.0)
-def _progress(name: str) -> None:
+def progress(name: str) -> None:
     job = sets.job(name)
     if job is None or not job.running:
         st.rerun()

@@ -85,7 +85,7 @@ def choose() -> Chosen | None:
             required=True,
             persist_state="session",
         )
-        author = _author()
+        author = author_box()
     found = None
     if source is not None and source.name in folders:
         try:
@@ -124,7 +124,8 @@ def _queue(source: sets.Source | None) -> str:
     return name
 
 
-def _author() -> str:
+def author_box() -> str:
+    """Asks for the name of who changes things; it is the same on all pages."""
     key = state.Key.AUTHOR
     if key not in st.session_state:
         st.session_state[key] = corrections.default_author()

@@ -1,4 +1,4 @@
-"""A table whose cells lead to the Errors page, with the filters that show what they count."""
+"""A table whose cells lead to a page, mostly to Errors with the filters that show what they count."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ _LINKED = component("linked")
 ERRORS_PAGE = "views/errors.py"
 
 
-def show(key: str, columns: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], caption: str = "") -> None:
-    """Draws a table of ``outcomes.cell``; a click on a linked one goes to the Errors page.
+def show(
+    key: str,
+    columns: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    caption: str = "",
+    page: str = ERRORS_PAGE,
+) -> None:
+    """Draws a table of ``outcomes.cell``; a click on a linked one goes to the page.
 
     Columns have a ``title``, and ``words`` where they hold no figures; rows have ``cells``, and
     ``quiet`` where they stand back.
@@ -25,4 +31,4 @@ def show(key: str, columns: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[
         on_followed_change=lambda: None,
     ).followed
     if isinstance(followed, Mapping) and isinstance(followed.get("link"), Mapping):
-        st.switch_page(ERRORS_PAGE, query_params={str(k): str(v) for k, v in followed["link"].items()})
+        st.switch_page(page, query_params={str(k): str(v) for k, v in followed["link"].items()})

@@ -36,10 +36,11 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 APP_LAYERS: tuple[tuple[str, ...], ...] = (
-    ("tables", "figures", "markup", "state", "outcomes"),
+    ("tables", "figures", "markup", "state", "outcomes", "lineage"),
     ("services",),
     ("sets", "jobs"),
     ("corrections",),
+    ("models",),
     ("panels",),
     ("views",),
     ("streamlit_app",),
@@ -48,7 +49,7 @@ TORCH_FREE = {
     "umt_core",
     *(f"umt_core.{name}" for name in ("errors", "labels", "schema", "config", "spans")),
     *(f"umt_core.{name}" for name in ("manifest", "promotions", "registry", "versions", "upload")),
-    *(f"app.{name}" for name in ("tables", "figures", "markup", "state", "outcomes")),
+    *(f"app.{name}" for name in ("tables", "figures", "markup", "state", "outcomes", "lineage")),
 }
 HEAVY_PACKAGES = ("torch", "torchvision", "transformers")
 
@@ -137,7 +138,7 @@ def test_the_model_has_never_heard_of_tweets_or_files():
 
 
 def test_the_pure_parts_of_the_app_do_not_import_streamlit():
-    pure = ("app.tables", "app.figures", "app.markup", "app.outcomes")
+    pure = ("app.tables", "app.figures", "app.markup", "app.outcomes", "app.lineage")
     assert not [edge for edge in edges("app") if edge[0] in pure and root(edge[1]) == "streamlit"]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from umt_core.corrections.events import Labels, TweetKey
 from umt_core.corrections.store import Store
 from umt_core.schema import Span
 
@@ -17,5 +20,9 @@ def corrected_gold(url: str | None, data: str) -> dict[str, tuple[Span, ...]]:
         StoreError: the store cannot be read.
     """
     with Store(url, read_only=True) as store:
-        current = store.current(data)
+        return gold_of(store.current(data))
+
+
+def gold_of(current: Mapping[TweetKey, Labels]) -> dict[str, tuple[Span, ...]]:
+    """The same of labels that were read already."""
     return {k.tweet: labels.spans for k, labels in current.items() if labels.spans is not None and not labels.skipped}

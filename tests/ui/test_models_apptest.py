@@ -1,0 +1,194 @@
+"""The Models page, as Streamlit runs it: versions, before and after, and what its buttons do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.core.versioned import write_checkpoint
+from tests.ui.reading import address, component_data, said
+from tests.ui.reading import opened as opened_page
+from umt_core.corrections.events import Edit, TweetKey
+from umt_core.corrections.store import Store, default_url
+from umt_core.manifest import MANIFEST
+from umt_core.promotions import retrained_folder
+from umt_core.registry import checkpoints_folder, find_checkpoint, versions_folder
+from umt_core.schema import Span
+from umt_core.versions import promote
+
+FAMILY = "tiny/bert-crf"
+HISTORY = [{"epoch": 1, "loss_total": 2.0, "dev_f1": 0.5}, {"epoch": 2, "loss_total": 1.0, "dev_f1": 0.75}]
+
+
+@pytest.fixture
+def world(made, tmp_path, monkeypatch):
+    """An original and ``v1``, which have read ``tiny/test`` as BERT-CRF and MT of ``tiny_set`` have; and ``v2``."""
+    monkeypatch.setenv("UMT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("UMT_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    scores = {"valid": {"f1": 0.5}, "test": {"f1": 0.25}}
+    write_checkpoint(checkpoints_folder() / FAMILY, "0", weights_sha256="sum of bert-crf", scores=scores)
+    parent = {"name": f"{FAMILY}@original", "weights_sha256": "sum of bert-crf"}
+    corrections = {"digest": "abc", "events": 7, "tweets": 5, "changed": 3}
+    fields = {"parent": parent, "corrections": corrections, "history": HISTORY, "data": {"train": {"tweets": 1234}}}
+    folder = retrained_folder() / FAMILY
+    created = "2026-01-0{}T00:00:00+00:00"
+    write_checkpoint(folder / "v1", "1", weights_sha256="sum of mt-bert-crf", created=created.format(2), **fields)
+    own = hashlib.sha256(b"2").hexdigest()
+    write_checkpoint(folder / "v2", "2", weights_sha256=own, created=created.format(3), parent=parent)
+    return made
+
+
+def opened(**params: str) -> AppTest:
+    return opened_page("models", **params)
+
+
+def rows(page: AppTest, key: str) -> list[list[str]]:
+    """The cells of a linked table, with their second lines."""
+    table = component_data(page, key)
+    return [[c["text"] + (f" ({c['sub']})" if c.get("sub") else "") for c in row["cells"]] for row in table["rows"]]
+
+
+def click(page: AppTest, label: str) -> None:
+    next(b for b in page.button if b.label == label).click().run()
+    assert not page.exception
+
+
+def versions(page: AppTest) -> dict[str, str]:
+    return {row[0]: row[1] for row in rows(page, "models_versions")}
+
+
+def test_every_version_stands_in_the_overview_with_its_figures(world):
+    page = opened(model=f"{FAMILY}@v1")
+    original, first, second = rows(page, "models_versions")
+    assert original[:2] == ["BERT-CRF · tiny · original", "● served"]
+    assert original[6] == "50.00"
+    # Of the predictions, not the manifest's: 3 right of 5 predicted and 6 gold.
+    assert re.fullmatch(r"54\.55 \(\d+\.\d – \d+\.\d\)", original[7])
+    assert first[:6] == [
+        "BERT-CRF · tiny · v1 (shown below)", "kept", "BERT-CRF · tiny · original", "2026-01-02 00:00", "1,234", "5",
+    ]  # fmt: skip
+    assert second[0] == "BERT-CRF · tiny · v2"
+    links = [row["cells"][0]["href"] for row in component_data(page, "models_versions")["rows"]]
+    assert links[1] == "models?model=tiny%2Fbert-crf%40v1"
+
+
+def test_without_a_link_the_newest_version_is_shown(world):
+    page = opened()
+    assert "BERT-CRF · tiny · v2" in said(page)
+    assert "BERT-CRF · tiny · v2 (shown below)" in versions(page)
+
+
+def test_before_and_after_counts_on_the_published_labels_and_leads_to_the_tweets(world):
+    page = opened(model=f"{FAMILY}@v1")
+    (side,) = rows(page, "models_sides")
+    # fixed: "fixed"; broken: "broken"; removed: what both of these had wrong and "removed"; added: half of a name
+    assert side[0] == "as published (6 entities)"
+    assert side[5:9] == ["1", "1", "2", "1"]
+    link = component_data(page, "models_sides")["rows"][0]["cells"][5]["link"]
+    assert link == {
+        "data": "tiny/test",
+        "baseline": "twitter2017/bert-crf",
+        "system": "twitter2017/mt-bert-crf",
+        "outcome": "fixed",
+    }
+    assert "Nobody has corrected a label of this split" in said(page)
+
+
+def test_corrected_labels_give_a_second_line_and_their_tweets(world):
+    with Store(default_url()) as store:
+        key = TweetKey("tiny/test", "wrong")
+        store.append(Edit(key, "set", "Ann", (Span(1, 3, "ORG"),), (Span(1, 3, "LOC"),), 0))
+    page = opened(model=f"{FAMILY}@v1")
+    published, corrected = rows(page, "models_sides")
+    assert corrected[0].startswith("as corrected")
+    assert float(corrected[1]) > float(published[1])  # what both said was right
+    assert "1 tweets have other labels now: 0 added, 0 removed, 1 changed." in said(page)
+    ((tweet, before, after, outcome),) = rows(page, "models_tweets")
+    assert (tweet, before, after) == ("wrong", "ORG “Tate Modern”", "LOC “Tate Modern”")
+    assert outcome == "= both right 1"
+
+
+def test_a_version_that_has_not_read_the_split_is_offered_to(world):
+    page = opened(model=f"{FAMILY}@v2")
+    assert "BERT-CRF · tiny · v2 has not read TINY test yet." in said(page)
+    assert any(b.label == "Read it now" for b in page.button)
+    assert any("--checkpoint tiny/bert-crf@v2" in code.value for code in page.code)
+
+
+def test_promote_and_roll_back_say_what_is_served(world):
+    page = opened(model=f"{FAMILY}@v2")
+    click(page, "Promote it")
+    assert f"{FAMILY}@v2 is served from now on." in [e.value.replace("\\", "") for e in page.success]
+    assert find_checkpoint(FAMILY).version == "v2"
+    assert versions(page)["BERT-CRF · tiny · v2 (shown below)"] == "● served"
+    assert page.dataframe[-1].value["What"].tolist() == ["promoted"]
+    click(page, "Roll back")
+    assert find_checkpoint(FAMILY).version == "original"
+    assert address(page)["model"] == f"{FAMILY}@original"
+    assert page.dataframe[-1].value["What"].tolist() == ["went back to", "promoted"]
+
+
+def test_what_somebody_else_promoted_meanwhile_is_told(world):
+    page = opened(model=f"{FAMILY}@v2")
+    write_checkpoint(versions_folder(FAMILY) / "v3", "3")
+    promote(f"{FAMILY}@v3", "Bob")
+    click(page, "Promote it")
+    assert "v3 is served now, and not original" in page.error[0].value.replace("\\", "")
+    assert find_checkpoint(FAMILY).version == "v3"
+
+
+def test_rename_and_remove(world):
+    page = opened(model=f"{FAMILY}@v2")
+    next(t for t in page.text_input if t.label == "New name").set_value("Too Loud").run()
+    click(page, "Rename it")
+    assert "wanted a version's name" in page.error[0].value.replace("\\", "")
+    next(t for t in page.text_input if t.label == "New name").set_value("better").run()
+    click(page, "Rename it")
+    assert address(page)["model"] == f"{FAMILY}@better"
+    click(page, "Remove it")
+    assert not (versions_folder(FAMILY) / "better").exists()
+    assert list(versions(page)) == ["BERT-CRF · tiny · original (shown below)", "BERT-CRF · tiny · v1"]
+
+
+def test_nobody_changes_nothing(world):
+    page = opened(model=f"{FAMILY}@v2")
+    next(t for t in page.text_input if t.label == "Your name").set_value(" ").run()
+    assert "Give your name in the sidebar" in said(page)
+    click(page, "Promote it")
+    assert "wanted the name of who does this" in page.error[0].value
+    assert find_checkpoint(FAMILY).version == "original"
+
+
+def test_a_damaged_version_is_listed_with_its_line_and_can_be_removed(world):
+    (versions_folder(FAMILY) / "v1" / MANIFEST).write_text("{")
+    page = opened(model=f"{FAMILY}@v1")
+    assert versions(page)["BERT-CRF · tiny · v1 (shown below)"] == "damaged (see below)"
+    assert "wanted a manifest in JSON" in page.error[0].value.replace("\\", "")
+    click(page, "Remove it")
+    assert not (versions_folder(FAMILY) / "v1").exists()
+
+
+def test_a_link_to_what_is_not_here_says_so(world):
+    page = opened(model="<img src=x>@v9")
+    assert "The link asks for '<img src=x>@v9', which is not here" in page.warning[0].value.replace("\\", "")
+
+
+def test_without_any_tagger_the_page_says_how_to_get_one(tmp_path, data, monkeypatch):
+    monkeypatch.setenv("UMT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("UMT_CHECKPOINTS", str(tmp_path / "none"))
+    assert "No tagger is here" in said(opened())
+
+
+def test_names_in_a_manifest_are_text_and_no_markup(world):
+    path = versions_folder(FAMILY) / "v1" / MANIFEST
+    values = json.loads(path.read_text())
+    values["images"], values["parent"] = "<script>alert(1)</script>", {"name": "<b>x</b>/y", "weights_sha256": ""}
+    path.write_text(json.dumps(values))
+    page = opened(model=f"{FAMILY}@v1")
+    html = "".join(e.proto.body for e in page.get("html"))
+    assert "&lt;script&gt;alert(1)" in html
+    assert "<script>" not in html
