@@ -183,6 +183,7 @@ def test_wherever_it_is_killed_a_resumed_job_ends_with_the_weights_of_an_unbroke
     places = [
         (run, "_save_state", 1), (run, "_save_state", 3), (run, "save_weights", 1), (run, "save_manifest", 1),
         (runner, "_publish", 1), (os, "rename", 1), (runner.jobs, "write_outcome", 1),
+        (runner.Log, "write", 4),  # between the first epoch's state and its line
     ]  # fmt: skip
     for where, name, after in places:
         identity = jobs.submit(home.request())
@@ -200,6 +201,7 @@ def test_wherever_it_is_killed_a_resumed_job_ends_with_the_weights_of_an_unbroke
         jobs.resume(identity)
         assert work().state == "done", name
         assert (served / "weights.safetensors").read_bytes() == whole, name
+        assert [row["epoch"] for row in jobs.status(identity).history] == [1, 2, 3], name
         assert sorted(path.name for path in served.iterdir()) == ["README.md", "manifest.json", "weights.safetensors"]
 
 

@@ -27,7 +27,7 @@ from umt_core.registry import find_checkpoint
 from umt_core.schema import Example
 from umt_core.systems import Tagger, build_system, system_class
 from umt_core.tagging import make_tweet_set
-from umt_core.train.log import Log
+from umt_core.train.log import Log, read_events
 from umt_core.train.loop import Epoch, Trainer, evaluate
 from umt_core.train.watcher import Watcher
 
@@ -118,6 +118,10 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
     trainer = Trainer(tagger, sets["train"], sets["valid"], job.settings, device)
     log = Log(job.log or job.output / LOG)
     history, spent = _resume(job, trainer, watcher)
+    told = {event.get("epoch") for event in read_events(log.path) if event["event"] == "epoch"}
+    for row in history:
+        if row["epoch"] not in told:  # a kill came between an epoch's state and its line
+            log.write(event="epoch", **row)
     log.write(event="start" if not history else "resume", epoch=trainer.epoch, system=job.system)
 
     if job.parent and not history:
