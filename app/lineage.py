@@ -76,7 +76,7 @@ def overview_cells(lines: Sequence[Line], chosen: str) -> tuple[Cells, Cells]:
         shown = "shown below" if name == chosen else ""
         first = cell(title(name), link={"model": name}, page="models", sub=shown, title=name)
         if isinstance(line.found, Damaged):
-            state = cell("damaged", sub="see below", title=line.found.why)
+            state = cell("damaged", sub="open it to see why", title=line.found.why)
             rows.append({"cells": [first, state, *[cell("–")] * 6, cell(size(line.size))], "quiet": True})
             continue
         m = line.found.manifest
@@ -218,7 +218,8 @@ def label_line(found: BeforeAfter) -> str:
     '0 tweets have other labels now: 1 added, 0 removed, 2 changed.'
     """
     changes = ", ".join(f"{count:,} {what}" for what, count in found.labels.items())
-    return f"{len(found.tweets):,} tweets have other labels now: {changes}."
+    count = len(found.tweets)
+    return f"{count:,} {'tweet has' if count == 1 else 'tweets have'} other labels now: {changes}."
 
 
 def tweet_cells(

@@ -94,9 +94,8 @@ def _actions(info: CheckpointInfo, now: str, author: str) -> None:
                 _button("Rename it", _rename, info.name, author, key)
             if info.version != now:
                 _remove(info.name, author)
-    st.caption(
-        f"The same in a shell: `python -m umt_core checkpoints promote {info.name}`, or `rollback`, `rename`, `remove`."
-    )
+    act = f"rollback {info.family}" if info.version == now else f"promote {info.name}"
+    st.caption(f"The same in a shell: `python -m umt_core checkpoints {act}`")
 
 
 def _remove(name: str, author: str) -> None:

@@ -96,6 +96,8 @@ def _actions(job: Status) -> None:
             _button("Resume", ":material/play_arrow:", jobs.resume, job, primary=True)
         if job.state == DONE and job.checkpoint:
             st.success(markup.plain(f"The new version is {job.checkpoint}."))
+            if st.button("Before and after", icon=":material/compare_arrows:", type="primary"):
+                st.switch_page("views/models.py", query_params={"model": job.checkpoint})
             if line := no_better(job):
                 st.warning(markup.plain(line))
         if job.state not in (RUNNING, STOPPING):

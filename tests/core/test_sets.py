@@ -186,6 +186,10 @@ def test_a_checkpoint_that_has_changed_is_told_and_run_beside_the_old_one(data, 
         patch.setattr(sets, "find_checkpoint", lambda name: SimpleNamespace(**vars(taggers.find(name)), version="v2"))
         line = "own/umt: these are predictions of version v1; own/umt is its version v2 now"
         assert made.changed() == {"own/umt": line}
+        named = replace(made, runs={"own/umt@v1": replace(made.run("own/umt"), checkpoint="own/umt@v1")})
+        assert named.changed() == {}
+        older.version = "better"
+        assert named.changed() == {"own/umt@v1": "own/umt@v1: this version is called better now"}
     old = made.run("own/umt")
     write_json(made.folder / old.folder_name / "manifest.json", replace(old, created="2020"))
     made = run_set(made, ["own/umt"])

@@ -106,7 +106,7 @@ def test_corrected_labels_give_a_second_line_and_their_tweets(world):
     published, corrected = rows(page, "models_sides")
     assert corrected[0].startswith("as corrected")
     assert float(corrected[1]) > float(published[1])  # what both said was right
-    assert "1 tweets have other labels now: 0 added, 0 removed, 1 changed." in said(page)
+    assert "1 tweet has other labels now: 0 added, 0 removed, 1 changed." in said(page)
     ((tweet, before, after, outcome),) = rows(page, "models_tweets")
     assert (tweet, before, after) == ("wrong", "ORG “Tate Modern”", "LOC “Tate Modern”")
     assert outcome == "= both right 1"
@@ -166,7 +166,7 @@ def test_nobody_changes_nothing(world):
 def test_a_damaged_version_is_listed_with_its_line_and_can_be_removed(world):
     (versions_folder(FAMILY) / "v1" / MANIFEST).write_text("{")
     page = opened(model=f"{FAMILY}@v1")
-    assert versions(page)["BERT-CRF · tiny · v1 (shown below)"] == "damaged (see below)"
+    assert versions(page)["BERT-CRF · tiny · v1 (shown below)"] == "damaged (open it to see why)"
     assert "wanted a manifest in JSON" in page.error[0].value.replace("\\", "")
     click(page, "Remove it")
     assert not (versions_folder(FAMILY) / "v1").exists()

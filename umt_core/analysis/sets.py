@@ -283,7 +283,7 @@ class PredictionSet:
 
 def _is_older(name: str, run: RunInfo) -> str | None:
     """What a reader must know of a run whose weights are not the served ones; ``None``: they are."""
-    family, at, _ = run.checkpoint.partition("@")
+    family, at, version = run.checkpoint.partition("@")
     try:
         now = find_checkpoint(family)
     except CheckpointError:
@@ -291,6 +291,8 @@ def _is_older(name: str, run: RunInfo) -> str | None:
     if now.manifest.weights_sha256 == run.weights_sha256:
         return None
     own = same_weights(family, run.weights_sha256)
+    if own is not None and at:  # the name says already that it is one of several
+        return None if own.version == version else f"{name}: this version is called {own.version} now"
     if own is not None:
         return f"{name}: these are predictions of version {own.version}; {family} is its version {now.version} now"
     if at:
