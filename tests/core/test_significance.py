@@ -111,5 +111,5 @@ def test_ten_thousand_resamples_of_a_test_set_take_less_than_a_second():
 
 
 def test_no_tweets_are_refused():
-    with pytest.raises(DataError, match="at least one tweet"):
+    with pytest.raises(DataError, match="at least one labelled tweet"):
         Counts({})

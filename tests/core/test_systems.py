@@ -46,7 +46,8 @@ def parts(output: Output) -> dict[str, Tensor]:
 
 
 def close(a: Tensor, b: Tensor) -> None:
-    torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+    # Float32 sums in the order that a batch's shape gives them: they differ by some 2e-5 in the ablations.
+    torch.testing.assert_close(a, b, atol=5e-5, rtol=5e-5)
 
 
 # Batches

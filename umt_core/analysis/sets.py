@@ -205,8 +205,12 @@ class PredictionSet:
         raise DataError(f"{self.name}: wanted predictions of {found.name} as it is now, got none; run it first")
 
     def changed(self) -> dict[str, str]:
-        """Runs that are not of what their checkpoint's family serves now, with a line that says so."""
-        return {name: line for name, run in self.runs.items() if (line := _is_older(name, run))}
+        """Runs that are not of what their checkpoint's family serves now, with a line that says so.
+
+        An out-of-fold run is of no checkpoint that could change.
+        """
+        kept = ((name, run) for name, run in self.runs.items() if not run.folds)
+        return {name: line for name, run in kept if (line := _is_older(name, run))}
 
     def images(self) -> ImageIndex | None:
         """Where the pictures are, if the set was built here and they still are."""
