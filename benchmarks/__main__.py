@@ -12,12 +12,18 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import browse, evaluate_split, start, warm_inspect
+from benchmarks import browse, corrections, evaluate_split, start, warm_inspect
 from benchmarks.measure import Measure, cores, write_results
 from umt_core.errors import UmtError
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
-BENCHMARKS = {"warm_inspect": warm_inspect, "evaluate_split": evaluate_split, "start": start, "browse": browse}
+BENCHMARKS = {
+    "warm_inspect": warm_inspect,
+    "evaluate_split": evaluate_split,
+    "start": start,
+    "browse": browse,
+    "corrections": corrections,
+}
 
 
 def main(names: list[str]) -> int:

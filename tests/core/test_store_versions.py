@@ -111,9 +111,8 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(first_version):
         connection.execute(text("DELETE FROM events"))
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # which alone keeps the words of its tables
 def test_a_new_store_has_the_tables_of_one_brought_up_to_date(first_version, tmp_path):
-    if not first_version.startswith("sqlite"):
-        pytest.skip("SQLite alone keeps the words of its tables")
     query = text("SELECT name, sql FROM sqlite_master ORDER BY name")
     new = f"sqlite:///{tmp_path}/new.sqlite"
     Store(new).close()

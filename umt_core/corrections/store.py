@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select
+from sqlalchemy import Row, Select, func, insert, select
 
 from umt_core.corrections import log
 from umt_core.corrections.database import Database, file_url
@@ -31,7 +31,7 @@ from umt_core.schema import Span
 
 EDITS = ("set", "accept", "skip", "comment")  # the actions that an edit may have
 LONGEST_NAME, LONGEST_TEXT = 200, 10_000  # characters
-_BATCH = 1000  # events that are read at once
+_BATCH = 2000  # events that are read at once
 
 
 def default_url() -> str:
@@ -117,27 +117,34 @@ class Store:
         """What stands now on every tweet that has events, in the common track."""
         c = EVENTS.c
         last = select(func.max(c.number)).where(c.track == COMMON).group_by(c.data, c.tweet)
-        query = select(EVENTS).where(c.number.in_(last if data is None else last.where(c.data == data)))
+        columns = select(c.data, c.tweet, c.after, c.number, c.skipped, c.author)
+        query = columns.where(c.number.in_(last if data is None else last.where(c.data == data))).order_by(c.number)
         with self._database.reading("read labels") as connection:
-            return {entry.event.key: entry.labels for entry in log.entries(connection, query.order_by(c.number))}
+            rows = connection.execute(query).all()
+        return {
+            TweetKey(data_, tweet): Labels(log.text_to_spans(after), number, bool(skipped), author)
+            for data_, tweet, after, number, skipped, author in rows
+        }
 
     def opinions(self, data: str | None = None) -> dict[TweetKey, dict[str, tuple[Span, ...]]]:
         """Each author's last answer that they have not undone, of both tracks; who skipped last has none."""
-        standing: dict[tuple[TweetKey, str], dict[int, Event]] = {}
-        done: dict[int, Event] = {}
-        for event in self.events(data=data):
-            answers = standing.setdefault((event.key, event.author), {})
-            if event.action in log.ANSWERS:
-                answers[event.number] = done[event.number] = event
-            elif event.action == "undo":
-                answers.pop(event.of, None)
-            elif event.action == "redo" and event.of in done:
-                answers[event.of] = done[event.of]
+        c = EVENTS.c
+        columns = select(c.number, c.data, c.tweet, c.author, c.action, c.after, c.of).where(c.action != "comment")
+        standing: dict[tuple[str, str, str], dict[int, tuple[str, str | None]]] = {}
+        done: dict[int, tuple[str, str | None]] = {}
+        for number, data_, tweet, author, action, after, of in self._rows(_only(columns, data, None)):
+            answers = standing.setdefault((data_, tweet, author), {})
+            if action in log.ANSWERS:
+                answers[number] = done[number] = action, after
+            elif action == "undo":
+                answers.pop(of, None)
+            elif of in done:
+                answers[of] = done[of]
         found: dict[TweetKey, dict[str, tuple[Span, ...]]] = {}
-        for (key, author), answers in standing.items():
-            last = answers[max(answers)] if answers else None
-            if last is not None and last.action != "skip" and last.after is not None:
-                found.setdefault(key, {})[author] = last.after
+        for (data_, tweet, author), answers in standing.items():
+            action, after = answers[max(answers)] if answers else ("skip", None)
+            if action != "skip" and (spans := log.text_to_spans(after)) is not None:
+                found.setdefault(TweetKey(data_, tweet), {})[author] = spans
         return found
 
     def history(self, key: TweetKey, *, track: str = COMMON, author: str = "") -> list[Event]:
@@ -152,15 +159,18 @@ class Store:
             yield entry.event
 
     def _entries(self, *, data: str | None = None, author: str | None = None, after: int = 0) -> Iterator[Entry]:
-        query = _only(select(EVENTS), data, author).order_by(EVENTS.c.number).limit(_BATCH)
+        return map(log.to_entry, self._rows(_only(select(EVENTS), data, author), after))
+
+    def _rows(self, query: Select[Any], after: int = 0) -> Iterator[Row[Any]]:
+        """In parts, so that whoever takes long over them keeps nobody from writing."""
+        query = query.order_by(EVENTS.c.number).limit(_BATCH)
         while True:
-            # In parts, so that whoever takes long over them keeps nobody from writing.
             with self._database.reading("read events") as connection:
-                entries = log.entries(connection, query.where(EVENTS.c.number > after))
-            yield from entries
-            if len(entries) < _BATCH:
+                rows = connection.execute(query.where(EVENTS.c.number > after)).all()
+            yield from rows
+            if len(rows) < _BATCH:
                 return
-            after = entries[-1].event.number
+            after = rows[-1].number
 
     def count(self, *, data: str | None = None, author: str | None = None) -> int:
         with self._database.reading("count events") as connection:
