@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select
+from sqlalchemy import Select, func, insert, select
 
 from umt_core.corrections import log
 from umt_core.corrections.database import Database, file_url
@@ -161,7 +161,7 @@ class Store:
     def _entries(self, *, data: str | None = None, author: str | None = None, after: int = 0) -> Iterator[Entry]:
         return map(log.to_entry, self._rows(_only(select(EVENTS), data, author), after))
 
-    def _rows(self, query: Select[Any], after: int = 0) -> Iterator[Row[Any]]:
+    def _rows(self, query: Select[Any], after: int = 0) -> Iterator[Any]:
         """In parts, so that whoever takes long over them keeps nobody from writing."""
         query = query.order_by(EVENTS.c.number).limit(_BATCH)
         while True:
