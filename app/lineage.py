@@ -34,6 +34,17 @@ class Line:
     intervals: Mapping[str, Interval]  # of F1, by split, where there are predictions
 
 
+def dev_before(parent: Manifest, child: Manifest) -> float | None:
+    """The parent's dev F1, if the child's epochs were chosen by the same tweets and labels."""
+    theirs, ours = parent.data.get("valid", {}), child.data.get("valid", {})
+    sources = ours.get("from") or [ours]
+    same = len(sources) == 1 and sources[0].get("sha256") == theirs.get("sha256") and not sources[0].get("corrected")
+    if not same or ours.get("tweets") != theirs.get("tweets"):
+        return None
+    f1: float | None = parent.scores.get("valid", {}).get("f1")
+    return f1
+
+
 def title(name: str) -> str:
     """A version's name in words.
 

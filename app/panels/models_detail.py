@@ -43,7 +43,7 @@ def show(info: CheckpointInfo, author: str) -> None:
     with right:
         st.markdown("**F1 on dev, by epoch**")
         if info.manifest.history:
-            before = None if parent is None else parent.manifest.scores.get("valid", {}).get("f1")
+            before = None if parent is None else lineage.dev_before(parent.manifest, info.manifest)
             epochs = max(int(row["epoch"]) for row in info.manifest.history)
             st.plotly_chart(figures.f1_curve(info.manifest.history, before, epochs), key="models_f1")
         else:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import lineage
 from tests.core.versioned import write_checkpoint
 from tests.ui.reading import address, component_data, said
 from tests.ui.reading import opened as opened_page
@@ -192,3 +194,16 @@ def test_names_in_a_manifest_are_text_and_no_markup(world):
     html = "".join(e.proto.body for e in page.get("html"))
     assert "&lt;script&gt;alert(1)" in html
     assert "<script>" not in html
+
+
+def test_the_parents_dev_figure_is_shown_only_where_it_is_of_the_same_labels():
+    def manifest(valid, f1=0.8):
+        return SimpleNamespace(data={"valid": valid}, scores={"valid": {"f1": f1}})
+
+    parent = manifest({"sha256": "a", "tweets": 9})
+    same = {"sha256": "composed", "tweets": 9, "from": [{"sha256": "a", "tweets": 9, "corrected": 0}]}
+    assert lineage.dev_before(parent, manifest(same)) == 0.8
+    assert lineage.dev_before(parent, manifest({"sha256": "a", "tweets": 9})) == 0.8
+    assert lineage.dev_before(parent, manifest(same | {"tweets": 3})) is None
+    assert lineage.dev_before(parent, manifest(same | {"from": [{"sha256": "b", "tweets": 9, "corrected": 0}]})) is None
+    assert lineage.dev_before(parent, manifest(same | {"from": [{"sha256": "a", "tweets": 9, "corrected": 2}]})) is None
