@@ -8,6 +8,7 @@ from app import lineage, markup, models, sets, tables
 from app.panels import building, linked
 from app.state import Key
 from umt_core.analysis.sets import PredictionSet
+from umt_core.corrections.queues import trained_on
 from umt_core.errors import DataError, UmtError
 from umt_core.registry import CheckpointInfo, parent_of, versions
 
@@ -34,6 +35,8 @@ def show(info: CheckpointInfo) -> None:
         if found is None or None in runs:
             _build(name, source, [one.name for one, run in zip((other, info), runs, strict=True) if run is None])
         else:
+            for one, run in zip((other, info), runs, strict=True):
+                _known(found, one.name, str(run))
             _figures(found, str(runs[0]), str(runs[1]), info)
     except UmtError as error:
         st.error(markup.plain(str(error)))
@@ -82,6 +85,12 @@ def _build(name: str, source: sets.Source | None, missing: list[str]) -> None:
     )
     st.caption("It runs in the background: the pages stay usable, and a stop keeps what is done. The same in a shell:")
     st.code(sets.command(source, missing), language="bash", wrap_lines=True)
+
+
+def _known(found: PredictionSet, version: str, run: str) -> None:
+    """Says so if a version has seen what it is judged by: such figures flatter it."""
+    if (how := trained_on(found, run)) is not None:
+        st.warning(markup.plain(f"{lineage.title(version)}: {how}. Compare on tweets that it has not seen."))
 
 
 def _figures(found: PredictionSet, parent: str, new: str, info: CheckpointInfo) -> None:

@@ -207,3 +207,13 @@ def test_the_parents_dev_figure_is_shown_only_where_it_is_of_the_same_labels():
     assert lineage.dev_before(parent, manifest(same | {"tweets": 3})) is None
     assert lineage.dev_before(parent, manifest(same | {"from": [{"sha256": "b", "tweets": 9, "corrected": 0}]})) is None
     assert lineage.dev_before(parent, manifest(same | {"from": [{"sha256": "a", "tweets": 9, "corrected": 2}]})) is None
+
+
+def test_a_version_that_was_trained_on_what_it_is_judged_by_is_named(world, monkeypatch):
+    known = "trained on these very tweets"
+    monkeypatch.setattr("app.panels.models_before_after.trained_on", lambda found, run: known)
+    lines = [w.value for w in opened(model=f"{FAMILY}@v1").warning if known in w.value]
+    named = ["tiny · original", "tiny · v1"]
+    assert all(version in line for version, line in zip(named, lines, strict=True))
+    monkeypatch.setattr("app.panels.models_before_after.trained_on", lambda found, run: None)
+    assert not [w.value for w in opened(model=f"{FAMILY}@v1").warning if known in w.value]
