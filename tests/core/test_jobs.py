@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.core import tiny, tiny_data
-from tests.core.tiny_jobs import BASE, Home, make_home
+from tests.core.tiny_jobs import BASE, Home, copy_home, make_template
 from umt_core.__main__ import main
 from umt_core.checkpoint import load_checkpoint, read_weights
 from umt_core.corrections.events import Edit, TweetKey
@@ -30,26 +30,16 @@ TWEETS = tiny_data.tweets()
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny base checkpoint, its encoder and its data set: made once, since that takes a library that loads slowly."""
-    root = tmp_path_factory.mktemp("template")
-    with pytest.MonkeyPatch.context() as patch:
-        make_home(root, patch)
-    return root
+    return make_template(tmp_path_factory)
 
 
 @pytest.fixture
 def home(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home of its own; nobody works on its queue but the test."""
-    shutil.copytree(template / "checkpoints", tmp_path / "checkpoints")
-    shutil.copytree(template / "data", tmp_path / "data")
-    monkeypatch.setenv("UMT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("UMT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("UMT_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    monkeypatch.setenv("UMT_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(jobs, "ensure_runner", lambda: None)
+    home = copy_home(template, tmp_path, monkeypatch)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield Home(tmp_path)
+    yield home
     torch.set_num_threads(threads)
 
 

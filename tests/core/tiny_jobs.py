@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,11 +34,8 @@ class Home:
 
 
 def make_home(root: Path, patch: pytest.MonkeyPatch, systems: tuple[str, ...] = ("bert-crf",)) -> Home:
-    """Sets the environment so that data, checkpoints and people's work are under ``root``."""
-    patch.setenv("UMT_HOME", str(root / "home"))
-    patch.setenv("UMT_CACHE", str(root / "cache"))
-    patch.setenv("UMT_CHECKPOINTS", str(root / "checkpoints"))
-    patch.setenv("UMT_DATA", str(root / "data"))
+    """Makes data and checkpoints under ``root``, and sets the environment so that people's work is there too."""
+    _live_in(root, patch)
     patch.setenv("OMP_NUM_THREADS", "1")
     tiny_data.write_data(root / "data" / "twitter0")
     encoder = tiny.save_encoder(root / "encoder")
@@ -45,6 +43,29 @@ def make_home(root: Path, patch: pytest.MonkeyPatch, systems: tuple[str, ...] = 
         tagger = tiny.system(system, text_encoder=encoder)
         tiny.save_tagger(root / "checkpoints", tagger, dataset="twitter0")
     return Home(root)
+
+
+def make_template(factory: pytest.TempPathFactory) -> Path:
+    """A home to copy from: made once for many tests, since that takes a library that loads slowly."""
+    root = factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        make_home(root, patch)
+    return root
+
+
+def copy_home(template: Path, root: Path, patch: pytest.MonkeyPatch) -> Home:
+    """A home like ``template`` under ``root``; nobody works on its queue but the test."""
+    for name in ("checkpoints", "data"):
+        shutil.copytree(template / name, root / name)
+    _live_in(root, patch)
+    patch.delenv("UMT_STORE", raising=False)
+    patch.setattr(jobs, "ensure_runner", lambda: None)
+    return Home(root)
+
+
+def _live_in(root: Path, patch: pytest.MonkeyPatch) -> None:
+    for name in ("home", "cache", "checkpoints", "data"):
+        patch.setenv(f"UMT_{name.upper()}", str(root / name))
 
 
 def wait_for(identity: str, wanted: Callable[[jobs.Status], object]) -> jobs.Status:

@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.core import tiny_data
-from tests.core.tiny_jobs import BASE, Home, make_home
+from tests.core.tiny_jobs import BASE, Home, copy_home, make_template
 from tests.ui import reading
 from tests.ui.reading import said
 from umt_core.__main__ import main
@@ -25,22 +25,13 @@ HOSTILE = "<img src=x onerror=alert(1)> **bold** [x](javascript:1)"
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("template")
-    with pytest.MonkeyPatch.context() as patch:
-        make_home(root, patch)
-    return root
+    return make_template(tmp_path_factory)
 
 
 @pytest.fixture
 def home(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """Tiny checkpoints and data; nobody works on the queue."""
-    shutil.copytree(template / "checkpoints", tmp_path / "checkpoints")
-    shutil.copytree(template / "data", tmp_path / "data")
-    for name in ("home", "checkpoints", "data", "cache"):
-        monkeypatch.setenv(f"UMT_{name.upper()}", str(tmp_path / name))
-    monkeypatch.delenv("UMT_STORE", raising=False)
-    monkeypatch.setattr(jobs, "ensure_runner", lambda: None)
-    return Home(tmp_path)
+    return copy_home(template, tmp_path, monkeypatch)
 
 
 def opened(**params: str) -> AppTest:

@@ -17,7 +17,7 @@ from typing import Any
 
 from umt_core.corrections.events import Labels, TweetKey
 from umt_core.corrections.exchange import corrected
-from umt_core.data.datasets import DataSet, data_sets
+from umt_core.data.datasets import data_sets, find_split
 from umt_core.data.files import write_text
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples, write_jsonl
@@ -208,16 +208,12 @@ def _repeated(names: Iterable[str]) -> str | None:
 
 
 def _find(part: Part) -> tuple[Path, Path | None]:
-    """The file of a part, and its pictures."""
-    of, _, split = part.data.rpartition("/")
-    known: dict[str, DataSet] = {found.name: found for found in data_sets()}
-    if of in known and split in known[of].splits:
-        return known[of].splits[split], Path(part.images) if part.images else known[of].images()
-    path = Path(part.data)
-    if not path.is_file():
-        names = ", ".join(f"{name}/{split}" for name, found in known.items() for split in found.splits)
-        raise DataError(f"{part.data}: wanted a data set or a file, got neither; known data sets: {names}")
-    return path, Path(part.images) if part.images else None
+    """The file of a part, and its pictures: those given, else those of the data set that it names."""
+    _, file = find_split(part.data)
+    if part.images:
+        return file, Path(part.images)
+    of = next((of for of in data_sets() for split in of.splits if f"{of.name}/{split}" == part.data), None)
+    return file, of.images() if of else None
 
 
 def _read(part: Part, labels: Mapping[TweetKey, Labels]) -> list[Tweet]:
