@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from benchmarks.measure import cores
 from umt_core.analysis.metrics import score_spans
@@ -31,6 +32,7 @@ from umt_core.data.jsonl import read_examples
 from umt_core.encoders.text import SubwordTokenizer, load_text_encoder, load_tokenizer
 from umt_core.errors import UmtError
 from umt_core.labels import WORD_TAGS
+from umt_core.predict import summarise
 from umt_core.schema import Example
 from umt_core.spans import tags_to_spans
 from umt_core.systems import Tagger, build_system
@@ -51,7 +53,7 @@ class Certainty:
     """How certain a model is of a tweet; the least certain are labelled next."""
 
     word: float  # least difference between the best and second tag's probability
-    span: float  # least probability of an entity that it found; without one, ``word``
+    span: float  # as ``corrections.queues`` ranks by: of the least certain entity, found or nearly found
 
 
 Queue = Callable[[Sequence[Certainty], np.random.Generator], list[int]]
@@ -112,18 +114,18 @@ class Learner:
     def certainty(self, examples: Sequence[Example]) -> list[Certainty]:
         self.tagger.eval()
         found = [Certainty(1.0, 1.0)] * len(examples)
-        for indices, output in run(self.tagger, make_tweet_set(examples, self.tokenizer, self.tagger), DEVICE):
+        tweets = make_tweet_set(examples, self.tokenizer, self.tagger)
+        for indices, output in run(self.tagger, tweets, DEVICE):
             posterior = self.tagger.crf.posterior(output.emissions, output.mask)
-            best = posterior.marginals.topk(2, dim=-1).values
-            margins = (best[..., 0] - best[..., 1]).masked_fill(~output.mask, 1.0).amin(1).tolist()
-            for row, (i, tags, word) in enumerate(zip(indices, self.tagger.decode(output), margins, strict=True)):
+            summaries = summarise([tweets.encoded[i] for i in indices], output, posterior, tweets.tagging)
+            for row, (i, tags, summary) in enumerate(zip(indices, self.tagger.decode(output), summaries, strict=True)):
                 scores = [
                     posterior.span_probability(
                         row, s.start, s.end, WORD_TAGS.id(f"B-{s.label}"), WORD_TAGS.id(f"I-{s.label}")
                     )
                     for s in tags_to_spans(tags)
                 ]
-                found[i] = Certainty(word, min(scores, default=word))
+                found[i] = Certainty(summary.margin, min([*scores, (1 + summary.margin) / 2]))
         return found
 
 
@@ -133,8 +135,6 @@ def start(data: Path, work: Path, seed: int) -> tuple[Learner, list[int], float]
     labelled = np.random.default_rng(seed).permutation(len(learner.train))[:START].tolist()
     weights, note = work / f"start-{seed}.safetensors", work / f"start-{seed}.json"
     if note.exists():
-        from safetensors.torch import load_file
-
         put_weights(learner.tagger, load_file(weights), where=str(weights))
         return learner, labelled, json.loads(note.read_text())["f1"]
     learner.fit(labelled, FIRST_EPOCHS)
