@@ -101,6 +101,7 @@ class TrainSettings(Settings):
     image_dropout: float = 0.0  # share of training tweets whose picture is withheld, so that none is known too
     word_dropout: float = 0.0  # share of training words hidden as unknown, so that context and shape must do
     train_embeddings: bool = True  # False: word, position and segment embeddings stay as published
+    precision: str = "auto"  # of products in training: "float32", or "auto": 16 bits where the device is faster so
     train_layers: int | None = None  # of the encoder, from the top; those below stay as they began; None: all
     seed: int = 0
 
@@ -118,6 +119,7 @@ class TrainSettings(Settings):
         self._check_range("average_decay", 0, 0.99999)
         self._check_range("image_dropout", 0, 1)
         self._check_range("word_dropout", 0, 0.9)
+        self._check_choice("precision", "auto", "float32")
         if self.train_layers is not None:
             self._check_range("train_layers", 0, 1000)
         self._check_range("seed", 0, 2**31 - 1)

@@ -1,4 +1,4 @@
-"""Which device computes: the GPU where there is one."""
+"""Which device computes (the GPU where there is one), and in which numbers it trains."""
 
 from __future__ import annotations
 
@@ -23,3 +23,16 @@ def pick_device(name: str = "auto") -> torch.device:
     if not present[name]:
         raise ConfigError(f"device {name!r} was asked for, and this machine has none")
     return torch.device(name)
+
+
+def mixed_type(device: torch.device) -> torch.dtype | None:
+    """The 16-bit type that a device multiplies in faster than in float32; ``None``: it has none.
+
+    A CPU without instructions of its own for bfloat16 imitates them, which takes several times as long.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "cpu":
+        able = torch.cpu.get_capabilities()
+        return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else None
+    return None

@@ -40,6 +40,7 @@ class Manifest:
     init: str | None = None  # the checkpoint that training started from
     parent: dict[str, str] | None = None  # of a retrained one: "name" and "weights_sha256" of the version it came from
     corrections: dict[str, Any] | None = None  # see ``Job.corrections``: "digest", "events", "tweets", "changed"
+    precision: str = "float32"  # of products in training; weights are updated in float32 whatever it is
     format: int = FORMAT
     notes: list[str] = field(default_factory=list)
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
+from umt_core.devices import mixed_type
 from umt_core.encoders.features import RegionFeatures
 from umt_core.encoders.text import load_text_encoder, load_tokenizer
 from umt_core.errors import CheckpointError, ConfigError, DataError
@@ -449,8 +450,28 @@ def test_batches_hold_each_tweet_once_and_tweets_of_like_length(tweets, batch_si
     assert tweets < 1000 or shuffled != shuffled_batches(tweet_set, batch_size, np.random.default_rng(2))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="mixed precision needs a CUDA device")
-def test_mixed_precision_keeps_losses_and_weights_finite(world, tmp_path):
-    job = world.job(tmp_path, "umt-bert-crf", epochs=2)
-    manifest = run_job(Job(**{f: getattr(job, f) for f in Job.__slots__} | {"device": "cuda"}))
-    assert all(np.isfinite(row["loss_total"]) for row in manifest.history)
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")),
+]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_sixteen_bits_keep_weights_in_float32_and_near_those_of_float32(world, tmp_path, monkeypatch, device):
+    if device == "cpu":  # whether or not this processor is faster so
+        monkeypatch.setattr(loop, "mixed_type", lambda _: torch.bfloat16)
+    whole, mixed = (
+        run_job(replace(world.job(tmp_path / precision, "umt-bert-crf", precision=precision), device=device))
+        for precision in ("float32", "auto")
+    )
+    assert (whole.precision, mixed.precision) == ("float32", "bfloat16")
+    for ours, theirs in zip(mixed.history, whole.history, strict=True):
+        assert ours["loss_total"] == pytest.approx(theirs["loss_total"], rel=0.05)
+    assert mixed.history[-1]["loss_total"] != whole.history[-1]["loss_total"]
+
+
+def test_a_processor_without_bfloat16_trains_in_float32(monkeypatch):
+    cpu = torch.device("cpu")
+    for able, wanted in (({"avx512_bf16": True}, torch.bfloat16), ({"amx_bf16": True}, torch.bfloat16), ({}, None)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
+        assert mixed_type(cpu) is wanted

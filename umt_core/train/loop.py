@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from umt_core.analysis.metrics import Scores, score_spans
 from umt_core.checkpoint import freeze_embeddings
 from umt_core.config import TrainSettings
+from umt_core.devices import mixed_type
 from umt_core.errors import DataError
 from umt_core.features import hide_words
 from umt_core.spans import tags_to_spans
@@ -71,7 +72,9 @@ class Trainer:
         fused = device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.AdamW(parameter_groups(tagger, settings), lr=settings.learning_rate, fused=fused)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self._mixed is torch.float16)
+        # Products in 16 bits; weights, their updates, norms and the CRF stay in float32.
+        self.mixed = mixed_type(device) if settings.precision == "auto" else None
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.mixed is torch.float16)
         self.trained = {n: p for n, p in tagger.named_parameters() if p.requires_grad}
         self.average = {n: p.detach().clone() for n, p in self.trained.items()} if settings.average_decay else {}
         self.best: dict[str, Tensor] = {}
@@ -191,14 +194,8 @@ class Trainer:
             return (step + 1) / (warm + 1)
         return max(0.0, (total - step) / max(1.0, total - warm))
 
-    @property
-    def _mixed(self) -> torch.dtype | None:
-        if self.device.type != "cuda":
-            return None
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-
     def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, dtype=self._mixed) if self._mixed else nullcontext()
+        return torch.autocast(self.device.type, dtype=self.mixed) if self.mixed else nullcontext()
 
     def _put(self, values: dict[str, Tensor]) -> None:
         with torch.no_grad():

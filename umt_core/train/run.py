@@ -171,6 +171,7 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         init=job.init,
         parent=job.parent,
         corrections=job.corrections,
+        precision=str(trainer.mixed or torch.float32).removeprefix("torch."),
     )
     save_manifest(job.output, manifest)
     (job.output / STATE).unlink(missing_ok=True)
