@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 from PIL import Image
@@ -26,6 +26,8 @@ from umt_core.data.samples import OPENING_SAMPLE, Sample, load_samples, sample_f
 from umt_core.data.tokenize import tokenize
 from umt_core.registry import CheckpointInfo, complaints
 from umt_core.schema import Example, Inspection
+
+T = TypeVar("T")
 
 DEVICE = os.environ.get("UMT_DEVICE", "auto")
 SHOWN_WIDTH = 720  # pixels of the longer side on the page
@@ -105,6 +107,14 @@ def inspect(chosen: Sequence[CheckpointInfo], example: Example, picture: Image.I
     return _inspections(
         *_key(chosen), example.tokens, example.image, _chosen=chosen, _example=example, _picture=picture
     )
+
+
+def ask(chosen: Sequence[CheckpointInfo], work: Callable[[Any], T]) -> T:
+    """What ``work`` makes of the ``Workbench`` of these checkpoints, in the thread that runs every model.
+
+    Nothing of it is kept. Whoever waits meanwhile waits for all of ``work``: long work is asked for piece by piece.
+    """
+    return _EXECUTOR.submit(work, _workbench(*_key(chosen), _chosen=chosen)).result()
 
 
 # --- tweets and pictures ------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import streamlit as st
 
-from app import services, state
+from app import outcomes, services, state
 from umt_core.analysis import tables
 from umt_core.analysis.browse import Page, Query, browse, write_export
 from umt_core.analysis.building import build_set
@@ -28,6 +28,7 @@ from umt_core.data.datasets import SAMPLE_DATA, DataSet, data_complaint, data_se
 from umt_core.data.images import ImageIndex, open_image, read_image_bytes
 from umt_core.errors import DataError, ImageError, UmtError
 from umt_core.manifest import file_sum
+from umt_core.schema import Example
 
 SAMPLES = f"{SAMPLE_DATA}/tweets"
 _SAMPLE_PICTURES = '"$(python -c "from umt_core.data.samples import *; print(sample_images_folder())")"'
@@ -212,6 +213,27 @@ def picture(found: PredictionSet, row: Mapping[str, Any]) -> state.Picture | Non
     """
     path = picture_path(found, row)
     return None if path is None else state.Picture(path.name, read_image_bytes(path, name=path.name))
+
+
+def request_of(found: PredictionSet, row: Mapping[str, Any]) -> state.Request:
+    """A tweet of a set as Inspect and Explain read it: with its own words, gold labels and picture.
+
+    Raises:
+        DataError: the set came without its tweets.
+    """
+    if row["tokens"] is None:
+        raise DataError(f"{found.name}: wanted a tweet with its words, this set came without its tweets")
+    if found.name == SAMPLES and (sample := services.samples().get(row["id"])):
+        return state.Request(services.sample_text(sample), sample=row["id"], picture_of=row["id"])
+    text = row["text"] if row["raw"] else None
+    gold = tuple(outcomes.gold_of(row)) if outcomes.labelled(row) else None
+    example = Example(row["id"], tuple(row["tokens"]), spans=gold, text=text)
+    try:
+        of_tweet = picture(found, row)
+    except ImageError:
+        of_tweet = None  # the page that shows it says that there is none, and Errors why
+    shown = text or " ".join(example.tokens)
+    return state.Request(shown, own_picture=of_tweet, given=example, data=found.name)
 
 
 def shown_uri(found: PredictionSet, row: Mapping[str, Any]) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -44,6 +45,8 @@ class Key(StrEnum):
     HEAD = "head"  # 0: the mean over the heads
     DATASET = "dataset"
     SYSTEMS = "systems"
+    # Explain
+    PART = "explain_part"  # name of the section that is shown
     # Errors and Scores; ``errors_<field>`` are the widgets of a ``Query``'s fields, see ``field_key``
     TWEET = "errors_tweet"  # id of the tweet that is open; None: the list is shown
     ERRORS_WORD = "errors_word"
@@ -102,6 +105,9 @@ class Key(StrEnum):
 
 
 LINK = {"word": Key.WORD, "map": Key.MAP, "head": Key.HEAD, "system": Key.SYSTEM}
+# Of Explain's sections too: a number comes as a float, all else as text. A section checks what is at its key before it
+# draws the widget.
+EXPLAIN_LINK = LINK | {"part": Key.PART, "block": Key.BLOCK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,7 @@ class Request:
     own_picture: Picture | None = None
     picture_of: str | None = None  # id of the sample whose picture it is
     given: Example | None = None  # a tweet that another page handed over, with its tokens and gold labels
+    data: str = ""  # name of the data set that the given tweet is of, with its own picture; "": nothing to link to
 
 
 def parse_link(params: Mapping[str, str], samples: Collection[str]) -> tuple[dict[str, Any], str | None]:
@@ -147,46 +154,80 @@ def parse_link(params: Mapping[str, str], samples: Collection[str]) -> tuple[dic
         return {}, None
     if sample not in samples:
         return {}, "The link names a sample that is not here; this is the first one instead."
-    view: dict[str, Any] = {"sample": sample}
-    for name in ("word", "head"):
+    return {"sample": sample} | parse_view(params), None
+
+
+def parse_view(params: Mapping[str, str]) -> dict[str, Any]:
+    """What a link asks to be shown of its tweet, as far as it can be had.
+
+    >>> parse_view({"word": "2", "head": "-1", "map": "x", "part": "attention", "other": "1"})
+    {'word': 2, 'part': 'attention'}
+    """
+    view: dict[str, Any] = {}
+    for name in ("word", "head", "block"):
         if (number := params.get(name, "")).isascii() and number.isdigit() and len(number) < 6:
             view[name] = int(number)
     if params.get("map") in [attention_map.name for attention_map in MAPS]:
         view["map"] = params["map"]
-    if "system" in params:
-        view["system"] = params["system"]
-    return view, None
+    others = EXPLAIN_LINK.keys() - {"word", "head", "block", "map"}
+    return view | {name: _value(params[name]) for name in EXPLAIN_LINK if name in others and name in params}
 
 
-def start(samples: Mapping[str, str], opening: str) -> None:
+def _value(text: str) -> float | str:
+    """A number where it is one."""
+    return float(text) if re.fullmatch(r"\d{1,5}(\.\d{1,5})?", text, re.ASCII) else text
+
+
+def start(samples: Mapping[str, str], opening: str, find: Callable[[str, str], Request] | None = None) -> None:
     """At the top of a page: the sample that was asked for, else what the address says where it is new.
 
     It is at a session's first run, and when the reader goes back or forward in the browser. A page that is
-    opened anew from the menu has an empty address and keeps its view. ``samples`` goes from ids to texts.
+    opened anew from the menu has an empty address and keeps its view. ``samples`` goes from ids to texts;
+    ``find`` gives the tweet of a data set by its id (``DataError``: there is none), on a page that is linked to so.
     """
     params, acted = st.query_params.to_dict(), st.session_state.pop(Key.ACTED, False)
     if (asked := st.session_state.pop(Key.ASKED, None)) is not None:
         _show_sample(asked, samples[asked])
     elif Key.REQUEST not in st.session_state:
-        _follow(params, samples, opening)
+        _follow(params, samples, opening, find)
     elif params != _linked()[0] and not acted and (params or not st.session_state.get(Key.TURNED)):
-        _follow(params, samples, opening)
+        _follow(params, samples, opening, find)
         st.session_state[Key.LINKED] = params, None
 
 
-def _follow(params: Mapping[str, str], samples: Mapping[str, str], opening: str) -> None:
+def _follow(
+    params: Mapping[str, str],
+    samples: Mapping[str, str],
+    opening: str,
+    find: Callable[[str, str], Request] | None,
+) -> None:
     """Shows what an address says; an empty one is the reader's own tweet if there is one, else the opening sample."""
     if (before := st.session_state.get(Key.REQUEST)) is not None and before.sample is None and before.text.strip():
         st.session_state[Key.OWN] = before
     view, st.session_state[Key.COMPLAINT] = parse_link(params, samples)
     own: Request | None = st.session_state.get(Key.OWN)
-    if own is not None and not params:
+    given = None if find is None or "sample" in params else _found(params, find)
+    if given is not None:
+        view = parse_view(params)
+        _show(given)
+    elif own is not None and not params:
         _show(own)
     else:
         sample = view.pop("sample", opening)
         _show_sample(sample, samples[sample])
-    for name, key in LINK.items():
+    for name, key in (LINK if find is None else EXPLAIN_LINK).items():
         st.session_state[key] = view.get(name)
+
+
+def _found(params: Mapping[str, str], find: Callable[[str, str], Request]) -> Request | None:
+    """The tweet of a data set that a link names; what is wrong with it is kept as the complaint."""
+    if "data" not in params or "tweet" not in params:
+        return None
+    try:
+        return find(params["data"], params["tweet"])
+    except DataError as error:
+        st.session_state[Key.COMPLAINT] = str(error)
+        return None
 
 
 def turn_to(page: str) -> None:
@@ -200,9 +241,14 @@ def ask_for_sample(sample: str) -> None:
     st.session_state[Key.ASKED] = sample
 
 
-def hand_over(example: Example, picture: Picture | None) -> None:
-    """Gives Inspect a tweet of a data set, with its own words and gold labels."""
-    _show(Request(example.text or " ".join(example.tokens), own_picture=picture, given=example))
+def hand_over(request: Request) -> None:
+    """Gives Inspect and Explain a tweet to show."""
+    _show(request)
+
+
+def choose_checkpoints(dataset: str) -> None:
+    """Chooses the set of checkpoints, before its widget is drawn."""
+    st.session_state[Key.DATASET] = dataset
 
 
 def say_once(line: str, *, wrong: bool = False, tweet: str | None = None) -> None:
@@ -304,6 +350,14 @@ def clear_block() -> None:
     st.session_state[Key.BLOCK] = None
 
 
+def part(names: Sequence[str]) -> str:
+    """The section of Explain that is shown: the chosen one, else the first."""
+    if st.session_state.get(Key.PART) not in names:
+        st.session_state[Key.PART] = names[0]
+    chosen: str = st.session_state[Key.PART]
+    return chosen
+
+
 def attention_choice(lookers: Mapping[str, Inspection]) -> tuple[AttentionMap, int | None, str] | None:
     """The chosen map, head (``None``: mean) and system's title; ``None`` where no system looks.
 
@@ -335,16 +389,20 @@ def take_choice(component: Key, name: str, target: Key, doc: str) -> None:
         st.session_state[target] = index
 
 
-def remember_in_link() -> None:
-    """Writes the view into the address, for a sample; an own tweet never goes there.
+def remember_in_link(names: Mapping[str, Key] = LINK) -> None:
+    """Writes the view into the address, for a sample or a tweet of a data set; an own tweet never goes there.
+
+    A tweet of a data set goes there from Explain alone, whose ``EXPLAIN_LINK`` are the ``names``.
 
     An address that the browser went back to stays as it is until the view changes: to write another, were
     it only fuller, would take the reader forward again, and there would be no way out by going back.
     """
-    view: dict[str, str] = {}
-    if sample := request().sample:
-        chosen = {name: st.session_state.get(key) for name, key in LINK.items()}
-        view = {"sample": sample} | {k: str(v) for k, v in chosen.items() if v is not None}
+    view = {"sample": sample} if (sample := request().sample) else {}
+    if names is not LINK and (given := request().given) is not None and request().data:
+        view = {"data": request().data, "tweet": given.id}
+    if view:
+        chosen = {name: st.session_state.get(key) for name, key in names.items()}
+        view |= {k: str(v) for k, v in chosen.items() if v is not None}
     address, stands_for = _linked()
     if stands_for is not None and view != stands_for:
         address = view

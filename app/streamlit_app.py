@@ -12,6 +12,7 @@ st.html("<style>.stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3re
 page = st.navigation(
     [
         st.Page("views/inspect.py", title="Inspect", icon=":material/image_search:", default=True),
+        st.Page("views/explain.py", title="Explain", icon=":material/psychology_alt:"),
         st.Page("views/errors.py", title="Errors", icon=":material/rule:"),
         st.Page("views/scores.py", title="Scores", icon=":material/leaderboard:"),
         st.Page("views/data.py", title="Data", icon=":material/dataset:"),

@@ -9,9 +9,9 @@ import streamlit as st
 from PIL import Image
 
 from app import state, tables
+from app.explaining import Case
 from app.panels import tracks as tracks_component
 from umt_core.analysis.agreement import differences
-from umt_core.data.images import content_hash
 from umt_core.explain import attention
 from umt_core.schema import Example, Inspection
 
@@ -42,17 +42,14 @@ class View:
         return next((found for found in self.found.values() if found.esd_marginals is not None), None)
 
 
-def view(
-    example: Example, picture: Image.Image | None, image: str | None, inspections: Mapping[str, Inspection]
-) -> View:
+def view(case: Case) -> View:
     """The tweet and the choice in it; the first choice is the fullest system's first entity."""
-    found = {tables.checkpoint_title(name): i for name, i in inspections.items()}
-    content = "\0".join((*example.tokens, image or "", *inspections))
-    doc = content_hash(content.encode("utf-8", "replace"))[:16]
+    found = {tables.checkpoint_title(name): i for name, i in case.inspections.items()}
     read = max((len(i.marginals) for i in found.values()), default=0)
     spans = [s.span for i in reversed(list(found.values())) for s in i.prediction.spans]
     default = spans[0].start if spans else 0
-    return View(doc, example, picture, image, found, read, state.word(len(example.tokens), default), state.block())
+    word = state.word(len(case.example.tokens), default)
+    return View(case.doc, case.example, case.picture, case.image, found, read, word, state.block())
 
 
 def tracks(view: View) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import markup, outcomes, services, sets, state
+from app import markup, outcomes, sets, state
 from app.panels import correct_link, tracks
 from umt_core.analysis.agreement import differences
 from umt_core.analysis.browse import Query, find
@@ -15,9 +15,8 @@ from umt_core.analysis.sets import PredictionSet
 from umt_core.data.images import content_hash
 from umt_core.errors import DataError, ImageError
 from umt_core.labels import LABEL_NAMES
-from umt_core.schema import Example
 
-INSPECT_PAGE = "views/inspect.py"
+INSPECT_PAGE, EXPLAIN_PAGE = "views/inspect.py", "views/explain.py"
 LONGEST = 400  # words that are drawn
 Row = Mapping[str, Any]
 
@@ -43,7 +42,7 @@ def show(found: PredictionSet, query: Query, identity: str) -> bool:
 
 
 def _steps(found: PredictionSet, query: Query, row: Row, total: int) -> None:
-    """Back, previous, next, and on to Inspect."""
+    """Back, previous, next, and on to Inspect and Explain."""
     place = row["position"]
     where = "not among the tweets that the filters find" if place is None else f"{place + 1:,} of {total:,}"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -62,24 +61,12 @@ def _steps(found: PredictionSet, query: Query, row: Row, total: int) -> None:
                 key=f"errors_{name}",
             )
         if st.button("Open in Inspect", icon=":material/image_search:", disabled=row["tokens"] is None):
-            _hand_over(found, row)
+            state.hand_over(sets.request_of(found, row))
+            st.switch_page(INSPECT_PAGE)
+        if st.button("Explain", icon=":material/psychology_alt:", disabled=row["tokens"] is None):
+            st.switch_page(EXPLAIN_PAGE, query_params={"data": found.name, "tweet": row["id"]})
         correct_link.button(found, query, row["id"])
     st.markdown(f"**{markup.plain(row['id'])}** · {where}")
-
-
-def _hand_over(found: PredictionSet, row: Row) -> None:
-    if found.name == sets.SAMPLES and row["id"] in services.samples():
-        state.ask_for_sample(row["id"])
-    else:
-        text = row["text"] if row["raw"] else None
-        gold = tuple(outcomes.gold_of(row)) if outcomes.labelled(row) else None
-        example = Example(row["id"], tuple(row["tokens"]), spans=gold, text=text)
-        try:
-            picture = sets.picture(found, row)
-        except ImageError:
-            picture = None  # Inspect says that there is none, and this page why
-        state.hand_over(example, picture)
-    st.switch_page(INSPECT_PAGE)
 
 
 def _tracks(found: PredictionSet, query: Query, row: Row) -> None:

@@ -40,7 +40,7 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
     ("services",),
     ("sets", "jobs"),
     ("corrections",),
-    ("models",),
+    ("models", "explaining"),
     ("panels",),
     ("views",),
     ("streamlit_app",),

@@ -1,0 +1,58 @@
+"""The tweet that is explained, with what the chosen taggers say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from PIL import Image
+
+from app import services, sets, state
+from umt_core.analysis.browse import find as find_row
+from umt_core.data.images import content_hash
+from umt_core.errors import DataError
+from umt_core.registry import CheckpointInfo
+from umt_core.schema import Example, Inspection, Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One tweet before the taggers: what every section of the Explain page is given."""
+
+    example: Example  # its words; ``spans`` are gold where known
+    picture: Image.Image | None  # upright RGB
+    image: str | None  # names the picture's content; None: the tweet has none
+    chosen: tuple[CheckpointInfo, ...]  # the taggers that could be loaded, for ``services.ask``
+    inspections: Mapping[str, Inspection]  # what each says of the tweet, by checkpoint name
+    data: str = ""  # name of the data set that the tweet is of; "": a sample or the reader's own
+
+    @property
+    def gold(self) -> tuple[Span, ...] | None:
+        return self.example.spans
+
+    @property
+    def tweet(self) -> str:
+        """Its id in ``data``; "": it is of none."""
+        return self.example.id if self.data else ""
+
+    @property
+    def doc(self) -> str:
+        """Changes with the tweet, its picture or the taggers: for keys of widgets, and to drop a late answer."""
+        content = "\0".join((*self.example.tokens, self.image or "", *self.inspections))
+        return content_hash(content.encode("utf-8", "replace"))[:16]
+
+
+def find(data: str, tweet: str) -> state.Request:
+    """A tweet of a prediction set, for a link; its data set's own taggers are chosen, where there are any.
+
+    Raises:
+        DataError: there is no such set, or no such tweet in it, or the set came without its tweets.
+    """
+    folders, _ = sets.folders()
+    if data not in folders:
+        raise DataError(f"The link asks for a tweet of {data!r}, of which there are no predictions here.")
+    found = sets.opened(folders[data])
+    request = sets.request_of(found, find_row(found, tweet, runs=[]))
+    if found.info.dataset in {info.name.partition("/")[0] for info in services.checkpoints()[0]}:
+        state.choose_checkpoints(found.info.dataset)
+    return request

@@ -1,0 +1,55 @@
+"""Explain: where an entity comes from and what would have changed it, each with a value by which to doubt it."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+import streamlit as st
+
+from app import explaining, markup, services, state
+from app.panels import findings, reader, sidebar, tweet_form
+from umt_core.labels import LABEL_NAMES
+
+SECTIONS = {
+    "attention": "Attention",
+    "provenance": "Provenance",
+    "picture_what_if": "Picture what-if",
+    "text_what_if": "Text what-if",
+    "attribution": "Attribution",
+    "report": "Report",
+}
+
+samples = services.samples()
+texts = {i: services.sample_text(sample) for i, sample in samples.items()}
+state.start(texts, services.opening_sample(), explaining.find)
+
+st.title("Explain a tweet", anchor=False)
+st.caption("Where each entity comes from and what would have changed it, each with a value by which to doubt it.")
+if complaint := state.complaint():
+    st.warning(markup.plain(complaint))
+chosen = sidebar.choose()
+with st.expander("The tweet and its picture", expanded=not state.request().text.strip()):
+    tweet_form.show()
+case = reader.read(state.request(), chosen)
+
+
+@st.fragment
+def sections() -> None:
+    """All that depends on the chosen word and section: a choice redraws this and not the page."""
+    st.html(markup.legend(LABEL_NAMES))
+    findings.tracks(findings.view(case))
+    here = [name for name in SECTIONS if find_spec(f"app.panels.explain_{name}")]
+    part = state.part(here)
+    st.segmented_control(
+        "What to look at",
+        here,
+        format_func=SECTIONS.__getitem__,
+        key=state.Key.PART,
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    import_module(f"app.panels.explain_{part}").show(case)
+    state.remember_in_link(state.EXPLAIN_LINK)
+
+
+sections()

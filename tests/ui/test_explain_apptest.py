@@ -1,0 +1,46 @@
+"""The Explain page: which tweet it shows, how it is reached, and what its address restores."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ui.reading import address, button, component_data, opened, said
+
+pytestmark = pytest.mark.usefixtures("made")
+
+
+def test_a_tweet_of_a_data_set_is_shown_with_its_gold_labels():
+    page = opened("explain", data="tiny/test", tweet="fixed-too")
+    tracks = component_data(page, "tracks")
+    assert tracks["words"] == ["see", "Ajax", "play"]
+    assert [track["title"] for track in tracks["tracks"]][0] == "Gold"
+    assert address(page)["tweet"] == "fixed-too"
+    assert address(page)["part"] == "attention"
+
+
+def test_a_link_to_a_tweet_that_is_not_there_says_so_and_shows_a_sample():
+    page = opened("explain", data="tiny/test", tweet="<b>none</b>")
+    assert "there is none" in said(page)
+    assert component_data(page, "tracks")["words"]
+    assert "sample" in address(page)
+
+
+def test_a_link_to_a_set_that_is_not_there_says_so():
+    assert "no predictions here" in said(opened("explain", data="no/set", tweet="x"))
+
+
+def test_a_link_restores_word_map_head_and_block():
+    page = opened("explain", data="tiny/test", tweet="broken", word="1", map="block_to_word", head="3", block="24")
+    overlay = component_data(page, "overlay")
+    assert overlay["chosen"] == 24
+    assert "block → word" in overlay["title"]
+    assert component_data(page, "tracks")["chosen"] == 1
+    wanted = {"data": "tiny/test", "tweet": "broken", "word": "1", "map": "block_to_word", "head": "3", "block": "24"}
+    assert wanted.items() <= address(page).items()
+
+
+def test_errors_leads_to_explain_with_the_tweet():
+    page = opened("errors", tweet="broken")
+    button(page, "Explain").click().run()
+    assert not page.exception
+    assert component_data(page, "tracks")["words"] == ["Kevin", "Durant", "is", "here"]
