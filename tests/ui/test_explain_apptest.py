@@ -13,7 +13,7 @@ def test_a_tweet_of_a_data_set_is_shown_with_its_gold_labels():
     page = opened("explain", data="tiny/test", tweet="fixed-too")
     tracks = component_data(page, "tracks")
     assert tracks["words"] == ["see", "Ajax", "play"]
-    assert [track["title"] for track in tracks["tracks"]][0] == "Gold"
+    assert next(track["title"] for track in tracks["tracks"]) == "Gold"
     assert address(page)["tweet"] == "fixed-too"
     assert address(page)["part"] == "attention"
 
