@@ -354,7 +354,12 @@ def start_job(source: Source, checkpoints: Sequence[str]) -> None:
     running = job(source.name)
     if running is None or not running.running:
         _jobs()[source.name] = started = Job(source, checkpoints)
-        _BUILDER.submit(started.run)
+        submit(started)
+
+
+def submit(work: Work) -> None:
+    """Has work done after what was submitted before."""
+    _BUILDER.submit(work.run)
 
 
 def command(source: Source, checkpoints: Sequence[str]) -> str:

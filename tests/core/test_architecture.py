@@ -40,7 +40,7 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
     ("services",),
     ("sets", "jobs"),
     ("corrections",),
-    ("models", "explaining"),
+    ("models", "explaining", "keeping"),
     ("panels",),
     ("views",),
     ("streamlit_app",),
