@@ -19,6 +19,7 @@ from tests.core.tiny import HEADS, POSITIONS, save_encoder
 from tests.core.tiny_data import tweets, write_data
 from umt_core.__main__ import main
 from umt_core.analysis import reproduction_document
+from umt_core.analysis.benchmark_pairs import Predictions, daggers
 from umt_core.analysis.building import add_texts, adopt_set
 from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3
 from umt_core.analysis.reproduction import Row, expected_seconds, plan, read_rows
@@ -246,7 +247,7 @@ def test_the_documents_figures_are_the_rows(results):
 def test_fixed_and_broken_are_the_ledgers(results):
     """The document counts spans itself; the pages ask DuckDB."""
     found = PredictionSet.open(shutil.copytree(results / "twitter2017" / "predictions", results / "work" / "copy"))
-    predictions = reproduction_document._Predictions.read(results / "twitter2017")
+    predictions = Predictions.read(results, "twitter2017")
     assert predictions is not None
     for system in MAIN[1:]:
         pair = found.pair("twitter2017/bert-crf", f"twitter2017/{system}")
@@ -268,10 +269,10 @@ def test_daggers_stand_only_where_both_rivals_are_beaten_by_more_than_chance():
     gold = [{Span(0, 1, "PER"), Span(2, 3, "LOC")} for _ in range(60)]
     per, nothing = [{Span(0, 1, "PER")} for _ in range(60)], [set() for _ in range(60)]
     systems = {"umt-bert-crf": gold, "gvatt-bert-crf": per, "adacan-bert-crf": nothing}
-    predictions = reproduction_document._Predictions(gold, systems)
-    assert reproduction_document._daggers(predictions) == {"LOC": " †", "f1": " †"}
+    predictions = Predictions(gold, systems)
+    assert daggers(predictions) == ["LOC", "f1"]
     del systems["adacan-bert-crf"]
-    assert reproduction_document._daggers(predictions) == {}
+    assert daggers(predictions) == []
 
 
 def test_an_empty_folder_gives_a_document_that_says_so(tmp_path):

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,10 +28,12 @@ ABLATIONS = tuple(PAPER_TABLE_3["twitter2015"])
 SEEDS = (0, 1, 2)
 OF_THREE_SEEDS = ("bert-crf", "mt-bert-crf", "umt-bert-crf")
 
+RESULTS = Path(__file__).resolve().parents[2] / "results"
+
 Values = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Row:
     """One training."""
 
@@ -48,6 +51,20 @@ class Row:
     def work(self, results: Path) -> Path:
         """Where its checkpoint is made."""
         return results / "work" / self.name
+
+
+def results_folder() -> Path:
+    """``$UMT_RESULTS``, else ``results/`` of the project."""
+    return Path(os.environ.get("UMT_RESULTS") or RESULTS)
+
+
+def data_of(dataset: str) -> str:
+    """The data set that rows of a name are of: rows on other encoders have names of their own.
+
+    >>> data_of("twitter2017"), data_of("twitter2017-base")
+    ('twitter2017', 'twitter2017')
+    """
+    return next((name for name in DATASETS if dataset.startswith(f"{name}-")), dataset)
 
 
 def plan(only: Sequence[str] = ()) -> list[Row]:

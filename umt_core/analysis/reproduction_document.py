@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from umt_core.analysis.paper import FIGURES, PAPER_TABLE_2, PAPER_TABLE_3
-from umt_core.analysis.reproduction import (
-    ABLATIONS,
-    DATASETS,
-    SEEDS,
-    SYSTEMS,
-    Row,
-    Values,
-    plan,
-    read_rows,
-    read_values,
+from umt_core.analysis.benchmark import (
+    Results,
+    Standing,
+    benchmark_data,
+    costs,
+    facts,
+    other_encoders,
+    row_sets,
+    stand_ins,
+    table_1,
+    table_2,
+    table_3,
 )
-from umt_core.analysis.sets import SET, PredictionSet
-from umt_core.analysis.significance import LEVEL, Counts, PairedTest, paired_test
+from umt_core.analysis.benchmark_pairs import (
+    UMT,
+    Predictions,
+    daggers,
+    differences,
+    figures_3_and_4,
+)
+from umt_core.analysis.paper import FIGURES
+from umt_core.analysis.reproduction import plan
 from umt_core.labels import LABELS
-from umt_core.schema import Span
 
-UMT, BASELINE = "umt-bert-crf", "bert-crf"  # the second is that of figures 3 and 4
-RIVALS = ("gvatt-bert-crf", "adacan-bert-crf")  # that UMT is held against, as the paper does
-OF_FIGURES = (*RIVALS, "mt-bert-crf", UMT)
 NOT_RUN = "not run"
 
 INTRODUCTION = """\
@@ -45,6 +47,7 @@ paper's row beside it as an equal. The rows that read text alone are not touched
 OTHER_ENCODER = """\
 **The text encoder is not the paper's** (bert-base-cased) but {}: compare our rows with each other, and the paper's
 with each other, before one with the other."""
+COUNTS = "Ours / the paper's. Where they differ, `data stats` says why."
 DAGGER = """\
 F1 of each type stands under its name. † beside UMT: better than GVATT-BERT-CRF and than AdaCAN-BERT-CRF, each with
 p < 0.05 (paired bootstrap over tweets, first seeds; the paper takes a paired t-test)."""
@@ -61,6 +64,18 @@ Of the first seeds: weights trained and as published, minutes of training, milli
 regions of pictures at hand. Timed while other work may have run on the machine."""
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table with its heading, the lines before it and those after it."""
+
+    title: str
+    heads: Sequence[str] = ()  # (): there is nothing to show yet
+    rows: Sequence[Sequence[str]] = ()
+    before: Sequence[str] = ()
+    after: Sequence[str] = ()
+    level: int = 2  # of the heading
+
+
 def document(results: Path, command: str) -> str:
     """``reproduction.md``: tables 1, 2 and 3 and figures 3 and 4, ours beside the paper's.
 
@@ -70,220 +85,129 @@ def document(results: Path, command: str) -> str:
     Raises:
         DataError: a file of the results is damaged.
     """
-    done = read_rows(results)
-    predictions = {dataset: found for dataset in DATASETS if (found := _Predictions.read(results / dataset))}
-    parts = [*_head(done, command), *_table_1(results)]
-    for dataset in DATASETS:
-        parts += _table_2(dataset, done, predictions.get(dataset))
-    parts += _table_3(done)
-    for dataset in DATASETS:
-        parts += _figures_3_and_4(dataset, predictions.get(dataset))
-        parts += _differences(dataset, predictions.get(dataset))
-    parts += _cost(done)
+    found = Results.read(results)
+    introduction = INTRODUCTION.format(command=command, done=len(found.done), rows=len(plan()))
+    parts = [introduction, *notices(found)]
+    for section in sections(found):
+        table = [_markdown(section.heads, section.rows)] if section.heads else []
+        parts += [f"{'#' * section.level} {section.title}", *section.before, *table, *section.after]
     return "\n\n".join(parts) + "\n"
 
 
-def _head(done: Mapping[Row, Values], command: str) -> list[str]:
-    parts = [INTRODUCTION.format(command=command, done=len(done), rows=len(plan()))]
-    if not done:
-        return parts
-    facts = {
-        "text encoder": _each(v["model"]["text_encoder"] for v in done.values()),
-        "vision encoder": _each(v["model"]["vision_encoder"] for v in done.values() if v["channels"]),
-        "pictures": _each(v["pictures"] for v in done.values() if v["channels"]),
-        "recipes": _each(v["recipe"] for v in done.values()),
-        "package version": _each(v["code"] for v in done.values()),
-    }
-    parts.append("\n".join(f"- {name}: {fact}" for name, fact in facts.items()))
-    if any("stand-in" in v["pictures"].lower() for v in done.values()):
-        parts.append(STAND_INS)
-    if encoders := {v["model"]["text_encoder"] for v in done.values()} - {"bert-base-cased"}:
-        parts.append(OTHER_ENCODER.format(", ".join(sorted(encoders))))
-    return parts
-
-
-def _each(values: Iterable[Any]) -> str:
-    return ", ".join(dict.fromkeys(str(value) for value in values)) or "none"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _table_1(results: Path) -> list[str]:
-    parts = ["## Table 1: the data", "Ours / the paper's. Where they differ, `data stats` says why."]
+def notices(results: Results) -> list[str]:
+    """What a reader must know before any figure; none where nothing is done."""
+    if not results.done:
+        return []
+    lines = ["\n".join(f"- {name}: {', '.join(each) or 'none'}" for name, each in facts(results).items())]
+    lines += [STAND_INS] if stand_ins(results) else []
+    if encoders := other_encoders(results):
+        lines.append(OTHER_ENCODER.format(", ".join(encoders)))
+    return lines
+
+
+def sections(results: Results) -> Iterator[Section]:
+    """All tables and figures, as words (``DataError``: a file of the results is damaged)."""
+    predictions = {name: Predictions.read(results.folder, name) for name in row_sets()}
+    for data in benchmark_data():
+        yield _table_1(results, data)
+    for name, found in predictions.items():
+        yield _table_2(results, name, found)
+    yield from _table_3(results)
+    for name, found in predictions.items():
+        yield _figures_3_and_4(name, found)
+        if found and (section := _differences(name, found)).rows:
+            yield section
+    if (section := _cost(results)).rows:
+        yield section
+
+
+def _table_1(results: Results, data: str) -> Section:
+    counts = table_1(results, data)
+    title = f"Table 1: {data}"
+    if counts is None:
+        return Section(title, before=[f"{data}: {NOT_RUN}"])
+    cells = {(c.split, c.name): f"{c.ours} / {c.paper}" for c in counts}
     names = (*LABELS, "total", "tweets")
-    for dataset in DATASETS:
-        if not (file := results / dataset / "data.json").exists():
-            parts.append(f"{dataset}: {NOT_RUN}")
-            continue
-        counts: dict[tuple[str, str], Values] = {(r["split"], r["count"]): r for r in read_values(file)["table_1"]}
-        rows = [
-            [split, *(f"{counts[split, n]['ours']} / {counts[split, n]['paper']}" for n in names)]
-            for split in dict.fromkeys(split for split, _ in counts)
-        ]
-        parts.append(_table(["split", *names], rows))
-    return parts
+    rows = [[split, *(cells[split, name] for name in names)] for split in dict.fromkeys(c.split for c in counts)]
+    return Section(title, ["split", *names], rows, before=[COUNTS])
 
 
-def figures_of(values: Values) -> dict[str, float]:
-    """The seven figures of Table 2, in percent."""
-    test = values["test"]
-    by_type = {label: 100 * test["by_type"][label]["f1"] for label in LABELS}
-    return by_type | {name: 100 * test[name] for name in ("precision", "recall", "f1")}
-
-
-def _of_seeds(dataset: str, system: str, done: Mapping[Row, Values]) -> list[dict[str, float]]:
-    return [figures_of(v) for row, v in done.items() if (row.dataset, row.system) == (dataset, system)]
-
-
-def _mean(found: Sequence[Mapping[str, float]], figure: str) -> str:
-    values = [figures[figure] for figures in found]
-    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.2f}{spread}"
-
-
-def _table_2(dataset: str, done: Mapping[Row, Values], predictions: _Predictions | None) -> list[str]:
-    rows = []
-    for system, printed in PAPER_TABLE_2[dataset].items():
-        found = _of_seeds(dataset, system, done)
-        marks = _daggers(predictions) if system == UMT and predictions else {}
-        ours = [f"{_mean(found, figure)}{marks.get(figure, '')}" for figure in FIGURES] if found else [NOT_RUN] * 7
-        extremes = sorted(figures["f1"] for figures in found)
+def _table_2(results: Results, dataset: str, predictions: Predictions | None) -> Section:
+    rows: list[list[str]] = []
+    better = daggers(predictions)
+    for found in table_2(results, dataset):
+        seeds = len(found.seeds)
+        marks = better if found.system == UMT else []
+        extremes = sorted(found.ours["f1"].values) if seeds > 1 else []
         rows.append(
             [
-                f"`{system}`",
-                f"ours, {len(found)} seed{'s' * (len(found) > 1)}" if found else "ours",
-                *ours,
-                f"{extremes[0]:.2f} to {extremes[-1]:.2f}" if len(extremes) > 1 else "",
+                f"`{found.system}`",
+                f"ours, {seeds} seed{'s' * (seeds > 1)}" if seeds else "ours",
+                *(f"{cell}{' †' * (figure in marks)}" for figure, cell in zip(FIGURES, _ours(found), strict=True)),
+                f"{extremes[0]:.2f} to {extremes[-1]:.2f}" if extremes else "",
             ]
         )
-        rows.append(["", "paper", *(f"{figure:.2f}" for figure in printed), ""])
+        rows.append(["", "paper", *(f"{found.paper[figure]:.2f}" for figure in FIGURES), ""])
     heads = ["system", "", *LABELS, "P", "R", "F1", "F1 of the seeds"]
-    return [
-        f"## Table 2: {dataset}",
-        _table(heads, rows),
-        DAGGER,
-    ]
+    return Section(f"Table 2: {dataset}", heads, rows, after=[DAGGER])
 
 
-def _table_3(done: Mapping[Row, Values]) -> list[str]:
+def _ours(found: Standing, figures: Sequence[str] = FIGURES) -> list[str]:
+    return [found.ours[figure].text if found.ours else NOT_RUN for figure in figures]
+
+
+def _table_3(results: Results) -> Iterator[Section]:
+    found = {name: rows for name in row_sets() if (rows := table_3(results, name))}
     rows = []
-    for system in (UMT, *ABLATIONS):
-        cells = []
-        for dataset in DATASETS:
-            found = _of_seeds(dataset, system, done)
-            printed = PAPER_TABLE_3[dataset].get(system) or PAPER_TABLE_2[dataset][system][4:]
-            ours = [_mean(found, figure) for figure in FIGURES[4:]] if found else [NOT_RUN] * 3
-            cells += [f"{mine} / {theirs:.2f}" for mine, theirs in zip(ours, printed, strict=True)]
-        rows.append([f"`{system}`", *cells])
-    heads = ["system", *(f"{dataset} {figure}" for dataset in DATASETS for figure in ("P", "R", "F1"))]
-    return ["## Table 3: what each part is worth", ABLATED, _table(heads, rows)]
+    for standings in zip(*found.values(), strict=True):
+        cells = [
+            f"{mine} / {standing.paper[figure]:.2f}"
+            for standing in standings
+            for figure, mine in zip(FIGURES[4:], _ours(standing, FIGURES[4:]), strict=True)
+        ]
+        rows.append([f"`{standings[0].system}`", *cells])
+    heads = ["system", *(f"{name} {figure}" for name in found for figure in ("P", "R", "F1"))]
+    yield Section("Table 3: what each part is worth", heads, rows, before=[ABLATED])
 
 
-@dataclass(frozen=True, slots=True)
-class _Predictions:
-    """The test set's gold spans, and the predicted ones of each system's first seed, tweet by tweet."""
-
-    gold: list[set[Span]]
-    systems: dict[str, list[set[Span]]]
-
-    @classmethod
-    def read(cls, folder: Path) -> _Predictions | None:
-        place = folder / "predictions"
-        if not (place / SET).exists():
-            return None
-        found = PredictionSet.open(place)
-        runs = {run.system: _spans(found, found.table("spans", name)) for name, run in found.runs.items()}
-        return cls(_spans(found, found.table("gold")), runs)
-
-    def test(self, baseline: str, system: str, label: str | None = None) -> PairedTest:
-        """The system against the baseline; of one type alone if ``label`` is given."""
-        gold, before, after = (
-            [{s for s in spans if label in (None, s.label)} for spans in tweets]
-            for tweets in (self.gold, self.systems[baseline], self.systems[system])
-        )
-        fixed, broken = self.moved(baseline, system)
-        return paired_test(Counts.of(gold, before, after), fixed=fixed, broken=broken)
-
-    def moved(self, baseline: str, system: str) -> tuple[int, int]:
-        """Gold spans that the system finds and the baseline does not, and the other way about."""
-        rows = list(zip(self.gold, self.systems[baseline], self.systems[system], strict=True))
-        fixed = sum(len((gold & after) - before) for gold, before, after in rows)
-        return fixed, sum(len((gold & before) - after) for gold, before, after in rows)
+def _figures_3_and_4(dataset: str, predictions: Predictions | None) -> Section:
+    rows = [[f"`{row.system}`", _bar(row.fixed), _bar(row.broken)] for row in figures_3_and_4(dataset, predictions)]
+    return Section(f"Figures 3 and 4: {dataset}", ["system", "fixed", "broken"], rows, before=[BARS])
 
 
-def _spans(found: PredictionSet, table: str) -> list[set[Span]]:
-    tweets: list[set[Span]] = [set() for _ in range(found.info.tweets)]
-    for row in found.query(f'SELECT tweet, start, "end", label FROM {table}'):
-        tweets[row["tweet"]].add(Span(row["start"], row["end"], row["label"]))
-    return tweets
+def _bar(count: int | None) -> str:
+    return NOT_RUN if count is None else f"{'█' * round(count / 5)} {count}"
 
 
-def _daggers(predictions: _Predictions) -> dict[str, str]:
-    """Where UMT is better than GVATT and AdaCAN by more than chance: overall, and by type."""
-    if {UMT, *RIVALS} - predictions.systems.keys():
-        return {}
-    marks = {}
-    for figure in (*LABELS, "f1"):
-        tests = [predictions.test(rival, UMT, None if figure == "f1" else figure) for rival in RIVALS]
-        if all(test.p_bootstrap < 1 - LEVEL and test.difference.value > 0 for test in tests):
-            marks[figure] = " †"
-    return marks
-
-
-def _figures_3_and_4(dataset: str, predictions: _Predictions | None) -> list[str]:
-    systems = predictions.systems if predictions else {}
+def _differences(dataset: str, predictions: Predictions) -> Section:
     rows = []
-    for system in OF_FIGURES:
-        if predictions is None or {system, BASELINE} - systems.keys():
-            rows.append([f"`{system}`", NOT_RUN, NOT_RUN])
-        else:
-            rows.append([f"`{system}`", *(f"{'█' * round(n / 5)} {n}" for n in predictions.moved(BASELINE, system))])
-    return [
-        f"## Figures 3 and 4: {dataset}",
-        BARS,
-        _table(["system", "fixed", "broken"], rows),
+    for found in differences(dataset, predictions):
+        test = found.test
+        value, low, high = (100 * n for n in (test.difference.value, test.difference.low, test.difference.high))
+        figures = [f"{value:+.2f} ({low:+.2f} to {high:+.2f})", f"{test.p_bootstrap:.4f}", f"{test.p_mcnemar:.4f}"]
+        seen = f"{100 * test.smallest_difference:.2f}"
+        rows.append([f"`{found.system}`", f"`{found.baseline}`", *figures, seen])
+    heads = ["system", "against", "difference", "p, bootstrap", "p, McNemar", "found from"]
+    return Section(f"More than chance? {dataset}", heads, rows, before=[CHANCE], level=3)
+
+
+def _cost(results: Results) -> Section:
+    rows = [
+        [
+            f"`{cost.dataset}/{cost.system}`",
+            f"{cost.trained:,}",
+            f"{cost.published:,}",
+            f"{cost.seconds / 60:.0f} for {cost.epochs} epochs",
+            f"{cost.milliseconds:.1f}",
+            cost.device,
+            f"{cost.f1['test'].values[0]:.2f}",
+        ]
+        for cost in costs(results, row_sets())
     ]
-
-
-def _differences(dataset: str, predictions: _Predictions | None) -> list[str]:
-    if predictions is None:
-        return []
-    rows = []
-    for system in (*SYSTEMS, *ABLATIONS):
-        for baseline in (BASELINE, *RIVALS):
-            if system == baseline or {system, baseline} - predictions.systems.keys():
-                continue
-            test = predictions.test(baseline, system)
-            value, low, high = (100 * n for n in (test.difference.value, test.difference.low, test.difference.high))
-            figures = [f"{value:+.2f} ({low:+.2f} to {high:+.2f})", f"{test.p_bootstrap:.4f}", f"{test.p_mcnemar:.4f}"]
-            seen = f"{100 * test.smallest_difference:.2f}"
-            rows.append([f"`{system}`", f"`{baseline}`", *figures, seen])
-    if not rows:
-        return []
-    return [
-        f"### More than chance? {dataset}",
-        CHANCE,
-        _table(["system", "against", "difference", "p, bootstrap", "p, McNemar", "found from"], rows),
-    ]
-
-
-def _cost(done: Mapping[Row, Values]) -> list[str]:
-    rows = []
-    for row, values in done.items():
-        if row.seed == SEEDS[0]:
-            count, frozen = values["parameters"]["trained"], values["parameters"]["frozen"]
-            speed, f1 = f"{values['ms_per_tweet']:.1f}", f"{100 * values['test']['f1']:.2f}"
-            minutes = f"{values['seconds'] / 60:.0f} for {len(values['history'])} epochs"
-            rows.append(
-                [f"`{row.dataset}/{row.system}`", f"{count:,}", f"{frozen:,}", minutes, speed, values["device"], f1]
-            )
-    if not rows:
-        return []
-    return [
-        "## What it costs",
-        COST,
-        _table(["row", "trained", "published", "minutes", "ms a tweet", "device", "test F1"], rows),
-    ]
+    heads = ["row", "trained", "published", "minutes", "ms a tweet", "device", "test F1"]
+    return Section("What it costs", heads, rows, before=[COST])

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from umt_core.commands.console import Device, out, progress_bar, say
 from umt_core.commands.training import Interrupts, Stopped, TrainingView, assignments
@@ -20,18 +22,24 @@ if TYPE_CHECKING:
     from umt_core.train.reproduce import Setup
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS, DOCUMENT = ROOT / "results", ROOT / "docs" / "reproduction.md"
+DOCUMENT = ROOT / "docs" / "reproduction.md"
 
 
 def reproduce(
     data: Annotated[
         Path | None, typer.Option(help="Folder with twitter2015/ and twitter2017/, as UMT_DATA, which is the default.")
     ] = None,
-    output: Annotated[Path, typer.Option(help="Folder of the results; what is done in it is not run again.")] = RESULTS,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the results; what is done in it is not run again. UMT_RESULTS, else the project's results/."
+        ),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="dataset/system/seed, or the first of these; * is any. Give several.")
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Show what is done and how long the rest may take.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the tables of what is done, and run nothing.")] = False,
     text_encoder: str = "minilm",
     vision_encoder: str = "efficientnet-lite0",
     recipe: Annotated[str | None, typer.Option(help="Of all systems; by default each one's own.")] = None,
@@ -46,7 +54,12 @@ def reproduce(
     device: Device = "auto",
 ) -> None:
     """Train and score the paper's eleven systems and four ablations; after Ctrl-C or a kill it goes on where it was."""
-    from umt_core.analysis.reproduction import plan, read_rows
+    from umt_core.analysis.reproduction import RESULTS, plan, read_rows, results_folder
+
+    output = output or results_folder()
+    if show:
+        _show(output)
+        return
     from umt_core.data.datasets import data_folder
     from umt_core.train.reproduce import Setup
 
@@ -67,6 +80,33 @@ def reproduce(
     finally:
         _write_document(place, setup)
         out.print(f"{place}: {len(read_rows(output))} of {len(plan())} rows", markup=False, highlight=False)
+
+
+def _show(results: Path) -> None:
+    from umt_core.analysis.benchmark import Results
+    from umt_core.analysis.reproduction import plan
+    from umt_core.analysis.reproduction_document import notices, sections
+
+    found = Results.read(results)
+    out.print(f"{results}: {len(found.done)} of {len(plan())} rows are done", markup=False, highlight=False)
+    _say_lines(notices(found))
+    for section in sections(found):
+        out.print(Text(section.title, style="bold"))
+        _say_lines(section.before)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for i, head in enumerate(section.heads):
+            table.add_column(head, no_wrap=True, justify="right" if i else "left")
+        for row in section.rows:
+            table.add_row(*(Text(cell.replace("`", "")) for cell in row))
+        if section.heads:
+            out.print(table)
+        _say_lines(section.after)
+
+
+def _say_lines(lines: Sequence[str]) -> None:
+    """Lines of the document, without its Markdown."""
+    for line in lines:
+        out.print(f"{line.replace('**', '')}\n", markup=False, highlight=False)
 
 
 def _run(rows: Sequence[Row], setup: Setup) -> None:

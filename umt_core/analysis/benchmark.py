@@ -1,0 +1,258 @@
+"""What the results of ``reproduce`` say, as rows: the paper's tables, ours beside its figures. Free of torch.
+
+``reproduction_document`` writes the rows down, ``reproduce --show`` and the Benchmark page show them.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from umt_core.analysis.paper import FIGURES, PAPER_TABLE_2, PAPER_TABLE_3
+from umt_core.analysis.reproduction import (
+    ABLATIONS,
+    SEEDS,
+    Row,
+    Values,
+    data_of,
+    plan,
+    read_rows,
+    read_values,
+)
+from umt_core.labels import LABELS
+
+UMT = "umt-bert-crf"
+SPLITS = ("test", "dev")
+PAPERS_ENCODER = "bert-base-cased"
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """A folder of results, as far as they have come."""
+
+    folder: Path
+    done: Mapping[Row, Values]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The results of a folder; of one that is not there: none (``DataError``: a file is damaged)."""
+        return cls(folder, read_rows(folder))
+
+    def of(self, dataset: str, system: str) -> dict[int, Values]:
+        """What has come of a system, by seed."""
+        wanted = dataset, system
+        return {row.seed: v for row, v in sorted(self.done.items()) if (row.dataset, row.system) == wanted}
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A figure of several seeds, in percent.
+
+    >>> Spread((84.0, 85.0)).text, Spread((84.0,)).text, Spread((84.0,)).deviation
+    ('84.50 ± 0.71', '84.00', None)
+    """
+
+    values: tuple[float, ...]  # at least one, in the order of the seeds
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation of the seeds; ``None``: there is one seed."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+    @property
+    def text(self) -> str:
+        return f"{self.mean:.2f}" + ("" if self.deviation is None else f" ± {self.deviation:.2f}")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a system is worth on a split, ours beside the paper's."""
+
+    dataset: str  # the rows' own name, like twitter2017-base
+    system: str
+    seeds: tuple[int, ...]  # that are done
+    wanted: int  # seeds that the plan has
+    ours: Mapping[str, Spread]  # by ``FIGURES``; {}: not run
+    paper: Mapping[str, float]  # by ``FIGURES``, as far as the paper prints them for this split
+    pictures: str  # what they were that the system was trained with; "": it reads none, or is not run
+    weights: str  # their sum, of the first seed, whose predictions are kept; "": that one is not run
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether it read pictures that are not the tweets' own."""
+        return "stand-in" in self.pictures.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A cell of Table 1."""
+
+    split: str  # twitter2017/train
+    name: str  # a type, ``total`` or ``tweets``
+    ours: int
+    paper: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a system costs, of its first seed, beside what it is worth."""
+
+    dataset: str
+    system: str
+    trained: int  # parameters
+    published: int  # parameters that stay as they were published
+    seconds: float  # of training
+    epochs: int
+    milliseconds: float  # that predicting a tweet takes, in batches, the regions of its picture computed before
+    device: str
+    f1: Mapping[str, Spread]  # by split
+
+    @property
+    def parameters(self) -> int:
+        return self.trained + self.published
+
+
+# --- which rows there are ------------------------------------------------------------------------
+
+
+def row_sets(data: str | None = None) -> list[str]:
+    """The names that rows go by, in the order of the plan: of one data set, or all."""
+    names = dict.fromkeys(row.dataset for row in plan())
+    return [name for name in names if data in (None, data_of(name))]
+
+
+def benchmark_data() -> list[str]:
+    """The data sets that the rows are of."""
+    return list(dict.fromkeys(map(data_of, row_sets())))
+
+
+def systems_of(dataset: str) -> list[str]:
+    """The systems that the plan has under a name, in the order of the paper's tables."""
+    planned = {row.system for row in plan() if row.dataset == dataset}
+    return [system for system in (*PAPER_TABLE_2["twitter2015"], *ABLATIONS) if system in planned]
+
+
+# --- the tables ----------------------------------------------------------------------------------
+
+
+def table_1(results: Results, data: str) -> list[Count] | None:
+    """The data set's counts; ``None``: nobody has counted yet (``DataError``: the file is damaged)."""
+    if not (file := results.folder / data / "data.json").exists():
+        return None
+    return [Count(r["split"], r["count"], r["ours"], r["paper"]) for r in read_values(file)["table_1"]]
+
+
+def table_2(results: Results, dataset: str, split: str = "test") -> list[Standing]:
+    """The systems of Table 2 that the plan has under a name."""
+    return [_standing(results, dataset, system, split) for system in systems_of(dataset) if system not in ABLATIONS]
+
+
+def table_3(results: Results, dataset: str, split: str = "test") -> list[Standing]:
+    """UMT, then UMT without each of its parts; [] where the plan leaves none out.
+
+    The paper prints precision, recall and F1 of them.
+    """
+    ablations = [system for system in systems_of(dataset) if system in ABLATIONS]
+    return [_standing(results, dataset, system, split) for system in (UMT, *ablations) if ablations]
+
+
+def _standing(results: Results, dataset: str, system: str, split: str) -> Standing:
+    done = results.of(dataset, system)
+    figures = [figures_of(values, split) for values in done.values()]
+    first = done.get(SEEDS[0])
+    return Standing(
+        dataset,
+        system,
+        seeds=tuple(done),
+        wanted=sum((row.dataset, row.system) == (dataset, system) for row in plan()),
+        ours={name: Spread(tuple(f[name] for f in figures)) for name in FIGURES if figures},
+        paper=_printed(data_of(dataset), system) if split == "test" else {},
+        pictures=next((v["pictures"] for v in done.values() if v["channels"]), ""),
+        weights=first["weights_sha256"] if first else "",
+    )
+
+
+def _printed(data: str, system: str) -> dict[str, float]:
+    if whole := PAPER_TABLE_2.get(data, {}).get(system):
+        return dict(zip(FIGURES, whole, strict=True))
+    return dict(zip(FIGURES[4:], PAPER_TABLE_3.get(data, {}).get(system, ()), strict=False))
+
+
+def figures_of(values: Values, split: str = "test") -> dict[str, float]:
+    """The seven figures of Table 2, in percent."""
+    found = values[split]
+    by_type = {label: 100 * found["by_type"][label]["f1"] for label in LABELS}
+    return by_type | {name: 100 * found[name] for name in ("precision", "recall", "f1")}
+
+
+def costs(results: Results, names: Iterable[str]) -> list[Cost]:
+    """Of the systems whose first seed is done, those under these names."""
+    found = []
+    for dataset in names:
+        for system in systems_of(dataset):
+            done = results.of(dataset, system)
+            if (first := done.get(SEEDS[0])) is None:
+                continue
+            f1 = {split: Spread(tuple(100 * v[split]["f1"] for v in done.values())) for split in SPLITS}
+            parameters = first["parameters"]
+            found.append(
+                Cost(
+                    dataset,
+                    system,
+                    trained=parameters["trained"],
+                    published=parameters["frozen"],
+                    seconds=first["seconds"],
+                    epochs=len(first["history"]),
+                    milliseconds=first["ms_per_tweet"],
+                    device=first["device"],
+                    f1=f1,
+                )
+            )
+    return found
+
+
+# --- what a reader must know ---------------------------------------------------------------------
+
+
+def facts(results: Results) -> dict[str, list[str]]:
+    """What the rows that are done were made with; of pictures only those rows that read them."""
+    every = list(results.done.values())
+    looking = [values for values in every if values["channels"]]
+    return {
+        "text encoder": _each(values["model"]["text_encoder"] for values in every),
+        "vision encoder": _each(values["model"]["vision_encoder"] for values in looking),
+        "pictures": _each(values["pictures"] for values in looking),
+        "recipes": _each(values["recipe"] for values in every),
+        "package version": _each(values["code"] for values in every),
+    }
+
+
+def _each(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def stand_ins(results: Results) -> bool:
+    """Whether a row read pictures that are not the tweets' own."""
+    return any("stand-in" in values["pictures"].lower() for values in results.done.values())
+
+
+def other_encoders(results: Results) -> list[str]:
+    """Text encoders of the rows that are not the paper's."""
+    return sorted({values["model"]["text_encoder"] for values in results.done.values()} - {PAPERS_ENCODER})
+
+
+def run_words(results: Results, dataset: str, system: str, data: str = "FOLDER") -> list[str]:
+    """The words of the command that runs a system's rows; ``data``: the folder of data sets.
+
+    What the pictures are is said as in the rows that are there.
+    """
+    pictures: Sequence[str] = facts(results)["pictures"]
+    about = ["--about-images", pictures[0]] if pictures and pictures[0] else []
+    return ["python", "-m", "umt_core", "reproduce", "--data", data, *about, "--only", f"{dataset}/{system}"]
