@@ -147,7 +147,8 @@ def train(
     ] = "minilm",
     vision_encoder: Annotated[str, typer.Option(help="efficientnet-lite0 or resnet152")] = "efficientnet-lite0",
     recipe: Annotated[
-        str | None, typer.Option(help="paper, released, small or lstm; by default as docs/systems.md has it")
+        str | None,
+        typer.Option(help="paper, released, small, base, base-full or lstm; by default as docs/systems.md has it"),
     ] = None,
     seed: int = 0,
     epochs: Annotated[int | None, typer.Option(help="At most; by default the recipe's.")] = None,

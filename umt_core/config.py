@@ -58,6 +58,7 @@ class ModelSettings(Settings):
 
     text_encoder: str = "minilm"  # a name of encoders.text, a hub id or a folder
     vision_encoder: str = "efficientnet-lite0"  # a name of encoders.vision
+    adapter_rank: int = 0  # of adapters on the text encoder, trained in place of its own weights; 0: none
     heads: int = 12  # m, heads of every attention layer added to the encoder (3.1)
     dropout: float = 0.1  # probability, in the added layers and on the encoder's output (3.1)
     max_subwords: int = 128  # subwords of a tweet that are read, [CLS] and [SEP] among them (3.1)
@@ -72,6 +73,7 @@ class ModelSettings(Settings):
 
     def __post_init__(self) -> None:
         self._check_types()
+        self._check_range("adapter_rank", 0, 256)
         self._check_range("heads", 1, 64)
         self._check_range("dropout", 0, 0.9)
         self._check_range("max_subwords", 8, 512)
@@ -163,6 +165,35 @@ RECIPES: dict[str, Recipe] = {
             "train_embeddings": False,
         },
     ),
+    "base": Recipe(
+        "for encoders of the paper's size: adapters beside frozen weights, averaged, BIO2 held",
+        {"constrain_bio": True, "adapter_rank": 16},
+        {
+            "epochs": 5,
+            "patience": 3,
+            "learning_rate": 3e-4,
+            "new_learning_rate": 1e-4,
+            "head_learning_rate": 1e-3,
+            "average_decay": 0.995,
+            "image_dropout": 0.1,
+            "train_embeddings": False,
+        },
+    ),
+    "base-full": Recipe(
+        "for encoders of the paper's size, all of their layers trained: what `base` is held against",
+        {"constrain_bio": True},
+        {
+            "epochs": 4,
+            "patience": 3,
+            "learning_rate": 4e-5,
+            "new_learning_rate": 1e-4,
+            "head_learning_rate": 1e-3,
+            "layer_decay": 0.9,
+            "average_decay": 0.995,
+            "image_dropout": 0.1,
+            "train_embeddings": False,
+        },
+    ),
     "lstm": Recipe(
         "for the LSTM taggers, all of them new but the embeddings: their papers' dropout, longer, BIO2 held",
         {"constrain_bio": True, "dropout": 0.5},
@@ -182,12 +213,14 @@ RECIPES: dict[str, Recipe] = {
 def default_recipe(system: str, text_encoder: str) -> str:
     """The recipe that a system is trained by unless another is asked for.
 
-    >>> default_recipe("umt-bert-crf", "minilm"), default_recipe("bilstm-crf", "minilm")
-    ('small', 'lstm')
+    >>> [default_recipe("umt-bert-crf", name) for name in ("minilm", "mpnet-base", "bert-base-cased")]
+    ['small', 'base', 'paper']
+    >>> default_recipe("bilstm-crf", "minilm")
+    'lstm'
     """
     if "bilstm" in system:
         return "lstm"
-    return "small" if text_encoder == "minilm" else "paper"
+    return {"minilm": "small", "mpnet-base": "base"}.get(text_encoder, "paper")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
 from umt_core.errors import DataError, UmtError
 from umt_core.features import Encoded
 from umt_core.labels import WORD_TAGS, TagSet
+from umt_core.manifest import Manifest
 from umt_core.model.crf import Posterior
 from umt_core.registry import CheckpointInfo, find_checkpoint
 from umt_core.schema import Example, Inspection, Prediction, ScoredSpan, Span, Summary
@@ -346,11 +347,9 @@ class Workbench:
             settings = manifest.model
             if settings.text_encoder not in texts:
                 texts[settings.text_encoder] = load_text_encoder(settings.text_encoder)
-            published = texts[settings.text_encoder]
-            word_embeddings = published.model.get_input_embeddings().weight
-            shared = {} if manifest.train.train_embeddings else {id(word_embeddings): word_embeddings}
+            encoder = _twin(texts[settings.text_encoder], manifest)
             vision = visions.get((settings.vision_encoder, settings.image_transform)) if manifest.channels else None
-            predictor = Predictor.load(name, device, encoder=copy.deepcopy(published, shared), vision=vision)
+            predictor = Predictor.load(name, device, encoder=encoder, vision=vision)
             predictor.cache = cache
             if predictor.vision:
                 visions[settings.vision_encoder, settings.image_transform] = predictor.vision
@@ -377,6 +376,21 @@ class Workbench:
             ask = partial(predictor._inspect, example, regions[predictor.vision])
             answers[name] = self.crew.submit(ask).result if self.crew else ask
         return {name: answers[name]() for name in self.predictors}
+
+
+def _twin(published: TextEncoder, manifest: Manifest) -> TextEncoder:
+    """A copy of an encoder for a checkpoint to put its weights into; what it does not change is not copied."""
+    kept: list[Tensor] = []
+    if manifest.model.adapter_rank:
+        kept = list(published.parameters())
+    elif not manifest.train.train_embeddings:
+        kept = [published.model.get_input_embeddings().weight]
+    twin = copy.deepcopy(published, {id(weight): weight for weight in kept})
+    shared = {id(weight) for weight in kept}
+    for weight in twin.parameters():
+        if id(weight) not in shared:
+            weight.requires_grad_(True)  # the published one is held still where another checkpoint shares it
+    return twin
 
 
 def _make_crew(taggers: int) -> ThreadPoolExecutor | None:

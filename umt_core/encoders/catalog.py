@@ -31,6 +31,8 @@ class VisionBackbone:
     install: str
 
 
+PEFT_INSTALL = "pip install peft"  # adapters
+
 MINILM = TextBackbone(
     "minilm",
     cased=False,

@@ -17,6 +17,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from umt_core.encoders.adapters import add_adapters
 from umt_core.encoders.catalog import TEXT_ENCODERS, TextBackbone
 from umt_core.encoders.files import cache_dir, file_sha256, package_file, unpack, verify
 from umt_core.errors import BackboneError
@@ -94,6 +95,10 @@ class TextEncoder(nn.Module):
             words = words + extra
         return self.model(inputs_embeds=words, attention_mask=attention_mask).last_hidden_state
 
+    def add_adapters(self, rank: int) -> None:
+        """From now on adapters are what is trained of this encoder, see ``adapters``."""
+        add_adapters(self.model, rank)
+
     def embedding_parameter_names(self) -> frozenset[str]:
         """Names, as in ``named_parameters()``, of the embedding layer: words, positions, its norm."""
         embeddings = getattr(self.model, "embeddings", None) or self.model.get_input_embeddings()
@@ -114,6 +119,9 @@ class SubwordEmbeddings(TextEncoder):
         """Embeddings (batch, subwords, embedding); arguments as in ``TextEncoder``."""
         words: Tensor = self.embeddings(input_ids)
         return words if extra is None else words + extra
+
+    def add_adapters(self, rank: int) -> None:
+        """Nothing: it has no layer that could have one."""
 
     def embedding_parameter_names(self) -> frozenset[str]:
         return frozenset(name for name, _ in self.named_parameters())

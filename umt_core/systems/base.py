@@ -60,6 +60,7 @@ class Tagger(nn.Module):
 
     Raises:
         ConfigError: ``max_subwords`` is more than the encoder has positions for.
+        BackboneError: adapters are wanted, and the library that makes them is not installed.
     """
 
     name: ClassVar[str]
@@ -78,6 +79,8 @@ class Tagger(nn.Module):
         self.tag_set: TagSet = WORD_TAGS if words else SUBWORD_TAGS
         self.esd_tag_set: TagSet = WORD_ESD_TAGS if words else SUBWORD_ESD_TAGS
         self.encoder = encoder
+        if settings.adapter_rank:
+            encoder.add_adapters(settings.adapter_rank)
         self.dropout = nn.Dropout(settings.dropout)
         # Left open (None) it is decided where the tokenizer is known, before a system is built.
         self.word_shape = (

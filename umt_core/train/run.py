@@ -259,7 +259,7 @@ def _resume(job: Job, trainer: Trainer, watcher: Watcher) -> tuple[list[dict[str
         state = torch.load(path, map_location=trainer.device, weights_only=True)
     except Exception as error:  # truncated or foreign: torch raises many classes
         raise CheckpointError(f"{path}: wanted the state of a run, got an unreadable file: use --fresh") from error
-    if state.get("job") != _identity(job):
+    if _completed(state.get("job")) != _identity(job):
         raise CheckpointError(f"{path}: is of a run with other settings or data: use them, or --fresh")
     by_type = {label: Score(*row) for label, row in state.get("best_scores", {}).items()}
     overall = Score(*(sum(getattr(s, k) for s in by_type.values()) for k in ("correct", "predicted", "gold")))
@@ -278,6 +278,17 @@ def _identity(job: Job) -> dict[str, Any]:
         "valid": file_sum(job.valid),
         "init": job.init or "",
     }
+
+
+def _completed(identity: Any) -> Any:
+    """A kept identity with the settings that came after it, as they are by default: it ran so."""
+    if not isinstance(identity, dict):
+        return identity
+    try:
+        model, settings = ModelSettings.from_dict(identity["model"]), TrainSettings.from_dict(identity["settings"])
+    except (ConfigError, KeyError, TypeError):
+        return identity
+    return identity | {"model": model.to_dict(), "settings": settings.to_dict()}
 
 
 def _row(epoch: Epoch) -> dict[str, float]:
