@@ -158,6 +158,17 @@ def train(
         list[str] | None, typer.Option("--set", help="Any other setting: NAME=VALUE, e.g. --set dropout=0.2")
     ] = None,
     init: Annotated[str | None, typer.Option(help="Checkpoint to start from.")] = None,
+    teacher: Annotated[
+        list[str] | None, typer.Option(help="Checkpoint to learn from beside the labels (distillation). Give several.")
+    ] = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="Tweets without labels (.jsonl): what the teachers say of them is learned.")
+    ] = None,
+    unlabelled_images: Annotated[Path | None, typer.Option(help="Their pictures, as --images.")] = None,
+    also: Annotated[
+        Path | None, typer.Option(help="More labelled tweets, of another data set; those in valid or test stay out.")
+    ] = None,
+    also_images: Annotated[Path | None, typer.Option(help="Their pictures, as --images.")] = None,
     corrections: Annotated[str, typer.Option(help="URL of a store: --train takes the labels that it has.")] = "",
     corrections_data: Annotated[
         str, typer.Option(help="Name of --train in the store; by default <its folder>/<its stem>.")
@@ -181,6 +192,7 @@ def train(
             "epochs": epochs,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
+            "teacher_weight": 1.0 if teacher else None,
         }
         | assignments(set_ or []),
     )
@@ -205,6 +217,11 @@ def train(
         about_images=about_images,
         corrections=about,
         init=init,
+        teachers=tuple(teacher or ()),
+        unlabelled=unlabelled,
+        unlabelled_images=unlabelled_images,
+        also=also,
+        also_images=also_images,
         device=device,
     )
     with progress_bar() as bar, Interrupts() as interrupted:

@@ -104,6 +104,7 @@ class TrainSettings(Settings):
     word_dropout: float = 0.0  # share of training words hidden as unknown, so that context and shape must do
     train_embeddings: bool = True  # False: word, position and segment embeddings stay as published
     precision: str = "auto"  # of products in training: "float32", or "auto": 16 bits where the device is faster so
+    teacher_weight: float = 0.0  # of what teachers say of each word, beside the gold labels; 0: there is no teacher
     train_layers: int | None = None  # of the encoder, from the top; those below stay as they began; None: all
     seed: int = 0
 
@@ -121,6 +122,7 @@ class TrainSettings(Settings):
         self._check_range("average_decay", 0, 0.99999)
         self._check_range("image_dropout", 0, 1)
         self._check_range("word_dropout", 0, 0.9)
+        self._check_range("teacher_weight", 0, 100)
         self._check_choice("precision", "auto", "float32")
         if self.train_layers is not None:
             self._check_range("train_layers", 0, 1000)

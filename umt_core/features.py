@@ -137,6 +137,7 @@ class Batch:
     tags: Tensor | None = None  # (batch, words or subwords) int64, targets
     esd_tags: Tensor | None = None  # the same for ESD
     characters: Tensor | None = None  # (batch, words, characters) int64, see ``character_ids``; 0: there is none
+    taught: Tensor | None = None  # (batch, words, tags) float32, P(tag) by teachers; zeros: they say nothing
 
     def to(self, device: torch.device) -> Batch:
         moved: dict[str, Any] = {}

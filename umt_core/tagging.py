@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from umt_core.encoders.features import RegionFeatures
 from umt_core.encoders.text import SubwordTokenizer
 from umt_core.features import Batch, Encoded, encode_examples, make_batch
+from umt_core.labels import WORD_TAGS
 from umt_core.schema import Example
 from umt_core.systems import Output, Tagger
 
@@ -29,6 +31,7 @@ class TweetSet:
     features: RegionFeatures | None = None  # None: the system reads text only
     channels: int = 0
     characters: bool = False  # whether the system reads the words' characters
+    taught: Sequence[np.ndarray] | None = None  # of each tweet (words, tags), P(tag) as teachers have it
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -44,7 +47,7 @@ class TweetSet:
         if self.channels:
             hidden = hide if hide is not None else [False] * len(indices)
             regions = [None if h else self.regions(i) for i, h in zip(indices, hidden, strict=True)]
-        return make_batch(
+        batch = make_batch(
             [self.encoded[i] for i in indices],
             pad_id=self.pad_id,
             regions=regions,
@@ -53,12 +56,24 @@ class TweetSet:
             tagging=self.tagging,
             tokens=[self.examples[i].tokens for i in indices] if self.characters else None,
         )
+        if self.taught is not None:
+            batch.taught = _stack([self.taught[i] for i in indices], batch.starts.shape[1])
+        return batch
 
     def by_length(self, batch_size: int) -> list[list[int]]:
         """All indices in batches of tweets of like length; one without a word, which has nothing to tag, in none."""
         filled = [i for i in range(len(self)) if self.encoded[i].words]
         order = sorted(filled, key=lambda i: len(self.encoded[i].subwords))
         return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+
+
+def _stack(rows: Sequence[np.ndarray], words: int) -> Tensor:
+    """(tweets, words, tags): what is said of more words is cut, of words that nothing is said of it is 0."""
+    stacked = torch.zeros(len(rows), words, len(WORD_TAGS))
+    for of, row in zip(stacked, rows, strict=True):
+        said = torch.from_numpy(row[:words].astype(np.float32))
+        of[: len(said)] = said
+    return stacked
 
 
 def make_tweet_set(

@@ -72,6 +72,14 @@ def read_marginals(found: PredictionSet, run: str) -> Marginals | None:
     path = marginals_path(found, run)
     if not path.exists():
         return None
+    kept = read_file(path)
+    if len(kept) != found.info.tweets:
+        raise DataError(f"{path}: wanted marginals of {found.info.tweets} tweets, got {len(kept)}; remove it")
+    return kept
+
+
+def read_file(path: Path) -> Marginals:
+    """What ``write_marginals`` wrote (``DataError``: it is damaged)."""
     try:
         table = pq.read_table(path)
         words = table["words"].to_numpy()
@@ -79,6 +87,6 @@ def read_marginals(found: PredictionSet, run: str) -> Marginals | None:
         values = values.astype(np.float16).reshape(-1, len(WORD_TAGS))
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path}: wanted a run's marginals, got a damaged file; remove it") from error
-    if len(words) != found.info.tweets or words.sum() != len(values):
-        raise DataError(f"{path}: wanted marginals of {found.info.tweets} tweets, got {len(words)}; remove it")
+    if words.sum() != len(values):
+        raise DataError(f"{path}: wanted marginals of {words.sum()} words, got {len(values)}; remove it")
     return Marginals(values, np.cumsum(words, dtype=np.int64))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
-from umt_core.commands.console import pairs, say
+from umt_core.commands.console import pairs, reporter, say
 from umt_core.train.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class TrainingView(Watcher):
         self.interrupted = interrupted
         self.steps_task: Any = None
         self.features_task: Any = None
+        self.teaching = reporter(bar)  # type: ignore[method-assign]
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         if self.steps_task is None:

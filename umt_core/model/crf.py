@@ -57,6 +57,24 @@ class LinearChainCRF(torchcrf.CRF):
             backward[:, i - 1] = np.where(real[:, i, None], ahead, backward[:, i])
         return Posterior(scores, forward, backward, mask)
 
+    def log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """log P(tag at a position), to be learned by: as ``Posterior.marginals``, in tensors that know their gradient.
+
+        (batch, n, tags); where masked it means nothing.
+        """
+        # emissions: (batch, n, tags), mask: (batch, n)
+        scores = emissions.to(self.transitions.dtype)
+        forward = [self.start_transitions + scores[:, 0]]  # each (batch, tags)
+        for i in range(1, scores.shape[1]):
+            here = torch.logsumexp(forward[-1][:, :, None] + self.transitions, dim=1) + scores[:, i]
+            forward.append(torch.where(mask[:, i, None], here, forward[-1]))
+        backward = [self.end_transitions.expand_as(forward[0])]
+        for i in range(scores.shape[1] - 1, 0, -1):
+            ahead = torch.logsumexp(self.transitions + (scores[:, i] + backward[-1])[:, None], dim=2)
+            backward.append(torch.where(mask[:, i, None], ahead, backward[-1]))
+        joint = torch.stack(forward, dim=1) + torch.stack(backward[::-1], dim=1)
+        return joint.log_softmax(dim=-1)  # all tags of a position together have all paths
+
     def best_paths(self, emissions: Tensor, mask: Tensor) -> list[list[int]]:
         """Most probable tags of each tweet (Viterbi), one list per tweet as long as its mask."""
         # emissions: (batch, n, tags), mask: (batch, n)

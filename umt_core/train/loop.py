@@ -22,10 +22,11 @@ from umt_core.checkpoint import freeze_embeddings
 from umt_core.config import TrainSettings
 from umt_core.devices import mixed_type
 from umt_core.errors import DataError
-from umt_core.features import hide_words
+from umt_core.features import Batch, hide_words
 from umt_core.spans import tags_to_spans
 from umt_core.systems import Tagger
 from umt_core.tagging import TweetSet, tag_all
+from umt_core.train.teaching import distillation_loss
 
 OnStep = Callable[[int, int, float], None]  # step of the epoch, steps in it, loss
 
@@ -53,12 +54,20 @@ def evaluate(tagger: Tagger, tweets: TweetSet, device: torch.device) -> Scores:
 class Trainer:
     """Trains a tagger, epoch by epoch, and keeps the best weights by dev F1.
 
+    ``unlabelled`` tweets are learned from by what teachers say of them alone, in batches of their own.
+
     Raises:
         DataError: there is nothing to train on.
     """
 
     def __init__(
-        self, tagger: Tagger, train: TweetSet, valid: TweetSet, settings: TrainSettings, device: torch.device
+        self,
+        tagger: Tagger,
+        train: TweetSet,
+        valid: TweetSet,
+        settings: TrainSettings,
+        device: torch.device,
+        unlabelled: TweetSet | None = None,
     ) -> None:
         if not len(train) or not len(valid):
             raise DataError(f"wanted tweets to train and to choose by, got {len(train)} and {len(valid)}")
@@ -67,7 +76,8 @@ class Trainer:
         self.held = hold_lower_layers(tagger, settings.train_layers)
         self.tagger = tagger.to(device)
         self.train, self.valid, self.settings, self.device = train, valid, settings, device
-        self.steps_per_epoch = math.ceil(len(train) / settings.batch_size)
+        self.sources = (train,) if unlabelled is None else (train, unlabelled)
+        self.steps_per_epoch = sum(math.ceil(len(source) / settings.batch_size) for source in self.sources)
         # Fused: one pass over each tensor. Unfused, the update took a quarter of a step on a CPU.
         fused = device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.AdamW(parameter_groups(tagger, settings), lr=settings.learning_rate, fused=fused)
@@ -144,13 +154,13 @@ class Trainer:
         number = self.epoch + 1
         torch.manual_seed(self.settings.seed * 100_003 + number)
         order = np.random.default_rng([self.settings.seed, number])
-        batches = shuffled_batches(self.train, self.settings.batch_size, order)
+        batches = self._batches(order)
         self.tagger.train()
-        sums: dict[str, float] = {}
-        for i, indices in enumerate(batches, start=1):
-            losses = self._run_step(indices, order)
+        sums: dict[str, list[float]] = {}
+        for i, (source, indices) in enumerate(batches, start=1):
+            losses = self._run_step(source, indices, order)
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value
+                sums.setdefault(name, []).append(value)
             if on_step:
                 on_step(i, len(batches), losses["total"])
         with self.averaged():
@@ -160,17 +170,26 @@ class Trainer:
                 self.best = {n: p.detach().cpu().clone() for n, p in self.trained.items()}
                 self.best_scores, self.best_epoch = scores, number
         self.epoch = number
-        means = {name: value / len(batches) for name, value in sums.items()}
+        means = {name: sum(values) / len(values) for name, values in sums.items()}
         return Epoch(number, means, scores, time.perf_counter() - began, best)
 
-    def _run_step(self, indices: list[int], rng: np.random.Generator) -> dict[str, float]:
+    def _batches(self, rng: np.random.Generator) -> list[tuple[TweetSet, list[int]]]:
+        """The steps of an epoch: batches of labelled tweets and of unlabelled ones, in random order."""
+        batches = [
+            (source, indices)
+            for source in self.sources
+            for indices in shuffled_batches(source, self.settings.batch_size, rng)
+        ]
+        return batches if len(self.sources) == 1 else [batches[i] for i in rng.permutation(len(batches))]
+
+    def _run_step(self, source: TweetSet, indices: list[int], rng: np.random.Generator) -> dict[str, float]:
         hide = (rng.random(len(indices)) < self.settings.image_dropout).tolist()
-        batch = self.train.batch(indices, targets=True, hide=hide)
+        batch = source.batch(indices, targets=source is self.train, hide=hide)
         if self.settings.word_dropout:
-            hide_words(batch, self.settings.word_dropout, self.train.unk_id, rng)
+            hide_words(batch, self.settings.word_dropout, source.unk_id, rng)
         batch = batch.to(self.device)
         with self._autocast():
-            losses = self.tagger(batch).losses
+            losses = self._losses(batch)
         self.scaler.scale(losses["total"]).backward()
         self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(self.trained.values(), self.settings.clip_norm)
@@ -185,6 +204,17 @@ class Trainer:
             with torch.no_grad():
                 torch._foreach_lerp_(list(self.average.values()), list(self.trained.values()), 1 - decay)
         return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The tagger's own terms, if the batch has gold labels, and what teachers ask for; "total" is of all."""
+        output = self.tagger(batch)
+        if batch.taught is None or not self.settings.teacher_weight:
+            return output.losses
+        taught = distillation_loss(self.tagger.crf, output, batch.taught)
+        total = self.settings.teacher_weight * taught
+        if "total" in output.losses:
+            total = total + output.losses["total"]
+        return output.losses | {"taught": taught, "total": total}
 
     def _rate(self, step: int) -> float:
         """Factor of the learning rate: a rise over the warm-up, then a straight fall to 0 at the last step."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 import umt_core
@@ -16,19 +17,30 @@ from umt_core.analysis.metrics import Score, Scores
 from umt_core.checkpoint import put_weights, read_weights, save_manifest, save_weights
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.images import ImageIndex
-from umt_core.data.jsonl import read_examples
 from umt_core.devices import pick_device
-from umt_core.encoders.features import FeatureStore, RegionFeatures
-from umt_core.encoders.text import load_text_encoder, load_tokenizer
-from umt_core.encoders.vision import load_vision_encoder
-from umt_core.errors import CheckpointError, ConfigError, DataError
+from umt_core.encoders.text import SubwordTokenizer, load_text_encoder, load_tokenizer
+from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
+from umt_core.errors import CheckpointError, ConfigError
 from umt_core.manifest import MANIFEST, WEIGHTS, Manifest, file_sum
 from umt_core.registry import find_checkpoint
-from umt_core.schema import Example
 from umt_core.systems import Tagger, build_system, system_class
-from umt_core.tagging import make_tweet_set
+from umt_core.tagging import TweetSet, make_tweet_set
 from umt_core.train.log import Log, read_events
 from umt_core.train.loop import Epoch, Trainer, evaluate
+from umt_core.train.reading import (
+    ALSO,
+    TEST,
+    TRAIN,
+    UNLABELLED,
+    VALID,
+    Split,
+    find_regions,
+    read_also,
+    read_labelled,
+    read_unlabelled,
+    regions_of,
+)
+from umt_core.train.teaching import Lesson, forget, teach, teachers_of
 from umt_core.train.watcher import Watcher
 
 LOG, STATE = "log.jsonl", "state.pt"
@@ -51,31 +63,16 @@ class Job:
     dataset: str = ""  # "": the name of the train file's folder
     about_images: str = ""  # what the pictures are, for the card
     init: str | None = None  # a checkpoint to start from
+    teachers: tuple[str, ...] = ()  # checkpoints to learn from, beside the labels
+    unlabelled: Path | None = None  # tweets to learn from by what the teachers say of them alone
+    unlabelled_images: Path | None = None
+    also: Path | None = None  # more labelled tweets to train on, of another data set
+    also_images: Path | None = None
     parent: dict[str, str] | None = None  # "name" and "weights_sha256": what ``init`` must be for the run to begin
     corrections: dict[str, Any] | None = None  # what of a store of corrections is in the labels
     made_from: Mapping[str, Any] = field(default_factory=dict)  # by split: the data that its file was put together from
     log: Path | None = None  # JSON lines; None: in the output folder
     device: str = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class _Split:
-    name: str
-    path: Path
-    examples: Sequence[Example]
-    features: RegionFeatures | None
-    made_from: Any = None
-
-    def describe(self) -> dict[str, Any]:
-        rows = self.features.rows if self.features else ()
-        made_from = {} if self.made_from is None else {"from": self.made_from}
-        return {
-            "file": self.path.name,
-            "sha256": file_sum(self.path),
-            "tweets": len(self.examples),
-            "pictures": sum(row is not None for row in rows),
-            **made_from,
-        }
 
 
 def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) -> Manifest | None:
@@ -105,17 +102,18 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
     if job.model.word_shape is None:
         job = replace(job, model=job.model.replace(word_shape=not tokenizer.cased))
 
-    splits, channels, vision_sum = _read(job, system.uses_image, device, watcher)
+    _check_teaching(job)
+    teachers = teachers_of(job.teachers)
+    splits, regions, vision = _read(job, system.uses_image, device, watcher)
+    taught = _teach(job, splits, watcher)
     torch.manual_seed(job.settings.seed)
     encoder = load_text_encoder(job.model.text_encoder)
-    tagger = build_system(job.system, job.model, encoder, channels)
+    tagger = build_system(job.system, job.model, encoder, vision.channels if vision else None)
     if job.init:
         watcher.note(_start_from(tagger, job.init, job.parent))
-    sets = {
-        split.name: make_tweet_set(split.examples, tokenizer, tagger, features=split.features, channels=channels)
-        for split in splits
-    }
-    trainer = Trainer(tagger, sets["train"], sets["valid"], job.settings, device)
+    sets = _make_sets(job, splits, regions, tokenizer, tagger)
+    sets |= {name: replace(sets[name], taught=rows) for name, rows in taught.items()}
+    trainer = Trainer(tagger, sets[TRAIN], sets[VALID], job.settings, device, sets.get(UNLABELLED))
     log = Log(job.log or job.output / LOG)
     history, spent = _resume(job, trainer, watcher)
     told = {event.get("epoch") for event in read_events(log.path) if event["event"] == "epoch"}
@@ -148,20 +146,20 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
     # Scores are those of the weights as they are kept: rounded to half precision.
     digest = save_weights(trainer.finish(), job.output / WEIGHTS)
     put_weights(tagger, read_weights(job.output, digest), where=str(job.output))
-    scores = {name: evaluate(tagger, sets[name], device).to_dict() for name in sets if name != "train"}
+    scores = {name: evaluate(tagger, sets[name], device).to_dict() for name in (VALID, TEST) if name in sets}
     manifest = Manifest(
         system=job.system,
-        dataset=job.dataset or job.train.resolve().parent.name,
+        dataset=_dataset(job),
         model=job.model,
         train=job.settings,
         recipe=job.recipe,
-        channels=channels if system.uses_image else None,
+        channels=vision.channels if vision else None,
         weights_sha256=digest,
         parameters=_count(tagger),
         encoders={job.model.text_encoder: encoder.weights_sha256}
-        | ({job.model.vision_encoder: vision_sum} if system.uses_image else {}),
-        data={split.name: split.describe() for split in splits},
-        images=(job.about_images or "as given by the user") if system.uses_image else "not used",
+        | ({job.model.vision_encoder: vision.weights_sha256} if vision else {}),
+        data={name: split.describe() for name, split in splits.items()},
+        images=(job.about_images or "as given by the user") if vision else "not used",
         scores=scores,
         history=history,
         epoch=trainer.best_epoch,
@@ -171,10 +169,12 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         init=job.init,
         parent=job.parent,
         corrections=job.corrections,
+        teachers=teachers,
         precision=str(trainer.mixed or torch.float32).removeprefix("torch."),
     )
     save_manifest(job.output, manifest)
     (job.output / STATE).unlink(missing_ok=True)
+    forget(job.output)
     log.write(event="done", seconds=round(time.perf_counter() - began, 1), **{n: s["f1"] for n, s in scores.items()})
     return manifest
 
@@ -185,31 +185,84 @@ class _Stopped(Exception):
 
 def _read(
     job: Job, uses_image: bool, device: torch.device, watcher: Watcher
-) -> tuple[list[_Split], int | None, str | None]:
-    """All splits, with regions where the system uses images; the vision encoder's channels and sum."""
-    named = {"train": job.train, "valid": job.valid} | ({"test": job.test} if job.test else {})
-    read = {name: read_examples(path) for name, path in named.items()}
-    for name, examples in read.items():
-        if not any(example.spans for example in examples):
-            raise DataError(f"{named[name]}: wanted labelled tweets, got {len(examples)} without any span")
-    if not uses_image:
-        splits = [_Split(n, named[n], examples, None, job.made_from.get(n)) for n, examples in read.items()]
-        return splits, None, None
-    if job.images is None:
+) -> tuple[dict[str, Split], np.ndarray | None, VisionEncoder | None]:
+    """All splits, and where the system uses images the regions of their pictures and what made them."""
+    if uses_image and job.images is None:
         raise ConfigError(f"{job.system} uses images: wanted --images, got none")
-    index = ImageIndex.open(job.images)
+    looked_at = uses_image or bool(job.teachers)
+
+    def index(images: Path | None) -> ImageIndex | None:
+        return ImageIndex.open(images) if images and looked_at else None
+
+    ours = index(job.images)
+    named = {TRAIN: job.train, VALID: job.valid} | ({TEST: job.test} if job.test else {})
+    splits = [read_labelled(name, path, ours, job.made_from.get(name)) for name, path in named.items()]
+    if job.also:
+        splits.append(read_also(job.also, index(job.also_images), splits[1:]))
+        watcher.note(
+            f"{ALSO}: {len(splits[-1].examples)} tweets, {splits[-1].dropped} left out: they are in valid or test"
+        )
+    if job.unlabelled:
+        splits.append(read_unlabelled(job.unlabelled, index(job.unlabelled_images), _dataset(job)))
+    if not uses_image:
+        return {split.name: split for split in splits}, None, None
     vision = load_vision_encoder(job.model.vision_encoder, transform=job.model.image_transform).to(device)
-    store = FeatureStore()
-    splits = []
-    for name, examples in read.items():
-        paths = [index.path(example.image) for example in examples]
-        features = store.features_for(paths, vision, progress=watcher.features)
-        for message in list(features.unreadable.values())[:5]:
-            watcher.note(message)
-        missing = sum(row is None for row in features.rows)
-        watcher.note(f"{name}: {len(examples)} tweets, {len(examples) - missing} with a picture, {missing} without")
-        splits.append(_Split(name, named[name], examples, features, job.made_from.get(name)))
-    return splits, vision.channels, vision.weights_sha256
+    splits, regions, complaints = find_regions(splits, vision, watcher.features)
+    for message in complaints[:5]:
+        watcher.note(message)
+    for split in splits:
+        missing = sum(row is None for row in split.rows)
+        have = len(split.rows) - missing
+        watcher.note(f"{split.name}: {len(split.rows)} tweets, {have} with a picture, {missing} without")
+    return {split.name: split for split in splits}, regions, vision
+
+
+def _check_teaching(job: Job) -> None:
+    """Raises ``ConfigError`` where teachers, their weight and what they are to teach do not go together."""
+    if bool(job.teachers) != bool(job.settings.teacher_weight):
+        raise ConfigError(
+            f"setting teacher_weight: wanted {'more than 0' if job.teachers else '0'} with "
+            f"{len(job.teachers)} teachers, got {job.settings.teacher_weight}"
+        )
+    if job.unlabelled and not job.teachers:
+        raise ConfigError(f"{job.unlabelled}: wanted a teacher to learn from unlabelled tweets, got none")
+    if job.teachers and job.model.tagging != "word":
+        raise ConfigError(f"setting tagging: teachers speak of words, wanted 'word', got {job.model.tagging!r}")
+
+
+def _dataset(job: Job) -> str:
+    return job.dataset or job.train.resolve().parent.name
+
+
+def _make_sets(
+    job: Job, splits: Mapping[str, Split], regions: np.ndarray | None, tokenizer: SubwordTokenizer, tagger: Tagger
+) -> dict[str, TweetSet]:
+    """The splits as the tagger reads them; more labelled tweets stand at the end of those to train on."""
+    parts = {name: [split] for name, split in splits.items() if name != ALSO}
+    if ALSO in splits:
+        parts[TRAIN].append(splits[ALSO])
+    channels = None if regions is None else regions.shape[-1]
+    return {
+        name: make_tweet_set(
+            [example for split in of for example in split.examples],
+            tokenizer,
+            tagger,
+            features=regions_of(of, regions),
+            channels=channels,
+        )
+        for name, of in parts.items()
+    }
+
+
+def _teach(job: Job, splits: Mapping[str, Split], watcher: Watcher) -> dict[str, list[np.ndarray]]:
+    """What the teachers say of the tweets to train on and of the unlabelled ones."""
+    if not job.teachers:
+        return {}
+    names = [name for name in (TRAIN, ALSO, UNLABELLED) if name in splits]
+    lessons = [Lesson(name, splits[name].examples, splits[name].images) for name in names]
+    said = dict(zip(names, teach(job.teachers, lessons, job.output, job.device, watcher.teaching), strict=True))
+    said[TRAIN] += said.pop(ALSO, [])
+    return said
 
 
 def _start_from(tagger: Tagger, init: str, parent: Mapping[str, str] | None) -> str:
@@ -235,6 +288,7 @@ def _clear(job: Job, fresh: bool) -> None:
     if fresh:
         for path in (*(job.output / name for name in (STATE, MANIFEST, WEIGHTS)), job.log or job.output / LOG):
             path.unlink(missing_ok=True)
+        forget(job.output)
     elif (job.output / MANIFEST).exists():
         raise CheckpointError(f"{job.output}: holds a finished checkpoint: wanted another folder, or --fresh")
 
@@ -270,6 +324,9 @@ def _resume(job: Job, trainer: Trainer, watcher: Watcher) -> tuple[list[dict[str
 
 def _identity(job: Job) -> dict[str, Any]:
     """What must be the same for a run to be resumed."""
+    more = {name: file_sum(path) for name, path in ((ALSO, job.also), (UNLABELLED, job.unlabelled)) if path}
+    if job.teachers:
+        more["teachers"] = [row["weights_sha256"] for row in teachers_of(job.teachers)]
     return {
         "system": job.system,
         "model": job.model.to_dict(),
@@ -277,6 +334,7 @@ def _identity(job: Job) -> dict[str, Any]:
         "train": file_sum(job.train),
         "valid": file_sum(job.valid),
         "init": job.init or "",
+        **more,
     }
 
 

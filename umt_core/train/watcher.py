@@ -20,6 +20,9 @@ class Watcher:
     def features(self, done: int, total: int) -> None:
         """While the regions of pictures are computed."""
 
+    def teaching(self, what: str, done: int, total: int) -> None:
+        """While teachers tag the tweets that are to be learned from: which teacher and tweets."""
+
     def note(self, text: str) -> None:
         """One line that a reader should see."""
 

@@ -1,0 +1,360 @@
+"""Distillation, pseudo-labels and more labelled tweets: what a tagger is taught, and by whom."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.core import tiny
+from tests.core.test_crf import LENGTHS, TAGS, N, enumerate_paths, make_crf, probabilities
+from tests.core.tiny_data import Files, tweets, write_data
+from umt_core.__main__ import main
+from umt_core.config import settings_of
+from umt_core.data.conll import write_conll
+from umt_core.data.jsonl import read_examples
+from umt_core.errors import CheckpointError, ConfigError, DataError
+from umt_core.labels import WORD_TAGS
+from umt_core.manifest import MANIFEST, file_sum, read_manifest
+from umt_core.model.crf import FORBIDDEN
+from umt_core.predict import Predictor
+from umt_core.schema import Example
+from umt_core.systems import Output
+from umt_core.train import run as run_module
+from umt_core.train.loop import Epoch, Trainer
+from umt_core.train.reading import letters, read_also, read_labelled
+from umt_core.train.run import Job, run_job
+from umt_core.train.teaching import FILES, Lesson, distillation_loss, teach
+from umt_core.train.watcher import Watcher
+
+UNLABELLED = ("Ann and Bob play in Rome", "the Hawks win tonight", "Dune at Roxy Hall", "Lee meets Ray", "no film 🎉")
+
+
+@dataclass(frozen=True)
+class World:
+    files: Files
+    encoder: str
+    teacher: str  # reads text, in a wider encoder of its own
+    seeing_teacher: str  # reads pictures
+    unlabelled: Path
+
+    def job(self, output: Path, system: str = "bert-crf", teachers: tuple[str, ...] = (), **values: object) -> Job:
+        of_job = {name: values.pop(name) for name in list(values) if name in Job.__dataclass_fields__}
+        quick = {"text_encoder": self.encoder, "epochs": 3, "patience": 100, "batch_size": 4}
+        sizes = {"heads": tiny.HEADS, "max_subwords": tiny.POSITIONS, "teacher_weight": 1.0 if teachers else 0.0}
+        model, train = settings_of("small", **quick | sizes | values)
+        f = self.files
+        return Job(system, f.train, f.valid, output, model, train, "small", f.images, teachers=teachers, **of_job)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("world")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UMT_CACHE", str(folder / "cache"))
+        for module in ("umt_core.predict", "umt_core.train.run"):
+            patch.setattr(f"{module}.load_vision_encoder", lambda *_, **__: tiny.TinyVision())
+        files = write_data(folder / "twitter0")
+        other = tiny.save_encoder(folder / "other", seed=5)
+        teachers = []
+        for seed, name in enumerate(("bert-crf", "umt-bert-crf")):
+            torch.manual_seed(seed)
+            tagger = tiny.system(name, seed=seed, text_encoder=other, max_subwords=20)
+            teachers.append(str(tiny.save_tagger(folder / f"teacher{seed}", tagger)))
+        unlabelled = folder / "unlabelled" / "tweets.jsonl"
+        unlabelled.parent.mkdir()
+        rows = [{"id": f"u{i}", "text": text, "image": f"t{i}"} for i, text in enumerate(UNLABELLED)]
+        unlabelled.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        yield World(files, tiny.save_encoder(folder / "encoder"), *teachers, unlabelled)
+    torch.set_num_threads(threads)
+
+
+# --- what is asked of the student ---------------------------------------------------------------
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Emissions and teachers' marginals in double precision, and the mask."""
+    draw = torch.Generator().manual_seed(1)
+    emissions = 2 * torch.randn(len(LENGTHS), N, len(TAGS), generator=draw, dtype=torch.double)
+    taught = torch.randn(len(LENGTHS), N, len(TAGS), generator=draw, dtype=torch.double).softmax(-1)
+    return emissions, torch.tensor([[i < length for i in range(N)] for length in LENGTHS]), taught
+
+
+def test_log_marginals_sum_the_paths_that_pass_a_tag(batch):
+    emissions, mask, _ = batch
+    crf = make_crf()
+    found = crf.log_marginals(emissions, mask).exp().detach().numpy()
+    for row, of_tweet, length in zip(emissions, found, LENGTHS, strict=True):
+        paths, scores = enumerate_paths(crf, row[:length])
+        for i in range(length):
+            expected = [probabilities(scores)[paths[:, i] == tag].sum() for tag in range(len(TAGS))]
+            np.testing.assert_allclose(of_tweet[i], expected, atol=1e-6)
+
+
+def test_the_gradient_is_that_of_marginals_which_autograd_takes_from_the_partition(batch):
+    """P(tag at a position) is d log Z / d emission: the same loss by another way, differentiated twice."""
+    emissions, mask, taught = batch
+    crf = make_crf().double()
+    ours = emissions.clone().requires_grad_()
+    loss = distillation_loss(crf, Output(ours, mask), taught)
+    theirs = emissions.clone().requires_grad_()
+    partition = type(crf).__base__._compute_normalizer(crf, theirs.transpose(0, 1), mask.transpose(0, 1))
+    (marginals,) = torch.autograd.grad(partition.sum(), theirs, create_graph=True)
+    by_hand = -sum(
+        (taught[b, i] * marginals[b, i].log()).sum() for b, length in enumerate(LENGTHS) for i in range(length)
+    ) / len(LENGTHS)
+    assert loss.item() == pytest.approx(by_hand.item(), rel=1e-9)
+    wanted = torch.autograd.grad(by_hand, [theirs, *crf.parameters()])
+    found = torch.autograd.grad(loss, [ours, *crf.parameters()])
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-9)
+
+
+def test_learning_from_marginals_alone_comes_to_have_them(batch):
+    emissions, mask, _ = batch
+    crf, teacher = make_crf(seed=3).double(), make_crf(seed=4).double()
+    taught = teacher.log_marginals(emissions, mask).exp().detach()
+    own = emissions.clone().requires_grad_()
+    optimizer = torch.optim.Adam([own, *crf.parameters()], lr=0.05)
+    for _ in range(400):
+        optimizer.zero_grad()
+        distillation_loss(crf, Output(own, mask), taught).backward()
+        optimizer.step()
+    found = crf.log_marginals(own, mask).exp()
+    torch.testing.assert_close(found[mask], taught[mask], atol=0.02, rtol=0)
+
+
+def test_what_the_rules_forbid_has_a_price_and_no_gradient(batch):
+    emissions, mask, taught = batch
+    rules = torch.zeros(len(TAGS) + 1, len(TAGS), dtype=torch.bool)
+    rules[:, 2] = True  # I-PER may follow nothing, not even B-PER
+    crf = make_crf(forbidden=rules).double()
+    taught = torch.zeros_like(taught)
+    taught[..., 2] = 1.0
+    own = emissions.clone().requires_grad_()
+    loss = distillation_loss(crf, Output(own, mask), taught)
+    loss.backward()
+    assert loss.item() == pytest.approx(-FORBIDDEN / 2 * sum(LENGTHS) / len(LENGTHS))
+    assert own.grad.abs().max() == 0
+
+
+def test_words_that_teachers_do_not_read_add_nothing(batch):
+    emissions, mask, taught = batch
+    crf = make_crf()
+    cut = taught.clone()
+    cut[:, 2:] = 0
+    short = mask.clone()
+    short[:, 2:] = False
+    own = crf.log_marginals(emissions, mask)[:, :2]
+    by_hand = -(taught[:, :2] * own * mask[:, :2, None]).sum() / len(LENGTHS)
+    assert distillation_loss(crf, Output(emissions, mask), cut).item() == pytest.approx(by_hand.item(), rel=1e-6)
+
+
+# --- what teachers say --------------------------------------------------------------------------
+
+
+def test_several_teachers_say_their_mean_for_each_word_that_they_read(world, tmp_path):
+    long = Example("long", tuple("abcdefghij klmnop in Paris with Anna at the NBA".split()))  # more than 20 subwords
+    examples = [*tweets()[:4], long, Example("empty", ())]
+    found = teach([world.teacher, world.teacher], [Lesson("train", examples, None)], tmp_path, "cpu")[0]
+    said = Predictor.load(world.teacher, "cpu").marginals(examples)
+    assert 0 < len(said[4]) < len(long.tokens)
+    for row, theirs, example in zip(found, said, examples, strict=True):
+        assert row.shape == (len(example.tokens), len(WORD_TAGS))
+        np.testing.assert_allclose(row[: len(theirs)], theirs, atol=1e-3)
+        assert not row[len(theirs) :].any()
+
+    pictures = run_module.ImageIndex.open(world.files.images)
+    both = teach([world.teacher, world.seeing_teacher], [Lesson("train", examples[:4], pictures)], tmp_path, "cpu")[0]
+    sights = Predictor.load(world.seeing_teacher, "cpu").marginals(examples[:4], pictures)
+    for row, one, other in zip(both, said, sights, strict=False):
+        np.testing.assert_allclose(row[: len(one)], (one + other) / 2, atol=1e-3)
+
+
+def test_teachers_are_asked_once_and_what_they_said_is_kept_for_the_same_tweets_alone(world, tmp_path, monkeypatch):
+    lessons = [Lesson("train", tweets()[:3], None), Lesson("unlabelled", tweets()[3:5], None)]
+    first = teach([world.teacher], lessons, tmp_path, "cpu")
+    asked: list[str] = []
+    load = Predictor.load
+    monkeypatch.setattr(Predictor, "load", lambda name, *a, **k: asked.append(name) or load(name, *a, **k))
+    again = teach([world.teacher], lessons, tmp_path, "cpu")
+    assert not asked
+    assert [[row.tolist() for row in rows] for rows in first] == [[row.tolist() for row in rows] for rows in again]
+    teach([world.teacher], lessons[:1], tmp_path, "cpu")
+    assert asked == [world.teacher]
+    for file in tmp_path.glob(FILES.format("*")):
+        file.write_bytes(file.read_bytes()[:50])
+    teach([world.teacher], lessons, tmp_path, "cpu")  # a damaged file is made again
+    assert len(asked) == 2
+
+
+# --- whole runs ---------------------------------------------------------------------------------
+
+
+def weights_of(folder: Path) -> bytes:
+    return (folder / "weights.safetensors").read_bytes()
+
+
+class StopsAfter(Watcher):
+    def __init__(self, epochs: int) -> None:
+        self.left = epochs
+
+    def epoch(self, epoch: Epoch) -> None:
+        self.left -= 1
+
+    def should_stop(self) -> bool:
+        return self.left <= 0
+
+
+@pytest.mark.parametrize("system", ["bert-crf", "bert", "umt-bert-crf", "bilstm-crf"])
+def test_a_taught_run_learns_from_labels_and_teachers_and_says_so(world, tmp_path, system):
+    teachers = (world.teacher, world.seeing_teacher)
+    manifest = run_job(world.job(tmp_path, system, teachers, teacher_weight=20.0, epochs=6))
+    for row in manifest.history:
+        gold = row["loss_main"] + 0.5 * row.get("loss_esd", 0.0)
+        assert row["loss_total"] == pytest.approx(gold + 20 * row["loss_taught"], abs=5e-3)
+    assert manifest.history[-1]["loss_taught"] < manifest.history[0]["loss_taught"]
+    assert [row["weights_sha256"] for row in manifest.teachers] == [
+        read_manifest(Path(teacher)).weights_sha256 for teacher in teachers
+    ]
+    assert f"learned from: {manifest.teachers[0]['name']}" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert not list(tmp_path.glob(FILES.format("*")))  # kept only until the run has ended
+
+
+@pytest.mark.parametrize("system", ["bert-crf", "umt-bert-crf"])
+def test_unlabelled_tweets_bring_steps_of_their_own_and_no_gold(world, tmp_path, monkeypatch, system):
+    seen: list[tuple[bool, int]] = []
+    losses = Trainer._losses
+
+    def listen(self, batch):
+        seen.append((batch.tags is not None, len(batch.subwords)))
+        assert batch.taught is not None
+        return losses(self, batch)
+
+    monkeypatch.setattr(Trainer, "_losses", listen)
+    job = world.job(
+        tmp_path, system, (world.teacher,), epochs=2,
+        unlabelled=world.unlabelled, unlabelled_images=world.files.images,
+    )  # fmt: skip
+    manifest = run_job(job)
+    assert sum(count for labelled, count in seen if labelled) == 2 * 12
+    assert sum(count for labelled, count in seen if not labelled) == 2 * len(UNLABELLED)
+    assert [labelled for labelled, _ in seen] != sorted((labelled for labelled, _ in seen), reverse=True)  # mixed
+    assert manifest.data["unlabelled"]["sha256"] == file_sum(world.unlabelled)
+    assert manifest.data["unlabelled"]["tweets"] == len(UNLABELLED)
+    assert set(manifest.scores) == {"valid"}
+
+
+def test_a_stopped_taught_run_resumed_ends_with_the_weights_of_one_that_was_not_stopped(world, tmp_path):
+    values = {"teachers": (world.teacher,), "unlabelled": world.unlabelled}
+    run_job(world.job(tmp_path / "whole", **values))
+    broken = world.job(tmp_path / "broken", **values)
+    assert run_job(broken, StopsAfter(1)) is None
+    assert len(list(broken.output.glob(FILES.format("*")))) == 1
+    with pytest.raises(CheckpointError, match="other settings or data"):
+        run_job(replace(broken, unlabelled=None))
+    run_job(broken)
+    assert weights_of(tmp_path / "whole") == weights_of(broken.output)
+
+
+def test_a_run_begun_before_a_setting_existed_goes_on(world, tmp_path):
+    run_job(world.job(tmp_path / "whole"))
+    broken = world.job(tmp_path / "broken")
+    assert run_job(broken, StopsAfter(1)) is None
+    state = torch.load(broken.output / "state.pt", weights_only=True)
+    del state["job"]["settings"]["teacher_weight"]
+    torch.save(state, broken.output / "state.pt")
+    run_job(broken)
+    assert weights_of(tmp_path / "whole") == weights_of(broken.output)
+
+
+def test_teaching_that_cannot_be_says_why(world, tmp_path):
+    with pytest.raises(ConfigError, match="wanted a teacher"):
+        run_job(world.job(tmp_path, unlabelled=world.unlabelled))
+    with pytest.raises(ConfigError, match="teacher_weight"):
+        run_job(world.job(tmp_path, teachers=(world.teacher,), teacher_weight=0.0))
+    with pytest.raises(ConfigError, match="teachers speak of words"):
+        run_job(world.job(tmp_path, teachers=(world.teacher,), tagging="subword"))
+    with pytest.raises(ConfigError, match="reads pictures: wanted those of unlabelled"):
+        run_job(world.job(tmp_path, teachers=(world.seeing_teacher,), unlabelled=world.unlabelled))
+    with pytest.raises(ConfigError, match="wanted those of unlabelled, got none"):
+        run_job(world.job(tmp_path, "umt-bert-crf", (world.teacher,), unlabelled=world.unlabelled))
+    with pytest.raises(CheckpointError):
+        run_job(world.job(tmp_path, teachers=(str(tmp_path / "nobody"),)))
+
+
+def test_the_command_teaches_with_weight_one_unless_told(world, tmp_path):
+    f = world.files
+    command = (
+        f"train --system bert-crf --train {f.train} --valid {f.valid} --text-encoder {world.encoder} --recipe small "
+        f"--epochs 1 --set heads={tiny.HEADS} --set max_subwords={tiny.POSITIONS} --teacher {world.teacher} "
+        f"--teacher {world.teacher} --unlabelled {world.unlabelled}"
+    ).split()
+    assert main([*command, "--output", str(tmp_path / "one")]) == 0
+    assert main([*command, "--output", str(tmp_path / "two"), "--set", "teacher_weight=0.3"]) == 0
+    one, two = (read_manifest(tmp_path / name) for name in ("one", "two"))
+    assert (one.train.teacher_weight, two.train.teacher_weight) == (1.0, 0.3)
+    assert len(one.teachers) == 2
+    old = json.loads((tmp_path / "one" / MANIFEST).read_text())
+    del old["teachers"]
+    (tmp_path / "one" / MANIFEST).write_text(json.dumps(old))
+    assert read_manifest(tmp_path / "one").teachers == []  # of a checkpoint made before there were any
+
+
+# --- more labelled tweets -----------------------------------------------------------------------
+
+
+def other_set(folder: Path) -> Path:
+    """Three tweets of another data set, one of which stands in our valid in other spelling."""
+    valid = tweets()[12]
+    spelled = replace(valid, id="x0", tokens=tuple(token.upper() for token in valid.tokens), tags=None)
+    rows = [spelled, *(replace(e, id=f"x{e.id}", tags=None, tokens=(*e.tokens, "!!", "?")) for e in tweets()[:2])]
+    rows[1] = replace(rows[1], tokens=("so", *rows[1].tokens), spans=())
+    rows[2] = replace(rows[2], tokens=("and", *rows[2].tokens), spans=())
+    path = folder / "other" / "train.txt"
+    write_conll(path, rows)
+    return path
+
+
+def test_tweets_are_the_same_whatever_their_case_signs_and_splits():
+    assert letters(["@ann", ",", "I'll", "GO"]) == letters(["@", "Ann", "I", "'", "ll", "go", "…"])
+    assert letters(["go", "on"]) != letters(["go", "in"])
+    assert letters(["Straße"]) == letters(["STRASSE"])
+
+
+def test_also_leaves_out_what_stands_in_valid_and_adds_the_rest_to_train(world, tmp_path):
+    path = other_set(tmp_path)
+    found = read_also(path, None, [read_labelled("valid", world.files.valid, None)])
+    assert (len(found.examples), found.dropped) == (2, 1)
+    manifest = run_job(world.job(tmp_path / "out", "umt-bert-crf", epochs=1, also=path, also_images=world.files.images))
+    assert manifest.data["also"] == {
+        "file": "train.txt", "sha256": file_sum(path), "tweets": 2, "pictures": 0, "dropped": 1,
+    }  # fmt: skip
+    assert manifest.data["train"]["tweets"] == 12
+
+
+def test_training_on_more_is_training_on_one_file_of_both(world, tmp_path):
+    path = other_set(tmp_path)
+    apart = read_also(path, None, [read_labelled("valid", world.files.valid, None)]).examples
+    joined = tmp_path / "twitter0" / "train.txt"
+    write_conll(joined, [*read_examples(world.files.train), *apart])
+    run_job(world.job(tmp_path / "both", also=path))
+    run_job(replace(world.job(tmp_path / "one"), train=joined))
+    run_job(world.job(tmp_path / "alone"))
+    assert weights_of(tmp_path / "both") == weights_of(tmp_path / "one")
+    assert weights_of(tmp_path / "both") != weights_of(tmp_path / "alone")
+
+
+def test_also_wants_labels_and_pictures_where_the_system_reads_them(world, tmp_path):
+    with pytest.raises(ConfigError, match="wanted those of also"):
+        run_job(world.job(tmp_path, "umt-bert-crf", also=other_set(tmp_path)))
+    with pytest.raises(DataError, match="without any span"):
+        run_job(world.job(tmp_path, also=world.unlabelled))
