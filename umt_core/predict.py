@@ -27,9 +27,10 @@ from umt_core.errors import DataError, UmtError
 from umt_core.features import Encoded
 from umt_core.labels import WORD_TAGS, TagSet
 from umt_core.manifest import Manifest
+from umt_core.model.chain import Scoring
 from umt_core.model.crf import Posterior
 from umt_core.registry import CheckpointInfo, find_checkpoint
-from umt_core.schema import Example, Inspection, Prediction, ScoredSpan, Span, Summary
+from umt_core.schema import Example, Inspection, OwnPath, Prediction, RawScores, ScoredSpan, Span, Summary
 from umt_core.spans import tags_to_spans
 from umt_core.systems import Output
 from umt_core.tagging import Progress, TweetSet, make_tweet_set, run, tag_all, word_tags
@@ -202,6 +203,51 @@ class Predictor:
                 outside = np.clip(1 - entity.sum(1, keepdims=True), 0, 1)
                 found[i] = np.concatenate([outside, entity], axis=1)
         return found
+
+    @property
+    def scoring(self) -> Scoring:
+        """What turns ``raw_scores`` into tags."""
+        tagger: Any = self.loaded.tagger
+        if not tagger.uses_esd:
+            return Scoring(tagger.tag_set.tags, tagger.crf.chain)
+        return Scoring(
+            tagger.tag_set.tags,
+            tagger.crf.chain,
+            tagger.esd_tag_set.tags,
+            tagger.esd_crf.chain,
+            None if tagger.conversion is None else _array(tagger.conversion.matrix).astype(np.float64),
+            0.5 if tagger.settings.esd_mix == "mean" else 1.0,
+        )
+
+    def raw_scores(
+        self, examples: Sequence[Example], images: Images = None, *, progress: Progress | None = None
+    ) -> list[RawScores]:
+        """The scores of each tweet before anything is added up or decoded, see ``RawScores``."""
+        tweets = self._tweet_set(examples, self.regions(examples, images))
+        tagger = self.loaded.tagger
+        esd = np.zeros((0, len(tagger.esd_tag_set)), np.float32) if tagger.uses_esd else None
+        empty = RawScores(np.zeros((0, len(tagger.tag_set)), np.float32), esd, np.zeros(0, np.int64))
+        found = [empty] * len(examples)  # of a tweet without a word
+        for indices, output in run(tagger, tweets, self.device, progress=progress):
+            for row, i in enumerate(indices):
+                found[i] = _raw(output, row, tweets.encoded[i], tweets.tagging)
+        return found
+
+    def own_path(self, example: Example, image: Image.Image | None = None) -> OwnPath:
+        """One tweet's raw scores, with what the tagger itself makes of them.
+
+        Raises:
+            DataError: the tweet has no word.
+        """
+        if not example.tokens:
+            raise DataError("wanted a tweet with at least one word, got none")
+        tweets = self._tweet_set([example], self.regions([example], [image]))
+        crf = self.loaded.tagger.crf
+        with torch.inference_mode():
+            output = self.loaded.tagger(tweets.batch([0]).to(self.device))
+            path = crf.best_paths(output.emissions, output.mask)
+            score = crf.path_scores(output.emissions, torch.tensor(path, device=self.device), output.mask)
+        return OwnPath(_raw(output, 0, tweets.encoded[0], tweets.tagging), np.array(path[0]), float(score[0]))
 
     def inspect(self, example: Example, image: Image.Image | None = None) -> Inspection:
         """One tweet's prediction and the inside of the model, see ``Inspection``.
@@ -485,6 +531,17 @@ class _Reader:
         # (1, heads, 49, subwords) -> (heads, 49, words): a word has what its subwords have together
         inside = _array(attention[0])[:, :, : len(self.encoded.subwords) - 1]  # the last is [SEP]
         return np.add.reduceat(inside, self.encoded.starts, axis=-1)
+
+
+def _raw(output: Output, row: int, encoded: Encoded, tagging: str) -> RawScores:
+    """The scores of one tweet of a batch."""
+    n = int(output.mask[row].sum())
+    main = output.emissions if output.main_emissions is None else output.main_emissions
+    return RawScores(
+        _array(main[row, :n]),
+        _if_there(output.esd_emissions, lambda esd: _array(esd[row, :n])),
+        np.array(encoded.starts) if tagging == "subword" else np.arange(encoded.words),
+    )
 
 
 def _if_there(value: Tensor | None, read: Callable[[Tensor], T]) -> T | None:

@@ -125,3 +125,24 @@ class Summary:
     entropy_word_to_block: float | None = None  # at most log 49, as are all rows over blocks
     entropy_block_to_word: float | None = None  # at most the log of the subwords
     entropy_word_to_image_aware_block: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawScores:
+    """What a tagger's layers say of one tweet before anything is added up or decoded, float32.
+
+    ``n`` counts the positions that carry tags: the words that were read, or subwords where tags are on subwords.
+    """
+
+    main: np.ndarray  # (n, tags): of eq. 6, halved where ``esd_mix`` is "mean"; of a text tagger all that there is
+    esd: np.ndarray | None  # (n, esd tags): the span detector's, not converted; None: there is none
+    starts: np.ndarray  # (words,): the position where each word's tag is read
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnPath:
+    """One tweet's scores, the path that its tagger decodes, and that path's score as the tagger's CRF adds it up."""
+
+    raw: RawScores
+    path: np.ndarray  # (n,), indices of tags
+    score: float  # eq. 5, by pytorch-crf in float32

@@ -82,17 +82,29 @@ def keep_marginals(
         path = marginals_path(prediction_set, name)
         if path.exists():
             continue
-        run, checkpoint = prediction_set.run(name), prediction_set.run(name).checkpoint
-        if run.folds or find_checkpoint(checkpoint).manifest.weights_sha256 != run.weights_sha256:
-            raise CheckpointError(f"{name}: wanted the checkpoint of these predictions, it has changed; run it again")
 
         def report(done: int, total: int, name: str = name) -> None:
             if progress:
                 progress(name, done, total)
 
         examples = set_examples(prediction_set, 0, prediction_set.info.tweets)
-        predictor = Predictor.load(checkpoint, device)
+        predictor = predictor_of(prediction_set, name, device)
         write_marginals(path, predictor.marginals(examples, set_images(prediction_set), progress=report))
+
+
+def predictor_of(prediction_set: PredictionSet, name: str, device: str = "auto") -> Predictor:
+    """The tagger that made a run's predictions.
+
+    Raises:
+        CheckpointError: it is not here any more, or has changed.
+        BackboneError, ConfigError: as ``Predictor.load``.
+        DataError: the set has no such run.
+    """
+    run = prediction_set.run(name)
+    found = None if run.folds else find_checkpoint(run.checkpoint)
+    if found is None or found.manifest.weights_sha256 != run.weights_sha256:
+        raise CheckpointError(f"{name}: wanted the checkpoint of these predictions, it has changed; run it again")
+    return Predictor.load(found, device)
 
 
 def _write_parts(

@@ -15,6 +15,8 @@ import torch
 import torchcrf
 from torch import Tensor
 
+from umt_core.model.chain import Chain
+
 FORBIDDEN = -100.0  # score of a transition that is held out: e^-100 is nothing beside any other path
 
 
@@ -78,25 +80,23 @@ class LinearChainCRF(torchcrf.CRF):
     def best_paths(self, emissions: Tensor, mask: Tensor) -> list[list[int]]:
         """Most probable tags of each tweet (Viterbi), one list per tweet as long as its mask."""
         # emissions: (batch, n, tags), mask: (batch, n)
-        scores, real = self._scores(emissions), mask.cpu().numpy()
-        batch, length, tags = scores.emissions.shape
-        score = scores.start + scores.emissions[:, 0]  # (batch, tags)
-        pointers = []
-        for i in range(1, length):
-            arriving = score[:, :, None] + scores.transitions  # (batch, from, to)
-            here = real[:, i, None]
-            pointers.append(np.where(here, arriving.argmax(axis=1), np.arange(tags)))
-            score = np.where(here, arriving.max(axis=1) + scores.emissions[:, i], score)
-        path = [(score + scores.end).argmax(axis=1)]  # each (batch,)
-        rows = np.arange(batch)
-        for pointer in reversed(pointers):
-            path.append(pointer[rows, path[-1]])
-        whole = np.stack(path[::-1], axis=1).tolist()  # past a tweet's end its last tag repeats
+        real = mask.cpu().numpy()
+        whole = self.chain.best_paths(self._scores(emissions).emissions, real).tolist()
         return [row[:n] for row, n in zip(whole, real.sum(axis=1).tolist(), strict=True)]
 
-    def _scores(self, emissions: Tensor) -> _Scores:
+    def path_scores(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """The score of eq. 5 of one path for each tweet, as pytorch-crf adds it up for the loss: (batch,)."""
+        # emissions: (batch, n, tags), tags: (batch, n), mask: (batch, n)
+        return self._compute_score(*(value.transpose(0, 1) for value in (emissions, tags, mask)))
+
+    @property
+    def chain(self) -> Chain:
+        """The transitions as they are now."""
         parameters = (self.start_transitions, self.transitions, self.end_transitions)
-        return _Scores(*(tensor.detach().cpu().double().numpy() for tensor in (emissions, *parameters)))
+        return Chain(*(_doubles(parameter) for parameter in parameters))
+
+    def _scores(self, emissions: Tensor) -> _Scores:
+        return _Scores(_doubles(emissions), *self.chain)
 
 
 class TagSoftmax(LinearChainCRF):
@@ -114,12 +114,17 @@ class TagSoftmax(LinearChainCRF):
 
 
 class _Scores(NamedTuple):
-    """The terms of eq. 5 in float64. On arrays: a step over nine tags is too little work for a tensor."""
+    """The terms of eq. 5 in float64."""
 
     emissions: np.ndarray  # (batch, n, tags)
     start: np.ndarray  # (tags,)
     transitions: np.ndarray  # (tags, tags)
     end: np.ndarray  # (tags,)
+
+
+def _doubles(tensor: Tensor) -> np.ndarray:
+    values: np.ndarray = tensor.detach().cpu().double().numpy()
+    return values
 
 
 def _logsumexp(values: np.ndarray, axis: int) -> np.ndarray:
