@@ -321,12 +321,8 @@ def score_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, 
     lines: Cells = []
     for run, by_type in by_run.items():
         overall, system = by_type["all"], titles[run]
-        figures = [(by_type[label], "f1", _errors_of(run, label)) for label in LABELS]
-        figures += [
-            (overall, "precision", {"system": run, "outcome": _NOT_GOLD}),
-            (overall, "recall", {"system": run, "outcome": _LACKED}),
-            (overall, "f1", _errors_of(run)),
-        ]
+        figures = [(by_type[label], "f1", errors_behind(run, label)) for label in LABELS]
+        figures += [(overall, name, errors_behind(run, name)) for name in ("precision", "recall", "f1")]
         ours = [_figure_cell(row, name, link, system) for row, name, link in figures]
         lines.append({"cells": [cell(system), *ours]})
         if any(row[f"paper_{name}"] is not None for row, name, _ in figures):
@@ -339,8 +335,14 @@ def score_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, 
     return columns, lines
 
 
-def _errors_of(run: str, label: str = "") -> dict[str, str]:
-    return {"system": run, "outcome": f"{_LACKED},{_NOT_GOLD}"} | ({"type": label} if label else {})
+def errors_behind(run: str, figure: str) -> dict[str, str]:
+    """A link to the errors of a run that a figure of Table 2 suffers from: a type's F1, or an overall figure.
+
+    >>> errors_behind("a/bert-crf", "recall")
+    {'system': 'a/bert-crf', 'outcome': 'broken,both_wrong'}
+    """
+    wrong = {"precision": _NOT_GOLD, "recall": _LACKED}.get(figure, f"{_LACKED},{_NOT_GOLD}")
+    return {"system": run, "outcome": wrong} | ({"type": figure} if figure in LABELS else {})
 
 
 def _figure_cell(row: Row, name: str, link: Mapping[str, str], system: str) -> dict[str, Any]:

@@ -59,6 +59,12 @@ class Key(StrEnum):
     BY_TYPE = "errors_by_type"
     CONFUSION = "scores_confusion"
     SCORES_ADDRESS = "scores_address"
+    # Benchmark
+    BENCHMARK_DATA = "benchmark_data"
+    BENCHMARK_SPLIT = "benchmark_split"
+    BENCHMARK_COST = "benchmark_cost"  # what F1 is drawn against
+    BENCHMARK_CHANCE = "benchmark_chance"  # whether all pairs are tested
+    BENCHMARK_ADDRESS = "benchmark_address"  # parameters that we wrote last
     # Data
     OWN_NAME = "own_name"  # of the data set that tweets are added to
     OWN_PICTURES = "own_pictures"  # how pictures come: none, an archive, a folder
@@ -456,6 +462,33 @@ def keep_data_address(data: str) -> None:
     st.session_state[Key.SCORES_ADDRESS] = data
     if st.query_params.to_dict() != {"data": data}:
         st.query_params.from_dict({"data": data})
+
+
+BENCHMARK_LINK = {"data": Key.BENCHMARK_DATA, "split": Key.BENCHMARK_SPLIT, "cost": Key.BENCHMARK_COST}
+
+
+def follow_benchmark_link(choices: Mapping[str, Collection[str]]) -> list[str]:
+    """Puts into the Benchmark page's widgets what the address asks for; a line for each value that is no choice."""
+    for name, key in BENCHMARK_LINK.items():
+        st.session_state.setdefault(key, next(iter(choices[name])))
+    params = {name: st.query_params[name] for name in BENCHMARK_LINK if name in st.query_params}
+    if params == st.session_state.get(Key.BENCHMARK_ADDRESS):
+        return []
+    for name in (name for name, value in params.items() if value in choices[name]):
+        st.session_state[BENCHMARK_LINK[name]] = params[name]
+    return [
+        f"{name}: wanted one of {', '.join(choices[name])}, got {value!r}"
+        for name, value in params.items()
+        if value not in choices[name]
+    ]
+
+
+def keep_benchmark_address() -> None:
+    """Writes what the Benchmark page shows into the address."""
+    wanted = {name: str(st.session_state[key]) for name, key in BENCHMARK_LINK.items()}
+    st.session_state[Key.BENCHMARK_ADDRESS] = wanted
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
 
 
 def parse_query(params: Mapping[str, str]) -> tuple[Query, list[str]]:

@@ -36,11 +36,11 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 APP_LAYERS: tuple[tuple[str, ...], ...] = (
-    ("tables", "figures", "markup", "state", "outcomes", "lineage"),
+    ("tables", "figures", "markup", "state", "outcomes", "lineage", "standings", "standing_figures"),
     ("services",),
     ("sets", "jobs"),
     ("corrections",),
-    ("models", "explaining", "keeping"),
+    ("models", "benchmark", "explaining", "keeping"),
     ("panels",),
     ("views",),
     ("streamlit_app",),
@@ -50,6 +50,7 @@ TORCH_FREE = {
     *(f"umt_core.{name}" for name in ("errors", "labels", "schema", "config", "spans")),
     *(f"umt_core.{name}" for name in ("manifest", "promotions", "registry", "versions", "upload")),
     *(f"app.{name}" for name in ("tables", "figures", "markup", "state", "outcomes", "lineage")),
+    *(f"app.{name}" for name in ("standings", "standing_figures")),
 }
 HEAVY_PACKAGES = ("torch", "torchvision", "transformers")
 

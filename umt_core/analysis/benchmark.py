@@ -112,6 +112,7 @@ class Cost:
     epochs: int
     milliseconds: float  # that predicting a tweet takes, in batches, the regions of its picture computed before
     device: str
+    pictures: str  # as in ``Standing``
     f1: Mapping[str, Spread]  # by split
 
     @property
@@ -174,9 +175,13 @@ def _standing(results: Results, dataset: str, system: str, split: str) -> Standi
         wanted=sum((row.dataset, row.system) == (dataset, system) for row in plan()),
         ours={name: Spread(tuple(f[name] for f in figures)) for name in FIGURES if figures},
         paper=_printed(data_of(dataset), system) if split == "test" else {},
-        pictures=next((v["pictures"] for v in done.values() if v["channels"]), ""),
+        pictures=next(map(_pictures, done.values()), ""),
         weights=first["weights_sha256"] if first else "",
     )
+
+
+def _pictures(values: Values) -> str:
+    return str(values["pictures"]) if values["channels"] else ""
 
 
 def _printed(data: str, system: str) -> dict[str, float]:
@@ -212,6 +217,7 @@ def costs(results: Results, names: Iterable[str]) -> list[Cost]:
                     epochs=len(first["history"]),
                     milliseconds=first["ms_per_tweet"],
                     device=first["device"],
+                    pictures=_pictures(first),
                     f1=f1,
                 )
             )
@@ -240,7 +246,7 @@ def _each(values: Iterable[str]) -> list[str]:
 
 def stand_ins(results: Results) -> bool:
     """Whether a row read pictures that are not the tweets' own."""
-    return any("stand-in" in values["pictures"].lower() for values in results.done.values())
+    return any("stand-in" in _pictures(values).lower() for values in results.done.values())
 
 
 def other_encoders(results: Results) -> list[str]:

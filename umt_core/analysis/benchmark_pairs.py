@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -33,6 +32,8 @@ class Against:
 
     system: str
     baseline: str
+    fixed: int
+    broken: int
     test: PairedTest
 
 
@@ -111,7 +112,6 @@ def pairs(dataset: str, predictions: Predictions) -> list[tuple[str, str]]:
     return [pair for pair in every if pair[0] != pair[1] and not set(pair) - there]
 
 
-def differences(dataset: str, predictions: Predictions) -> Iterator[Against]:
-    """The tests of ``pairs``, one after another: each takes a tenth of a second and more."""
-    for baseline, system in pairs(dataset, predictions):
-        yield Against(system, baseline, predictions.test(baseline, system))
+def against(predictions: Predictions, baseline: str, system: str) -> Against:
+    """The tests of a pair: it takes a tenth of a second and more."""
+    return Against(system, baseline, *predictions.moved(baseline, system), predictions.test(baseline, system))

@@ -177,8 +177,10 @@ def add_texts(
         by_id = folder / ".texts.part"
         try:
             with pq.ParquetWriter(by_id, TEXTS) as file:
-                for examples in in_parts(iter_examples(data), ROWS):
+                for part, examples in enumerate(in_parts(iter_examples(data), ROWS)):
                     file.write_table(table([_text_row(example) for example in examples], TEXTS))
+                    if progress:
+                        progress("tweets", part * ROWS + len(examples), prediction_set.info.tweets)
             joined = (
                 f"{prediction_set.table('tweets')} t JOIN {relation(by_id)} x ON t.id = x.id AND t.words = len(tokens)"
             )

@@ -22,9 +22,10 @@ from umt_core.analysis.benchmark import (
 from umt_core.analysis.benchmark_pairs import (
     UMT,
     Predictions,
+    against,
     daggers,
-    differences,
     figures_3_and_4,
+    pairs,
 )
 from umt_core.analysis.paper import FIGURES
 from umt_core.analysis.reproduction import plan
@@ -186,7 +187,8 @@ def _bar(count: int | None) -> str:
 
 def _differences(dataset: str, predictions: Predictions) -> Section:
     rows = []
-    for found in differences(dataset, predictions):
+    for baseline, system in pairs(dataset, predictions):
+        found = against(predictions, baseline, system)
         test = found.test
         value, low, high = (100 * n for n in (test.difference.value, test.difference.low, test.difference.high))
         figures = [f"{value:+.2f} ({low:+.2f} to {high:+.2f})", f"{test.p_bootstrap:.4f}", f"{test.p_mcnemar:.4f}"]

@@ -1,0 +1,232 @@
+"""What the Benchmark page says of the results: rows of ``umt_core.analysis.benchmark`` in, words and cells out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from app import tables
+from app.outcomes import Cells, cell, errors_behind, pair_cells
+from umt_core.analysis.benchmark import UMT, Cost, Count, Results, Standing, run_words
+from umt_core.analysis.benchmark_pairs import BASELINE, Against, Moved
+from umt_core.analysis.paper import FIGURES
+from umt_core.analysis.reproduction import ABLATIONS, data_of
+from umt_core.labels import LABELS
+
+NOT_RUN = "not run"
+SPLIT_TITLES = {"test": "Test", "dev": "Dev"}
+COSTS = {"parameters": "Parameters (million)", "time": "Milliseconds per tweet"}
+TEXT, PICTURE = "text", "text and picture"
+_FIGURE_TITLES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Where the tweets behind figures can be looked at: on Errors, in a data set's predictions."""
+
+    data: str  # twitter2017/test
+    runs: Mapping[str, str]  # of systems, the run that is their first seed's
+
+    def link(self, system: str, query: Mapping[str, str]) -> dict[str, str] | None:
+        """A link to a query on a system's run, beside that of BERT-CRF; ``None``: its predictions are not here."""
+        if system not in self.runs:
+            return None
+        beside = {"baseline": self.runs[BASELINE]} if BASELINE in self.runs and system != BASELINE else {}
+        return {"data": self.data} | beside | dict(query) | {"system": self.runs[system]}
+
+
+NOWHERE = Browser("", {})
+
+
+def set_title(dataset: str) -> str:
+    """The name that rows go by, in words.
+
+    >>> set_title("twitter2017"), set_title("twitter2017-base")
+    ('TWITTER-2017', 'TWITTER-2017, base')
+    """
+    data = data_of(dataset)
+    title = tables.data_set_title(f"{data}/").strip()
+    return title if data == dataset else f"{title}, {dataset.removeprefix(data).strip('-')}"
+
+
+def row_title(dataset: str, system: str) -> str:
+    """A system among those of several row sets.
+
+    >>> row_title("twitter2017", "umt-bert-crf"), row_title("twitter2017-base", "umt-bert-crf")
+    ('UMT', 'UMT, base')
+    """
+    return tables.system_title(system) + set_title(dataset).removeprefix(set_title(data_of(dataset)))
+
+
+# --- tables 2 and 3 ------------------------------------------------------------------------------
+
+
+def standing_cells(
+    found: Sequence[Standing],
+    where: Browser = NOWHERE,
+    better: Sequence[str] = (),
+    figures: Sequence[str] = FIGURES,
+) -> tuple[Cells, Cells]:
+    """Columns, and for each system our figures over the paper's.
+
+    Args:
+        better: UMT's figures that are marked by a †.
+        figures: which columns there are.
+    """
+    columns: Cells = [{"title": "System", "words": True}]
+    columns += [{"title": _FIGURE_TITLES.get(figure, f"F1 {figure}")} for figure in figures]
+    lines: Cells = []
+    for standing in found:
+        marked = better if standing.system == UMT else ()
+        cells = [_figure(standing, figure, where, figure in marked) for figure in figures]
+        title = cell(tables.system_title(standing.system), sub=_about(standing), title=standing.pictures)
+        lines.append({"cells": [title, *cells], "quiet": not standing.seeds})
+        if standing.paper:
+            printed = [cell(f"{standing.paper[figure]:.2f}" if figure in standing.paper else "") for figure in figures]
+            lines.append({"cells": [cell("the paper"), *printed], "quiet": True})
+    return columns, lines
+
+
+def _about(standing: Standing) -> str:
+    done = len(standing.seeds)
+    if not done:
+        return ""
+    seeds = f"{done} seed{'s' * (done > 1)}" if done == standing.wanted else f"{done} of {standing.wanted} seeds"
+    return f"{seeds} · stand-in pictures" if standing.stands_in else seeds
+
+
+def _figure(standing: Standing, figure: str, where: Browser, marked: bool) -> dict[str, Any]:
+    if not standing.ours:
+        return cell(NOT_RUN)
+    spread = standing.ours[figure]
+    each = ", ".join(f"{value:.2f} (seed {seed})" for seed, value in zip(standing.seeds, spread.values, strict=True))
+    link = where.link(standing.system, errors_behind("", figure))
+    return cell(
+        f"{spread.mean:.2f}{' †' * marked}",
+        link=link,
+        sub="" if spread.deviation is None else f"± {spread.deviation:.2f}",
+        title=each + ("; opens the errors of the first seed" if link else ""),
+    )
+
+
+def missing_commands(results: Results, found: Iterable[Standing], data: str) -> list[str]:
+    """The command that runs each system with seeds that are not done. ``data``: the folder of data sets."""
+    missing = dict.fromkeys((s.dataset, s.system) for s in found if len(s.seeds) < s.wanted)
+    return [shlex.join(run_words(results, *row, data=data)) for row in missing]
+
+
+# --- figures 3 and 4, and chance -----------------------------------------------------------------
+
+
+def moved_cells(rows: Sequence[Moved], where: Browser = NOWHERE) -> tuple[Cells, Cells]:
+    """What each system fixes and breaks of BERT-CRF."""
+    columns: Cells = [{"title": "System", "words": True}, {"title": "Fixed"}, {"title": "Broken"}, {"title": "Net"}]
+    lines: Cells = []
+    for row in rows:
+        counts = [_count(row, name, where) for name in ("fixed", "broken")]
+        net = "" if row.fixed is None or row.broken is None else f"{row.fixed - row.broken:+d}"
+        lines.append({"cells": [cell(tables.system_title(row.system)), *counts, cell(net)]})
+    return columns, lines
+
+
+def _count(row: Moved, name: str, where: Browser) -> dict[str, Any]:
+    count: int | None = getattr(row, name)
+    if count is None:
+        return cell(NOT_RUN)
+    return cell(f"{count:,}", link=where.link(row.system, {"outcome": name}) if BASELINE in where.runs else None)
+
+
+def moved_table(rows: Sequence[Moved], gold: int) -> pd.DataFrame:
+    """The bars of ``figures.outcome_bars``; of systems that are not run none. ``gold``: entities of the test set."""
+    columns = ["system", "title", "place", "outcome", "type", "count", "share", "gold"]
+    bars = [
+        (row.system, tables.system_title(row.system), place, name, "all", count, count / gold, gold)
+        for place, row in enumerate(rows)
+        for name, count in (("fixed", row.fixed), ("broken", row.broken))
+        if count is not None
+    ]
+    return pd.DataFrame(bars, columns=columns)
+
+
+def against_cells(rows: Sequence[Against], where: Browser = NOWHERE) -> tuple[Cells, Cells]:
+    """Each pair with its tests, as the Scores page has them."""
+    systems = dict.fromkeys(name for row in rows for name in (row.system, row.baseline))
+    pairs = [
+        {
+            "system": row.system,
+            "baseline": {"name": row.baseline},
+            "fixed": row.fixed,
+            "broken": row.broken,
+            "paired_test": row.test.to_dict(),
+        }
+        for row in rows
+    ]
+    columns, lines = pair_cells(pairs, {system: tables.system_title(system) for system in systems})
+    return columns, [{**line, "cells": [_placed(c, where) for c in line["cells"]]} for line in lines]
+
+
+def _placed(found: dict[str, Any], where: Browser) -> dict[str, Any]:
+    """A cell whose link names systems, with one that names their runs, or without."""
+    link = found.get("link")
+    if link is None:
+        return found
+    bare = {name: value for name, value in found.items() if name not in ("link", "href")}
+    if {link["baseline"], link["system"]} - where.runs.keys():
+        return bare
+    runs = {name: where.runs[link[name]] for name in ("baseline", "system")}
+    return bare | cell(found["text"], link={"data": where.data} | link | runs)
+
+
+# --- seeds, cost, counts -------------------------------------------------------------------------
+
+
+def seed_table(found: Sequence[Standing]) -> pd.DataFrame:
+    """F1 of each seed of the systems with several, one row each."""
+    rows = [
+        (row_title(standing.dataset, standing.system), seed, round(value, 2), round(standing.ours["f1"].mean, 2))
+        for standing in found
+        if len(standing.seeds) > 1
+        for seed, value in zip(standing.seeds, standing.ours["f1"].values, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["System", "Seed", "F1", "Mean"])
+
+
+def cost_table(found: Sequence[Cost], split: str) -> pd.DataFrame:
+    """One row for each system: what it is worth, and what it costs."""
+    rows = []
+    for cost in found:
+        f1 = cost.f1[split]
+        rows.append(
+            {
+                "System": row_title(cost.dataset, cost.system),
+                "Reads": PICTURE if cost.pictures else TEXT,
+                "Part left out": cost.system in ABLATIONS,
+                "F1": round(f1.mean, 2),
+                "Lowest": round(min(f1.values), 2),
+                "Highest": round(max(f1.values), 2),
+                COSTS["parameters"]: round(cost.parameters / 1e6, 2),
+                "Trained (million)": round(cost.trained / 1e6, 2),
+                "As published (million)": round(cost.published / 1e6, 2),
+                COSTS["time"]: cost.milliseconds,
+                "Training (minutes)": round(cost.seconds / 60, 1),
+                "Epochs": cost.epochs,
+                "Device": cost.device,
+            }
+        )
+    columns = ["System", "Reads", "Part left out", "F1", "Lowest", "Highest", COSTS["parameters"]]
+    columns += ["Trained (million)", "As published (million)", COSTS["time"], "Training (minutes)", "Epochs", "Device"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def count_table(counts: Sequence[Count]) -> pd.DataFrame:
+    """Table 1, ours over the paper's; where they differ there is the difference."""
+    rows: dict[str, dict[str, str]] = {}
+    for count in counts:
+        off = f" ({count.ours - count.paper:+d})" if count.ours != count.paper else ""
+        rows.setdefault(count.split, {})[count.name] = f"{count.ours:,} / {count.paper:,}{off}"
+    lines = [{"Split": tables.data_set_title(split)} | cells for split, cells in rows.items()]
+    return pd.DataFrame(lines, columns=["Split", *LABELS, "total", "tweets"])
