@@ -133,11 +133,26 @@ class Batch:
     shapes: Tensor  # (batch, subwords) int64, index into SHAPES
     starts: Tensor  # (batch, words) int64, position of each word's first subword
     word_mask: Tensor  # (batch, words) bool
-    regions: Tensor | None = None  # (batch, 49, channels) float32; zeros where a tweet has no picture
+    regions: Tensor | None = None  # (batch or pictures, 49, channels) float32; zeros where a tweet has no picture
     tags: Tensor | None = None  # (batch, words or subwords) int64, targets
     esd_tags: Tensor | None = None  # the same for ESD
     characters: Tensor | None = None  # (batch, words, characters) int64, see ``character_ids``; 0: there is none
     taught: Tensor | None = None  # (batch, words, tags) float32, P(tag) by teachers; zeros: they say nothing
+    pictures: Tensor | None = None  # (batch,) int64: so many of ``regions``, in turn, are each tweet's; None: one each
+
+    def for_each_picture(self, values: Tensor) -> Tensor:
+        """What was read of the tweets' text alone, once for each of their pictures: (batch, …) → (pictures, …)."""
+        return values if self.pictures is None else values.repeat_interleave(self.pictures, dim=0)
+
+    def per_picture(self) -> Batch:
+        """The batch with a row for each picture: what a system goes on with where text and pictures have met."""
+        if self.pictures is None:
+            return self
+        rows: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            rows[f.name] = value if value is None or f.name == "regions" else self.for_each_picture(value)
+        return Batch(**rows | {"pictures": None})
 
     def to(self, device: torch.device) -> Batch:
         moved: dict[str, Any] = {}

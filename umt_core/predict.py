@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +20,7 @@ from torch import Tensor
 from umt_core.checkpoint import Loaded, load_checkpoint
 from umt_core.data.images import ImageIndex
 from umt_core.devices import pick_device
-from umt_core.encoders.features import FeatureCache, FeatureStore, RegionFeatures
+from umt_core.encoders.features import FeatureCache, FeatureStore, RegionFeatures, encode_occluded
 from umt_core.encoders.text import TextEncoder, load_text_encoder
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
 from umt_core.errors import DataError, UmtError
@@ -30,8 +30,20 @@ from umt_core.manifest import Manifest
 from umt_core.model.chain import Scoring
 from umt_core.model.crf import Posterior
 from umt_core.registry import CheckpointInfo, find_checkpoint
-from umt_core.schema import Example, Inspection, OwnPath, Prediction, RawScores, ScoredSpan, Span, Summary
-from umt_core.spans import tags_to_spans
+from umt_core.schema import (
+    GRID,
+    REGIONS,
+    Answer,
+    Example,
+    Inspection,
+    OwnPath,
+    Prediction,
+    RawScores,
+    ScoredSpan,
+    Span,
+    Summary,
+)
+from umt_core.spans import spans_to_tags, tags_to_spans
 from umt_core.systems import Output
 from umt_core.tagging import Progress, TweetSet, make_tweet_set, run, tag_all, word_tags
 
@@ -121,6 +133,28 @@ class Predictor:
         rows = iter(range(len(found)))
         array = np.stack([f for f in found if f is not None]) if any(f is not None for f in found) else np.zeros(0)
         return RegionFeatures(array, tuple(None if f is None else next(rows) for f in found), {})
+
+    def picture_regions(
+        self, pictures: Sequence[Image.Image | None], *, progress: Progress | None = None
+    ) -> list[np.ndarray | None]:
+        """Regions (49, channels) of pictures in memory, float16, remembered; ``None`` for ``None``, or of text only."""
+        found: list[np.ndarray | None] = []
+        for picture in pictures:
+            nothing = self.vision is None or picture is None
+            found.append(None if nothing else self.cache.get_or_compute(picture, self.vision))
+            if progress:
+                progress(len(found), len(pictures))
+        return found
+
+    def occluded_regions(self, picture: Image.Image, *, progress: Progress | None = None) -> np.ndarray:
+        """Regions of a picture with each of its blocks painted over, see ``encode_occluded``.
+
+        Raises:
+            DataError: the system reads text only.
+        """
+        if self.vision is None:
+            raise DataError(f"{self.name}: wanted a system that looks at pictures, this one reads text only")
+        return encode_occluded(self.vision, picture, batch_size=GRID, progress=progress)
 
     def predict(
         self,
@@ -248,6 +282,96 @@ class Predictor:
             path = crf.best_paths(output.emissions, output.mask)
             score = crf.path_scores(output.emissions, torch.tensor(path, device=self.device), output.mask)
         return OwnPath(_raw(output, 0, tweets.encoded[0], tweets.tagging), np.array(path[0]), float(score[0]))
+
+    def with_pictures(
+        self,
+        examples: Sequence[Example],
+        pictures: Sequence[Sequence[np.ndarray | None]],
+        asked: Sequence[Sequence[Span]] | None = None,
+        *,
+        batch_size: int = 64,
+        progress: Progress | None = None,
+    ) -> list[list[Answer]]:
+        """What the tagger says of each tweet beside each of several pictures. The text is read once for all of them.
+
+        Pictures of a tweet that are the same, number by number, are one row of a batch, and a system that reads
+        text only has one row for all of them: what does not depend on the picture is equal bit by bit.
+
+        Args:
+            pictures: for each tweet regions (49, channels), ``None`` for no picture.
+            asked: for each tweet the spans whose probabilities are wanted; by default those that are found beside
+                its first picture.
+            batch_size: rows of a batch; the pictures of one tweet are never parted.
+
+        Raises:
+            DataError: a tweet without a word or without any picture, or as many lists as tweets were wanted.
+        """
+        if len(pictures) != len(examples) or not all(pictures) or not all(e.tokens for e in examples):
+            raise DataError("wanted at least one picture, or None, for each of the tweets, and a word in each tweet")
+        rows = [_distinct(of if self.vision else [None] * len(of)) for of in pictures]
+        empty = RegionFeatures(np.zeros((0, 0, 0), np.float16), (None,) * len(examples), {})
+        tweets = self._tweet_set(examples, empty)
+        answers: dict[int, list[Answer]] = {}
+        for indices in _filled(tweets.by_length(1), rows, batch_size):
+            batch = tweets.batch(indices)
+            if self.vision is not None:
+                batch.pictures = torch.tensor([len(rows[i][0]) for i in indices])
+                batch.regions = self._stacked([regions for i in indices for regions in rows[i][0]])
+            with torch.inference_mode():
+                output = self.loaded.tagger(batch.to(self.device))
+            posterior = self.loaded.tagger.crf.posterior(output.emissions, output.mask)
+            decoded, first = self.loaded.tagger.decode(output), 0
+            for i in indices:
+                distinct, place = rows[i]
+                wanted = None if asked is None else asked[i]
+                span = range(first, first + len(distinct))
+                of_tweet = self._answers(examples[i], tweets.encoded[i], distinct, posterior, decoded, span, wanted)
+                answers[i] = [of_tweet[row] for row in place]
+                first += len(distinct)
+            if progress:
+                progress(len(answers), len(examples))
+        return [answers[i] for i in range(len(examples))]
+
+    def _answers(
+        self,
+        example: Example,
+        encoded: Encoded,
+        regions: Sequence[np.ndarray | None],
+        posterior: Posterior,
+        decoded: Sequence[Sequence[str]],
+        rows: range,
+        asked: Sequence[Span] | None,
+    ) -> list[Answer]:
+        """The answers in the rows of a batch that are one tweet's."""
+        tagging, predictions = self.loaded.tagger.settings.tagging, []
+        for row, of_row in zip(rows, regions, strict=True):
+            words = word_tags(decoded[row], encoded, tagging, len(example.tokens))
+            notices = self._notices(example, encoded, of_row is not None, None)
+            predictions.append(self._prediction(example, words, encoded, posterior, row, notices))
+        # A span that was found is asked about as it was found: on subwords it may open with an I-.
+        found = predictions[0]
+        spans = [scored.span for scored in found.spans] if asked is None else asked
+        tags = [found.tags if asked is None else spans_to_tags([span], span.end) for span in spans]
+        return [
+            Answer(
+                prediction,
+                tuple(
+                    # 0 where the tagger did not read that far
+                    self._probability(span, of_span, encoded, posterior, row) if span.end <= encoded.words else 0.0
+                    for span, of_span in zip(spans, tags, strict=True)
+                ),
+            )
+            for row, prediction in zip(rows, predictions, strict=True)
+        ]
+
+    def _stacked(self, regions: Sequence[np.ndarray | None]) -> Tensor:
+        # (pictures, 49, channels), zeros for no picture
+        channels = self.vision.channels if self.vision else 0
+        stacked = np.zeros((len(regions), REGIONS, channels), np.float32)
+        for row, of_picture in zip(stacked, regions, strict=True):
+            if of_picture is not None:
+                row[:] = of_picture
+        return torch.from_numpy(stacked)
 
     def inspect(self, example: Example, image: Image.Image | None = None) -> Inspection:
         """One tweet's prediction and the inside of the model, see ``Inspection``.
@@ -458,6 +582,34 @@ def _take_cores(count: int) -> None:
     """Have this thread's forwards use so many cores."""
     torch.set_num_threads(count)
     torch.get_num_threads()  # a thread's first question sets it up by what holds for all: ask before that changes
+
+
+def _distinct(pictures: Sequence[np.ndarray | None]) -> tuple[list[np.ndarray | None], list[int]]:
+    """The pictures that differ, and for each picture which of them it is."""
+    rows: dict[bytes | None, int] = {}
+    kept: list[np.ndarray | None] = []
+    place = []
+    for picture in pictures:
+        content = None if picture is None else picture.tobytes()
+        if content not in rows:
+            rows[content] = len(kept)
+            kept.append(picture)
+        place.append(rows[content])
+    return kept, place
+
+
+def _filled(
+    order: Sequence[Sequence[int]], rows: Sequence[tuple[Sequence[Any], Any]], size: int
+) -> Iterator[list[int]]:
+    """Tweets, in their order, in batches of about ``size`` rows."""
+    batch: list[int] = []
+    for (i,) in order:
+        batch.append(i)
+        if sum(len(rows[j][0]) for j in batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 @torch.inference_mode()

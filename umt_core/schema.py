@@ -65,6 +65,14 @@ class Prediction:
     notices: tuple[str, ...] = ()  # one line each: what a reader must know (no image, truncated, ...)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a tagger says of a tweet beside one picture, and how probable it holds certain spans there."""
+
+    prediction: Prediction
+    probabilities: tuple[float, ...]  # of the spans that were asked about, in their order; see ``ScoredSpan.score``
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Inspection:
     """A prediction and the inside of the model that made it, per word of the tweet.

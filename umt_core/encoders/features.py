@@ -25,7 +25,7 @@ from umt_core.data.images import content_hash, open_image
 from umt_core.encoders.files import Sums, cache_dir
 from umt_core.encoders.vision import VisionEncoder
 from umt_core.errors import ImageError
-from umt_core.schema import REGIONS
+from umt_core.schema import GRID, REGIONS
 
 Progress = Callable[[int, int], None]  # done, of how many
 _LINE = 64 + 1  # bytes of a SHA-256 in hexadecimal and its line's end
@@ -53,6 +53,32 @@ def encode_images(encoder: VisionEncoder, images: Sequence[Image.Image], batch_s
         pixels = torch.stack([encoder.pixels(image) for image in images[start : start + batch_size]])
         with torch.inference_mode():
             regions[start : start + batch_size] = encoder(pixels.to(device)).float().cpu().numpy()
+    return regions
+
+
+def encode_occluded(
+    encoder: VisionEncoder, image: Image.Image, batch_size: int = REGIONS, progress: Progress | None = None
+) -> np.ndarray:
+    """Regions (49, 49, channels), float16, of an RGB picture with each of its 49 blocks painted over in turn.
+
+    Painted are the pixels that the net reads, 32 × 32 of the 224 × 224, with their mean colour over the picture. The
+    net's fields overlap: what is painted over changes the vectors of other blocks too.
+    """
+    pixels = encoder.pixels(image)  # (3, 224, 224)
+    side = pixels.shape[-1] // GRID
+    painted = pixels.repeat(REGIONS, 1, 1, 1)
+    mean = pixels.mean((1, 2))[:, None, None]
+    for block in range(REGIONS):
+        top, left = side * (block // GRID), side * (block % GRID)
+        painted[block, :, top : top + side, left : left + side] = mean
+    device = next(encoder.parameters()).device
+    regions = np.empty((REGIONS, REGIONS, encoder.channels), np.float16)
+    for start in range(0, REGIONS, batch_size):
+        with torch.inference_mode():
+            part = encoder(painted[start : start + batch_size].to(device))
+        regions[start : start + batch_size] = part.float().cpu().numpy()
+        if progress:
+            progress(min(start + batch_size, REGIONS), REGIONS)
     return regions
 
 

@@ -31,7 +31,8 @@ from umt_core.model.visual import VisualProjection
 class Output:
     """What one forward pass gives. ``n`` is words, or subwords where tags are on subwords.
 
-    The interaction's attention maps are (batch, heads, query, key) over subwords and 49 blocks.
+    The interaction's attention maps are (batch, heads, query, key) over subwords and 49 blocks. Where the tweets of
+    a batch have several pictures, ``batch`` counts pictures.
     """
 
     emissions: Tensor  # (batch, n, tags), what the CRF reads
@@ -106,7 +107,7 @@ class Tagger(nn.Module):
         return scores.gather(1, batch.starts.unsqueeze(-1).expand(-1, -1, scores.shape[-1]))
 
     def regions(self, batch: Batch) -> Tensor:
-        """U of section 2.2: (batch, 49, channels).
+        """U of section 2.2: (batch, 49, channels), or (pictures, 49, channels) where tweets have several.
 
         Raises:
             DataError: the batch was made without them.
@@ -186,7 +187,9 @@ class FusedTagger(TextTagger):
 
     def forward(self, batch: Batch) -> Output:
         visual, _ = self.visual_projection(self.regions(batch))  # (batch, 49, hidden)
-        fused = self.fuse(self.encode(batch), visual, batch)
+        words = batch.for_each_picture(self.encode(batch))
+        batch = batch.per_picture()
+        fused = self.fuse(words, visual, batch)
         emissions, attention, gate = (
             self.at_words(values, batch) for values in (self.classifier(fused.hidden), fused.attention, fused.gate)
         )

@@ -43,11 +43,13 @@ class MultimodalTransformer(Tagger):
         # encoded (C): (batch, subwords, hidden)
         words, _ = self.transformer(encoded, batch.mask)  # R: (batch, subwords, hidden)
         visual, asking_visual = self.visual_projection(self.regions(batch))  # V: (batch, 49, hidden)
-        interaction = self.mmi(words, visual, asking_visual, batch.mask)  # H: (batch, subwords, 2 * hidden)
+        words, mask = batch.for_each_picture(words), batch.for_each_picture(batch.mask)
+        interaction = self.mmi(words, visual, asking_visual, mask)  # H: (batch, subwords, 2 * hidden)
         return self.classifier(interaction.hidden), interaction
 
     def forward(self, batch: Batch) -> Output:
         scores, interaction = self.interact(self.encode(batch), batch)
+        batch = batch.per_picture()
         emissions = self.at_words(scores, batch)  # (batch, n, tags)
         output = Output(emissions, self.tag_mask(batch), main_emissions=emissions, interaction=interaction)
         return self.finish(output, batch)

@@ -43,6 +43,7 @@ class UnifiedMultimodalTransformer(MultimodalTransformer):
         esd_emissions = self.at_words(self.esd(encoded, batch.mask), batch)  # (batch, n, esd tags)
 
         scores, interaction = self.interact(encoded, batch)
+        esd_emissions, batch = batch.for_each_picture(esd_emissions), batch.per_picture()
         main = self.at_words(scores, batch)  # eq. 6: (batch, n, tags)
 
         converted: Tensor | None = None
