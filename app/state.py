@@ -65,6 +65,9 @@ class Key(StrEnum):
     BENCHMARK_COST = "benchmark_cost"  # what F1 is drawn against
     BENCHMARK_CHANCE = "benchmark_chance"  # whether all pairs are tested
     BENCHMARK_ADDRESS = "benchmark_address"  # parameters that we wrote last
+    # Patterns
+    PATTERNS_PART = "patterns_part"  # name of the section that is shown
+    PATTERNS_ADDRESS = "patterns_address"  # parameters that we wrote last
     # Data
     OWN_NAME = "own_name"  # of the data set that tweets are added to
     OWN_PICTURES = "own_pictures"  # how pictures come: none, an archive, a folder
@@ -356,11 +359,11 @@ def clear_block() -> None:
     st.session_state[Key.BLOCK] = None
 
 
-def part(names: Sequence[str]) -> str:
-    """The section of Explain that is shown: the chosen one, else the first."""
-    if st.session_state.get(Key.PART) not in names:
-        st.session_state[Key.PART] = names[0]
-    chosen: str = st.session_state[Key.PART]
+def part(names: Sequence[str], key: Key = Key.PART) -> str:
+    """The section of Explain or Patterns that is shown: the chosen one, else the first."""
+    if st.session_state.get(key) not in names:
+        st.session_state[key] = names[0]
+    chosen: str = st.session_state[key]
     return chosen
 
 
@@ -487,6 +490,32 @@ def keep_benchmark_address() -> None:
     """Writes what the Benchmark page shows into the address."""
     wanted = {name: str(st.session_state[key]) for name, key in BENCHMARK_LINK.items()}
     st.session_state[Key.BENCHMARK_ADDRESS] = wanted
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+# Of Patterns' sections too: a number comes as a float, all else as text. A section checks what is at its key before it
+# draws the widget.
+PATTERNS_LINK = {"baseline": "errors_baseline", "system": "errors_system", "part": Key.PATTERNS_PART}
+
+
+def follow_patterns_link() -> None:
+    """Puts into the Patterns page's widgets what the address asks for, where that is not what we wrote ourselves."""
+    params = {name: st.query_params[name] for name in ("data", *PATTERNS_LINK) if name in st.query_params}
+    if not params or params == st.session_state.get(Key.PATTERNS_ADDRESS):
+        return
+    first_page()
+    if "data" in params:
+        st.session_state[field_key("data")] = params.pop("data")
+    for name, value in params.items():
+        st.session_state[PATTERNS_LINK[name]] = _value(value)
+
+
+def keep_patterns_address(data: str) -> None:
+    """Writes what the Patterns page shows into the address."""
+    chosen = {name: st.session_state.get(key) for name, key in PATTERNS_LINK.items()}
+    wanted = {"data": data} | {name: str(value) for name, value in chosen.items() if value is not None}
+    st.session_state[Key.PATTERNS_ADDRESS] = wanted
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
 

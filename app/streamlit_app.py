@@ -15,6 +15,7 @@ page = st.navigation(
         st.Page("views/explain.py", title="Explain", icon=":material/psychology_alt:"),
         st.Page("views/errors.py", title="Errors", icon=":material/rule:"),
         st.Page("views/scores.py", title="Scores", icon=":material/leaderboard:"),
+        st.Page("views/patterns.py", title="Patterns", icon=":material/scatter_plot:"),
         st.Page("views/benchmark.py", title="Benchmark", icon=":material/scoreboard:"),
         st.Page("views/data.py", title="Data", icon=":material/dataset:"),
         st.Page("views/correct.py", title="Correct", icon=":material/edit_note:"),

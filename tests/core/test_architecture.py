@@ -40,7 +40,7 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
     ("services",),
     ("sets", "jobs"),
     ("corrections",),
-    ("models", "benchmark", "explaining", "keeping"),
+    ("models", "benchmark", "explaining", "keeping", "patterns"),
     ("panels",),
     ("views",),
     ("streamlit_app",),
