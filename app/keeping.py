@@ -32,7 +32,7 @@ class Keeping(sets.Work):
 
     STOPPED = "Stopped."
 
-    def __init__(self, found: PredictionSet, run: str, recipe: Recipe) -> None:
+    def __init__(self, found: PredictionSet, run: str | None, recipe: Recipe) -> None:
         super().__init__()
         self.found, self.name, self.recipe = found, run, recipe
         self.what = "waiting for other work to end"
@@ -53,14 +53,14 @@ class Keeping(sets.Work):
         compute(self.found, self.name, device=services.DEVICE, progress=self.report, **self.recipe.options)
 
 
-def table(found: PredictionSet, run: str, kind: str) -> pa.Table | None:
+def table(found: PredictionSet, run: str | None, kind: str) -> pa.Table | None:
     """Kept results, read once; errors and ``None`` as ``read_kept``."""
     path = kept_file(found, run, kind)
     return _table(path, path.stat().st_mtime_ns, found.folder, run, kind) if path.exists() else None
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _table(path: Path, changed: int, folder: Path, run: str, kind: str) -> pa.Table | None:
+def _table(path: Path, changed: int, folder: Path, run: str | None, kind: str) -> pa.Table | None:
     return read_kept(sets.opened(folder), run, kind)
 
 
@@ -69,12 +69,12 @@ def _jobs() -> dict[Path, Keeping]:
     return {}
 
 
-def job(found: PredictionSet, run: str, kind: str) -> Keeping | None:
+def job(found: PredictionSet, run: str | None, kind: str) -> Keeping | None:
     """The newest job that computes these results, running or over."""
     return _jobs().get(kept_file(found, run, kind))
 
 
-def start(found: PredictionSet, run: str, recipe: Recipe) -> None:
+def start(found: PredictionSet, run: str | None, recipe: Recipe) -> None:
     """Begins to compute, unless that is going on."""
     running = job(found, run, recipe.kind)
     if running is None or not running.running:

@@ -9,7 +9,7 @@ from app import keeping, markup
 from umt_core.analysis.sets import PredictionSet
 
 
-def table(found: PredictionSet, run: str, recipe: keeping.Recipe, why: str) -> pa.Table | None:
+def table(found: PredictionSet, run: str | None, recipe: keeping.Recipe, why: str) -> pa.Table | None:
     """The kept results; where there are none, says so and offers to compute them.
 
     ``why`` tells in a sentence what they are good for. Errors as ``read_kept``.
@@ -39,7 +39,7 @@ def table(found: PredictionSet, run: str, recipe: keeping.Recipe, why: str) -> p
 
 
 @st.fragment(run_every=1.0)
-def progress(found: PredictionSet, run: str, kind: str) -> None:
+def progress(found: PredictionSet, run: str | None, kind: str) -> None:
     job = keeping.job(found, run, kind)
     if job is None or not job.running:
         st.rerun()

@@ -1,6 +1,7 @@
 """What is computed once for all tweets of a prediction set, kept beside the run that it is about. Free of torch.
 
     <set>/<system>-<weights>/explained/<kind>.parquet
+    <set>/explained/<kind>.parquet                      what is of the tweets and of no run
 
 ``kind`` says what: ``emissions``, ``faithfulness``, … Each file names the set, the run's weights and the kind that it
 is of, so that one of a checkpoint that has been trained again is not taken for this one's. It goes with the set when
@@ -23,12 +24,16 @@ FOLDER = "explained"
 PREFIX = "umt."
 
 
-def kept_file(found: PredictionSet, run: str, kind: str) -> Path:
-    """Where the results of a kind are, or would be (``DataError``: the set has no such run)."""
-    return found.folder / found.run(run).folder_name / FOLDER / f"{kind}.parquet"
+def kept_file(found: PredictionSet, run: str | None, kind: str) -> Path:
+    """Where the results of a kind are, or would be (``DataError``: the set has no such run).
+
+    Here and below a ``run`` that is ``None`` stands for the set itself.
+    """
+    folder = found.folder if run is None else found.folder / found.run(run).folder_name
+    return folder / FOLDER / f"{kind}.parquet"
 
 
-def read_kept(found: PredictionSet, run: str, kind: str) -> pa.Table | None:
+def read_kept(found: PredictionSet, run: str | None, kind: str) -> pa.Table | None:
     """The results of a kind; ``None``: nobody has computed them yet, or they are of other weights or data.
 
     ``about_kept`` gives what ``write_kept`` was told about them.
@@ -46,7 +51,7 @@ def read_kept(found: PredictionSet, run: str, kind: str) -> pa.Table | None:
 
 
 def write_kept(
-    found: PredictionSet, run: str, kind: str, table: pa.Table, about: Mapping[str, str] | None = None
+    found: PredictionSet, run: str | None, kind: str, table: pa.Table, about: Mapping[str, str] | None = None
 ) -> Path:
     """Keeps a table of results, whole or not at all; ``about`` goes with it: seeds, counts, settings.
 
@@ -74,12 +79,12 @@ def about_kept(table: pa.Table) -> dict[str, str]:
     return {key.removeprefix(start): value for key, value in marks.items() if key.startswith(start)}
 
 
-def _marks(found: PredictionSet, run: str, kind: str) -> dict[str, str]:
+def _marks(found: PredictionSet, run: str | None, kind: str) -> dict[str, str]:
     """What a file must say of itself to be this run's."""
     return {
         f"{PREFIX}kind": kind,
         f"{PREFIX}set": found.info.key,
-        f"{PREFIX}weights": found.run(run).weights_sha256,
+        f"{PREFIX}weights": "" if run is None else found.run(run).weights_sha256,
         f"{PREFIX}data": found.info.data_sha256,
     }
 
