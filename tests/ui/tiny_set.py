@@ -34,9 +34,9 @@ def spans(text: str) -> list[Span]:
     return [Span(int(start), int(end), label) for label, start, end in parts]
 
 
-def write_data(folder: Path) -> Path:
-    """The data set ``tiny`` in a folder for ``UMT_DATA``; its test file. Three tweets have a picture."""
-    home = folder / "tiny"
+def write_data(folder: Path, name: str = "tiny") -> Path:
+    """The data set of a name in a folder for ``UMT_DATA``; its test file. Three tweets have a picture."""
+    home = folder / name
     (home / "images").mkdir(parents=True)
     for name in ("fixed", "broken", "right"):
         Image.effect_noise((60, 40), 80).convert("RGB").save(home / "images" / f"{name}.png")

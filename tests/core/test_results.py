@@ -1,0 +1,185 @@
+"""The rows of results by value, on made-up results: tables, spread, costs, and the command for what is missing."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.core.fabricated_results import f1_of, write_counts, write_row
+from umt_core.__main__ import app
+from umt_core.analysis.benchmark import (
+    Results,
+    benchmark_data,
+    costs,
+    other_encoders,
+    row_sets,
+    run_words,
+    stand_ins,
+    table_1,
+    table_2,
+    table_3,
+)
+from umt_core.analysis.benchmark_pairs import Predictions, figures_3_and_4, pairs
+from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3
+from umt_core.analysis.reproduction import Row, data_of, plan, results_folder
+from umt_core.analysis.reproduction_document import document
+from umt_core.errors import DataError
+from umt_core.schema import Span
+
+SEEDS = [Row("twitter2017", "bert-crf", seed) for seed in (0, 1, 2)]
+UMT = Row("twitter2017", "umt-bert-crf", 0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three seeds of BERT-CRF, one of UMT."""
+    for row in (*SEEDS, UMT):
+        write_row(tmp_path, row)
+    write_counts(tmp_path, "twitter2017")
+    return tmp_path
+
+
+def standing(folder: Path, system: str, split: str = "test"):
+    return next(s for s in table_2(Results.read(folder), "twitter2017", split) if s.system == system)
+
+
+def test_mean_and_spread_are_those_of_the_seeds(folder):
+    found = standing(folder, "bert-crf")
+    f1 = [f1_of(row) for row in SEEDS]
+    assert found.ours["f1"].values == pytest.approx(f1)
+    assert found.ours["f1"].mean == pytest.approx(sum(f1) / 3)
+    assert found.ours["f1"].deviation == pytest.approx(statistics.stdev(f1))
+    assert found.ours["LOC"].mean == pytest.approx(sum(f1) / 3 - 10)  # as ``scores`` makes it
+    assert (found.seeds, found.wanted) == ((0, 1, 2), 3)
+    assert found.weights == f"sum of {SEEDS[0].name}"
+
+
+def test_one_seed_has_no_spread(folder):
+    found = standing(folder, "umt-bert-crf")
+    assert found.ours["f1"].deviation is None
+    assert found.ours["f1"].text == f"{f1_of(UMT):.2f}"
+    assert (found.seeds, found.wanted) == ((0,), 3)
+
+
+def test_the_papers_figures_stand_beside_test_alone(folder):
+    paper = PAPER_TABLE_2["twitter2017"]["bert-crf"]
+    assert tuple(standing(folder, "bert-crf").paper.values()) == paper
+    dev = standing(folder, "bert-crf", "dev")
+    assert dev.paper == {}
+    assert dev.ours["f1"].values == pytest.approx([f1_of(row, "dev") for row in SEEDS])
+
+
+def test_a_row_that_is_not_run_has_the_papers_figures_alone(folder):
+    found = standing(folder, "bert")
+    assert (found.ours, found.seeds, found.weights, found.pictures) == ({}, (), "", "")
+    assert found.paper["f1"] == 82.95
+
+
+def test_table_3_is_umt_and_its_parts(folder):
+    rows = table_3(Results.read(folder), "twitter2017")
+    assert [row.system for row in rows] == ["umt-bert-crf", *PAPER_TABLE_3["twitter2017"]]
+    gate = rows[-1]
+    assert gate.paper == {"precision": 85.31, "recall": 84.68, "f1": 84.99}
+    assert not any(row.ours for row in rows[1:])
+
+
+def test_all_rows_of_the_plan_stand_in_a_table(tmp_path):
+    results = Results.read(tmp_path)
+    tables = [row for name in row_sets() for row in (*table_2(results, name), *table_3(results, name)[1:])]
+    assert {(row.dataset, row.system) for row in tables} == {(row.dataset, row.system) for row in plan()}
+    assert sum(row.wanted for row in tables) == len(plan())
+    assert set(benchmark_data()) == {data_of(row.dataset) for row in plan()}
+
+
+def test_pictures_that_stand_in_are_told_and_encoders_that_are_not_the_papers(folder, tmp_path):
+    assert standing(folder, "umt-bert-crf").stands_in
+    assert not standing(folder, "bert-crf").stands_in
+    assert stand_ins(Results.read(folder))
+    assert other_encoders(Results.read(folder)) == ["minilm"]
+    write_row(tmp_path / "own", UMT, pictures="the tweets' own", encoder="bert-base-cased")
+    own = Results.read(tmp_path / "own")
+    assert not stand_ins(own)
+    assert other_encoders(own) == []
+
+
+def test_costs_are_of_the_first_seed_and_f1_of_all(folder):
+    text, picture = costs(Results.read(folder), ["twitter2017"])
+    assert (text.system, picture.system) == ("bert-crf", "umt-bert-crf")
+    assert (text.trained, text.published, text.parameters) == (10_000_000, 12_000_000, 22_000_000)
+    assert (picture.milliseconds, picture.seconds, picture.epochs, picture.device) == (12.5, 600, 2, "cpu")
+    assert text.f1["test"].values == pytest.approx([f1_of(row) for row in SEEDS])
+    assert (text.pictures, picture.pictures) == ("", "stand-in photographs")
+    SEEDS[0].file(folder).unlink()
+    assert [cost.system for cost in costs(Results.read(folder), ["twitter2017"])] == ["umt-bert-crf"]
+
+
+def test_counts_are_ours_beside_the_papers(folder):
+    counts = table_1(Results.read(folder), "twitter2017")
+    assert [c.ours - c.paper for c in counts or ()] == [0, 0, 0, 0, 1, 0]
+    assert table_1(Results.read(folder), "twitter2015") is None
+
+
+def test_the_command_for_a_row_runs_that_row_and_says_what_the_pictures_are(folder, tmp_path):
+    words = run_words(Results.read(folder), "twitter2017", "mt-bert-crf", "data")
+    assert words[words.index("--about-images") + 1] == "stand-in photographs"
+    assert plan([words[words.index("--only") + 1]]) == [Row("twitter2017", "mt-bert-crf", seed) for seed in (0, 1, 2)]
+    help_ = CliRunner().invoke(app, ["reproduce", "--help"], env={"COLUMNS": "200"}).output
+    assert all(word in help_ for word in words if word.startswith("--"))
+    assert "--about-images" not in run_words(Results.read(tmp_path / "none"), "twitter2017", "bert")
+
+
+def test_fixed_and_broken_are_counted_against_bert_crf_and_missing_ones_are_none():
+    per, loc = Span(0, 1, "PER"), Span(2, 3, "LOC")
+    gold = [{per}, {loc}, {per}]
+    predictions = Predictions(gold, {"bert-crf": [{per}, set(), set()], "mt-bert-crf": [set(), {loc}, {per}]})
+    rows = {row.system: (row.fixed, row.broken) for row in figures_3_and_4("twitter2017", predictions)}
+    assert rows == {
+        "gvatt-bert-crf": (None, None),
+        "adacan-bert-crf": (None, None),
+        "mt-bert-crf": (2, 1),
+        "umt-bert-crf": (None, None),
+    }
+    assert pairs("twitter2017", predictions) == [("bert-crf", "mt-bert-crf")]
+
+
+def test_where_results_are_looked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("UMT_RESULTS", str(tmp_path))
+    assert results_folder() == tmp_path
+    monkeypatch.delenv("UMT_RESULTS")
+    assert results_folder() == Path(__file__).resolve().parents[2] / "results"
+
+
+# The command
+
+
+def shown(folder: Path) -> str:
+    done = CliRunner().invoke(app, ["reproduce", "--show", "--output", str(folder)])
+    assert done.exit_code == 0
+    return done.output
+
+
+def test_show_prints_the_documents_tables_without_data(folder, monkeypatch):
+    monkeypatch.delenv("UMT_DATA", raising=False)
+    text = shown(folder)
+    printed = {cell.strip() for cell in text.replace("\n", "  ").split("  ") if cell.strip()}
+    lines = [line for line in document(folder, "COMMAND").splitlines() if line.startswith("| ")]
+    cells = {cell.strip(" `") for line in lines for cell in line.strip("|").split("|")} - {"", "---"}
+    assert len(cells) > 100
+    assert cells <= printed
+    assert "The pictures are stand-ins." in text
+    assert f"{len([*SEEDS, UMT])} of {len(plan())} rows are done" in text
+
+
+def test_show_of_an_empty_folder_says_not_run(tmp_path):
+    text = shown(tmp_path)
+    assert f"0 of {len(plan())} rows are done" in text
+    assert "stand-in" not in text
+
+
+def test_show_names_a_damaged_file(folder):
+    UMT.file(folder).write_text("[")
+    with pytest.raises(DataError, match=r"umt-bert-crf/seed-0\.json: wanted results in JSON"):
+        Results.read(folder)

@@ -1,0 +1,224 @@
+"""The Benchmark page on made-up results and seven tweets by hand: its figures, notices, links, and taking tweets in."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import standings
+from tests.core.fabricated_results import f1_of, write_row
+from tests.ui import reading
+from tests.ui.reading import address, button, component_data, said
+from tests.ui.tiny_results import DATA, write_results
+from tests.ui.tiny_set import write_data
+from umt_core.analysis.benchmark_pairs import Predictions
+from umt_core.analysis.browse import Query, browse
+from umt_core.analysis.paper import PAPER_TABLE_2
+from umt_core.analysis.reproduction import Row, plan
+from umt_core.analysis.sets import find_set
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Results whose predictions nobody has taken in, and the tweets in ``UMT_DATA``."""
+    monkeypatch.setenv("UMT_BACKEND", "tests.ui.fake")
+    monkeypatch.setenv("UMT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("UMT_PREDICTIONS", str(tmp_path / "predictions"))
+    monkeypatch.setenv("UMT_RESULTS", str(tmp_path / "results"))
+    return write_results(tmp_path / "results", write_data(tmp_path / "data", DATA))
+
+
+def opened(**params: str) -> AppTest:
+    return reading.opened("benchmark", **({"data": DATA} | params))
+
+
+def rows(page: AppTest, key: str) -> dict[str, list[dict]]:
+    """Cells by system; of the paper's row below it by the system and ``, paper``."""
+    found, system = {}, ""
+    for row in component_data(page, key)["rows"]:
+        title = row["cells"][0]["text"]
+        system = system if title == "the paper" else title
+        found[system if title != "the paper" else f"{system}, paper"] = row["cells"][1:]
+    return found
+
+
+def texts(cells: list[dict]) -> list[str]:
+    return [cell["text"] for cell in cells]
+
+
+def taken_in(page: AppTest) -> AppTest:
+    """The page after its button was clicked and the work is over."""
+    button(page, "Take in the predictions").click().run()
+    for _ in range(200):
+        page.run()
+        if "Taking" not in said(page) and not [
+            b for b in page.button if b.label in ("Stop", "Take in the predictions")
+        ]:
+            return page
+        time.sleep(0.05)
+    raise AssertionError(said(page))
+
+
+def test_table_2_has_the_means_of_the_seeds_over_the_papers_figures(results):
+    table = rows(opened(), f"benchmark_2_{DATA}")
+    f1 = [f1_of(Row(DATA, "bert-crf", seed)) for seed in (0, 1, 2)]
+    assert table["BERT-CRF"][-1]["text"] == f"{statistics.fmean(f1):.2f}"
+    assert table["BERT-CRF"][-1]["sub"] == f"± {statistics.stdev(f1):.2f}"
+    for system, printed in PAPER_TABLE_2[DATA].items():
+        assert texts(table[f"{standings.row_title(DATA, system)}, paper"]) == [f"{figure:.2f}" for figure in printed]
+    assert texts(table["BiLSTM-CRF"]) == ["not run"] * 7
+
+
+def test_what_is_missing_comes_with_the_command_that_runs_it(results):
+    code = "\n".join(block.value for block in opened().code)
+    assert f"--only {DATA}/bilstm-crf" in code
+    assert f"--only {DATA}/umt-bert-crf-no-gate" in code
+    assert f"--only {DATA}/bert-crf" not in code
+    assert "--about-images 'stand-in photographs'" in code
+
+
+def test_stand_ins_are_told_wherever_a_row_reads_pictures(results):
+    page = opened()
+    assert "The pictures are stand-ins" in said(page)
+    titles = {
+        r["cells"][0]["text"]: r["cells"][0].get("sub", "") for r in component_data(page, f"benchmark_2_{DATA}")["rows"]
+    }
+    assert titles["UMT"] == titles["MT"] == "3 seeds · stand-in pictures"
+    assert titles["BERT-CRF"] == "3 seeds"
+
+
+def test_rows_that_read_text_alone_need_no_notice(results):
+    for row in plan():
+        if row.system != "bert-crf":
+            row.file(results).unlink(missing_ok=True)
+    assert "stand-in" not in said(opened())
+
+
+def test_without_results_the_page_says_how_they_are_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("UMT_RESULTS", str(tmp_path / "none"))
+    monkeypatch.delenv("UMT_DATA", raising=False)
+    page = opened()
+    assert not page.error
+    assert "Nothing is run yet" in said(page)
+    assert f"--data FOLDER --only {DATA}/bilstm-crf" in "\n".join(block.value for block in page.code)
+    assert texts(rows(page, f"benchmark_2_{DATA}")["UMT, paper"]) == [
+        f"{n:.2f}" for n in PAPER_TABLE_2[DATA]["umt-bert-crf"]
+    ]
+
+
+def test_a_damaged_file_is_named_in_a_line(results):
+    Row(DATA, "bert-crf", 1).file(results).write_text("{")
+    page = opened()
+    assert ["seed-1.json: wanted results in JSON" in error.value.replace("\\", "") for error in page.error] == [True]
+
+
+# The tweets behind the figures
+
+
+def test_no_cell_leads_anywhere_before_the_predictions_are_here(results):
+    page = opened()
+    assert not [c for cells in rows(page, f"benchmark_2_{DATA}").values() for c in cells if "link" in c]
+    assert "no tagger has to run" in said(page)
+
+
+def test_taken_in_each_figure_leads_to_the_errors_behind_it(results):
+    table = rows(taken_in(opened()), f"benchmark_2_{DATA}")
+    found = find_set(f"{DATA}/test")
+    assert found.has_texts
+    for title, system in (("BERT-CRF", "bert-crf"), ("MT", "mt-bert-crf"), ("UMT", "umt-bert-crf")):
+        links = [cell["link"] for cell in table[title]]
+        assert {link["data"] for link in links} == {f"{DATA}/test"}
+        assert {link["system"] for link in links} == {f"{DATA}/{system}"}
+        assert [link.get("type") for link in links] == ["PER", "LOC", "ORG", "MISC", None, None, None]
+    org = browse(found, Query.from_params(table["UMT"][2]["link"]))
+    assert [row["id"] for row in org.rows] == ["wrong"]  # of gold ORG only the Tate Modern is wrong
+    precision = browse(found, Query.from_params(table["UMT"][4]["link"]))
+    assert precision.gold_spans == 0 < precision.other_spans
+
+
+def test_counts_of_figures_3_and_4_lead_to_as_many_entities(results):
+    page = taken_in(opened())
+    found, predictions = find_set(f"{DATA}/test"), Predictions.read(results, DATA)
+    assert predictions is not None
+    for title, system in (("MT", "mt-bert-crf"), ("UMT", "umt-bert-crf")):
+        counts = rows(page, f"benchmark_moved_{DATA}")[title][:2]
+        assert texts(counts) == [str(n) for n in predictions.moved("bert-crf", system)]
+        for cell in counts:
+            behind = browse(found, Query.from_params(cell["link"]))
+            assert behind.gold_spans + behind.other_spans == int(cell["text"])
+
+
+def test_without_the_data_a_line_says_what_to_do(results, monkeypatch, tmp_path):
+    monkeypatch.setenv("UMT_DATA", str(tmp_path / "empty"))
+    page = opened()
+    assert f"UMT_DATA set to it: {DATA}/test.txt" in said(page).replace("`", "")
+    assert not [b for b in page.button if b.label == "Take in the predictions"]
+
+
+def test_predictions_of_other_tweets_are_not_joined(results, tmp_path):
+    file = tmp_path / "data" / DATA / "test.jsonl"
+    file.write_text(file.read_text().replace("Berlin", "Vienna"), encoding="utf-8")
+    page = opened()
+    assert "is not the file that these predictions were made for" in said(page)
+    assert not [b for b in page.button if b.label == "Take in the predictions"]
+
+
+def test_results_trained_again_since_do_not_lead_to_older_predictions(results):
+    page = taken_in(opened())
+    write_row(results, Row(DATA, "umt-bert-crf", 0), weights="of another training")
+    page = opened()
+    table = rows(page, f"benchmark_2_{DATA}")
+    assert "link" in table["MT"][0]
+    assert "link" not in table["UMT"][0]
+
+
+# Switches and the link
+
+
+def test_dev_has_our_figures_alone_and_leads_nowhere(results):
+    page = opened(split="dev")
+    table = rows(page, f"benchmark_2_{DATA}")
+    assert not [title for title in table if title.endswith(", paper")]
+    f1 = [f1_of(Row(DATA, "mt-bert-crf", seed), "dev") for seed in (0, 1, 2)]
+    assert table["MT"][-1]["text"] == f"{statistics.fmean(f1):.2f}"
+    assert "Figures 3 and 4" not in said(page)
+
+
+def test_the_address_keeps_data_split_and_cost(results):
+    page = opened(split="dev", cost="time")
+    assert address(page) == {"data": DATA, "split": "dev", "cost": "time"}
+    again = opened(**address(page))
+    assert again.session_state["benchmark_cost"] == "time"
+
+
+def test_a_link_that_asks_for_what_is_not_there_says_so(results):
+    page = opened(data="twitter2018", split="train")
+    shown = said(page)
+    assert "data: wanted one of twitter2017, twitter2015" in shown
+    assert "split: wanted one of test, dev, got 'train'" in shown
+    assert address(page) == {"data": DATA, "split": "test", "cost": "parameters"}
+
+
+def test_pairs_are_tested_when_asked_for(results):
+    page = opened()
+    assert not component_data(page, f"benchmark_pairs_{DATA}")
+    page.toggle(key="benchmark_chance").set_value(True).run()
+    cells = component_data(page, f"benchmark_pairs_{DATA}")["rows"]
+    assert [texts(row["cells"])[:2] for row in cells] == [["MT", "BERT-CRF"], ["UMT", "BERT-CRF"]]
+    assert texts(cells[1]["cells"])[4:6] == ["2", "1"]
+
+
+def test_rows_of_another_row_set_stand_in_a_table_of_their_own(results, monkeypatch):
+    own = Row(f"{DATA}-large", "umt-bert-crf", 0)
+    planned = [*plan(), own]
+    for module in ("benchmark", "reproduction"):
+        monkeypatch.setattr(f"umt_core.analysis.{module}.plan", lambda: planned)
+    write_row(results, own)
+    page = opened()
+    assert rows(page, f"benchmark_2_{own.dataset}")["UMT"][-1]["text"] == f"{f1_of(own):.2f}"
+    assert set(rows(page, f"benchmark_2_{own.dataset}")) == {"UMT", "UMT, paper"}
+    assert "UMT, large" in set(page.dataframe[1].value["System"])
