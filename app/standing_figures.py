@@ -47,7 +47,7 @@ def f1_by_cost(table: pd.DataFrame, cost: str) -> go.Figure:
                 "width": 3,
             },
             customdata=[escape(name) for name in rows["System"]],
-            hovertemplate=f"%{{customdata}}: F1 %{{y:.2f}}, %{{x:,.1f}} {cost.split()[0].lower()}<extra></extra>",
+            hovertemplate="%{customdata}: F1 %{y:.2f} at %{x:,.2f}<extra></extra>",
         )
     highest = float(table[cost].max())
     height = max(380, LABEL_HEIGHT * len(table) + 110)

@@ -19,7 +19,7 @@ from umt_core.labels import LABELS
 
 NOT_RUN = "not run"
 SPLIT_TITLES = {"test": "Test", "dev": "Dev"}
-COSTS = {"parameters": "Parameters (million)", "time": "Milliseconds per tweet"}
+COSTS = {"parameters": "Parameters, M", "time": "Milliseconds a tweet"}
 TEXT, PICTURE = "text", "text and picture"
 _FIGURE_TITLES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 
@@ -40,6 +40,12 @@ class Browser:
 
 
 NOWHERE = Browser("", {})
+
+
+def stand_in_line(found: Iterable[Standing]) -> str:
+    """That pictures stand in for others, where a row reads some; with a space before it, to end a caption."""
+    line = "The pictures are stand-ins: nothing here is a finding about the tweets' own."
+    return f" {line}" if any(standing.stands_in for standing in found) else ""
 
 
 def set_title(dataset: str) -> str:
@@ -84,7 +90,7 @@ def standing_cells(
         marked = better if standing.system == UMT else ()
         cells = [_figure(standing, figure, where, figure in marked) for figure in figures]
         title = cell(tables.system_title(standing.system), sub=_about(standing), title=standing.pictures)
-        lines.append({"cells": [title, *cells], "quiet": not standing.seeds})
+        lines.append({"cells": [title, *cells], "quiet": not standing.seeds, "goes_on": bool(standing.paper)})
         if standing.paper:
             printed = [cell(f"{standing.paper[figure]:.2f}" if figure in standing.paper else "") for figure in figures]
             lines.append({"cells": [cell("the paper"), *printed], "quiet": True})
@@ -195,30 +201,40 @@ def seed_table(found: Sequence[Standing]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["System", "Seed", "F1", "Mean"])
 
 
+def seeds_side_by_side(table: pd.DataFrame) -> pd.DataFrame:
+    """One row for each system of ``seed_table``: its seeds, their mean, and how far they lie apart."""
+    seeds = sorted(set(table["Seed"]))
+    rows = []
+    for system, part in table.groupby("System", sort=False):
+        f1 = dict(zip(part["Seed"], part["F1"], strict=True))
+        each = {f"Seed {seed}": f"{f1[seed]:.2f}" if seed in f1 else NOT_RUN for seed in seeds}
+        apart = f"{part['F1'].max() - part['F1'].min():.2f}"
+        rows.append({"System": system} | each | {"Mean": f"{part['Mean'].iloc[0]:.2f}", "Range": apart})
+    return pd.DataFrame(rows, columns=["System", *(f"Seed {seed}" for seed in seeds), "Mean", "Range"])
+
+
 def cost_table(found: Sequence[Cost], split: str) -> pd.DataFrame:
     """One row for each system: what it is worth, and what it costs."""
+    columns = ["System", "Reads", "Part left out", "F1", "Lowest", "Highest", *COSTS.values()]
+    columns += ["Trained, M", "Published, M", "Training, min", "Epochs"]
     rows = []
     for cost in found:
         f1 = cost.f1[split]
+        figures = [round(figure, 2) for figure in (f1.mean, min(f1.values), max(f1.values))]
+        of_weights = [round(count / 1e6, 2) for count in (cost.trained, cost.published)]
         rows.append(
-            {
-                "System": row_title(cost.dataset, cost.system),
-                "Reads": PICTURE if cost.pictures else TEXT,
-                "Part left out": cost.system in ABLATIONS,
-                "F1": round(f1.mean, 2),
-                "Lowest": round(min(f1.values), 2),
-                "Highest": round(max(f1.values), 2),
-                COSTS["parameters"]: round(cost.parameters / 1e6, 2),
-                "Trained (million)": round(cost.trained / 1e6, 2),
-                "As published (million)": round(cost.published / 1e6, 2),
-                COSTS["time"]: cost.milliseconds,
-                "Training (minutes)": round(cost.seconds / 60, 1),
-                "Epochs": cost.epochs,
-                "Device": cost.device,
-            }
+            [
+                row_title(cost.dataset, cost.system),
+                PICTURE if cost.pictures else TEXT,
+                cost.system in ABLATIONS,
+                *figures,
+                round(cost.parameters / 1e6, 2),
+                cost.milliseconds,
+                *of_weights,
+                round(cost.seconds / 60, 1),
+                cost.epochs,
+            ]
         )
-    columns = ["System", "Reads", "Part left out", "F1", "Lowest", "Highest", COSTS["parameters"]]
-    columns += ["Trained (million)", "As published (million)", COSTS["time"], "Training (minutes)", "Epochs", "Device"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -16,8 +16,8 @@ _HEADINGS = {
 }
 
 
-def bars(dataset: str, found: Predictions | None, where: Browser) -> None:
-    """Both figures, and the table of their counts."""
+def bars(dataset: str, found: Predictions | None, where: Browser, notice: str) -> None:
+    """Both figures, and the table of their counts; ``notice`` ends its caption."""
     rows = figures_3_and_4(dataset, found)
     table = standings.moved_table(rows, sum(map(len, found.gold)) if found else 0)
     if not table.empty:
@@ -33,7 +33,9 @@ def bars(dataset: str, found: Predictions | None, where: Browser) -> None:
                     alt=f"{outcome}: {', '.join(f'{title} {n}' for title, n in part[['title', 'count']].values)}",
                 )
     linked.show(f"benchmark_moved_{dataset}", *standings.moved_cells(rows, where))
-    st.caption("Gold entities of the test split, first seeds. The paper draws these bars and prints no numbers.")
+    st.caption(
+        f"Gold entities of the test split, first seeds. The paper draws these bars and prints no numbers.{notice}"
+    )
 
 
 def chance(dataset: str, found: Predictions | None, where: Browser) -> None:

@@ -19,7 +19,7 @@ def seeds(found: Sequence[Standing]) -> None:
     if table.empty:
         st.info("No system here has several seeds yet: one training alone does not show how much chance is in it.")
         return
-    chart, words = st.columns([3, 2], gap="large", vertical_alignment="center")
+    chart, words = st.columns(2, gap="large", vertical_alignment="center")
     with chart:
         st.plotly_chart(
             standing_figures.seed_strip(table),
@@ -28,21 +28,15 @@ def seeds(found: Sequence[Standing]) -> None:
             alt="; ".join(f"{row.System} seed {row.Seed}: {row.F1:.2f}" for row in table.itertuples()),
         )
     with words:
-        wide = table.pivot(index="System", columns="Seed", values="F1")
-        wide.columns = [f"Seed {seed}" for seed in wide.columns]
-        wide["Mean"] = table.groupby("System")["Mean"].first()
-        wide["Highest − lowest"] = table.groupby("System")["F1"].agg(lambda f1: f1.max() - f1.min())
-        order = list(dict.fromkeys(table["System"]))
-        st.dataframe(
-            wide.loc[order].reset_index(),
-            hide_index=True,
-            column_config={name: st.column_config.NumberColumn(format="%.2f") for name in wide.columns},
-        )
-    st.caption("A difference between systems that is no larger than the seeds of one lie apart is no finding.")
+        st.dataframe(standings.seeds_side_by_side(table), hide_index=True)
+    st.caption(
+        "A difference between systems that is no larger than the seeds of one lie apart is no finding."
+        f"{standings.stand_in_line(found)}"
+    )
 
 
-def cost(found: Sequence[Cost], split: str) -> None:
-    """F1 against what it costs."""
+def cost(found: Sequence[Cost], split: str, notice: str) -> None:
+    """F1 against what it costs; ``notice`` ends its caption."""
     st.subheader("F1 against cost", anchor=False)
     if not found:
         st.info("Nothing is run yet, so nothing has cost anything.")
@@ -64,18 +58,11 @@ def cost(found: Sequence[Cost], split: str) -> None:
         key="benchmark_cost_chart",
         alt="; ".join(f"{row['System']}: F1 {row['F1']:.2f} at {row[column]}" for row in table.to_dict("records")),
     )
-    shown = table.drop(columns=["Part left out"])
-    st.dataframe(
-        shown,
-        hide_index=True,
-        column_config={
-            name: st.column_config.NumberColumn(format="%.2f") for name in shown.columns if shown[name].dtype == float
-        },
-    )
+    st.dataframe(table.drop(columns=["Part left out"]), hide_index=True, height="content")
     devices = ", ".join(dict.fromkeys(cost.device for cost in found))
     st.caption(
-        "Parameters are those that were trained and those that stay as published, the vision encoder's left out. Time "
-        f"is that of prediction on {devices}, in batches, with the regions of pictures computed before; other work may "
-        "have run on the machine. F1 is the mean of the seeds, with their extremes as a whisker; the rest is of the "
-        "first seed."
+        "Parameters, in millions, are those that were trained and those that stay as published, the vision encoder's "
+        f"left out. Time is that of prediction on {devices}, in batches, with the regions of pictures computed before; "
+        "other work may have run on the machine. F1 is the mean of the seeds, their extremes are the whisker; the "
+        f"rest is of the first seed.{notice}"
     )

@@ -27,7 +27,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   head.append(top);
   for (const row of data.rows) {
-    const line = element("tr", row.quiet ? "quiet" : "");
+    const line = element("tr", (row.quiet ? "quiet" : "") + (row.goes_on ? " goes-on" : ""));
     row.cells.forEach((cell, i) => {
       const words = data.columns[i].words;
       const node = element(i === 0 ? "th" : "td", (words ? "text" : "") + (cell.off ? " off" : "") + (cell.wrap ? " wrap" : ""));

@@ -23,7 +23,7 @@ def show(
     """Draws a table of ``outcomes.cell``; a click on a linked one goes to the page.
 
     Columns have a ``title``, and ``words`` where they hold no figures; rows have ``cells``, and
-    ``quiet`` where they stand back.
+    ``quiet`` where they stand back, ``goes_on`` where the next row belongs to the same thing.
     """
     followed = _LINKED(
         key=key,

@@ -96,7 +96,7 @@ try:
             st.code("\n".join(commands), language="bash")
 
     benchmark_charts.seeds(every)
-    benchmark_charts.cost(costs(results, names), split)
+    benchmark_charts.cost(costs(results, names), split, standings.stand_in_line(every))
 
     for name, rows in parts.items():
         st.subheader(f"Table 3: what each part of UMT is worth, {standings.set_title(name)}", anchor=False)
@@ -108,7 +108,7 @@ try:
         for name in names:
             st.subheader(f"Figures 3 and 4: {standings.set_title(name)}", anchor=False)
             predictions = benchmark.predictions(name)
-            benchmark_bars.bars(name, predictions, browsers[name])
+            benchmark_bars.bars(name, predictions, browsers[name], standings.stand_in_line(found[name]))
             benchmark_bars.chance(name, predictions, browsers[name])
 
     st.subheader(f"Table 1: {standings.set_title(data)}", anchor=False)
