@@ -8,20 +8,21 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from umt_core.commands import jobs
+from umt_core.commands import jobs, what_if
 from umt_core.commands.checkpoints import app as checkpoints_app
 from umt_core.commands.console import (
     Device,
     ImagesOption,
     advance,
     check_place,
+    comparison_table,
     image_index,
     out,
     pairs,
@@ -55,6 +56,8 @@ data_app.add_typer(own_app)
 app.add_typer(corrections_app, name="corrections")
 sets_app = typer.Typer(no_args_is_help=True, help="Predictions on a data set, kept for comparing and browsing.")
 sets_app.command("crossfit")(crossfit)
+sets_app.command("emissions")(what_if.emissions)
+sets_app.command("what-if")(what_if.what_if)
 app.add_typer(sets_app, name="sets")
 app.add_typer(jobs.app, name="jobs")
 app.command()(reproduce)
@@ -263,7 +266,7 @@ def compare(
     systems = list(dict.fromkeys(found.run_of(name) for name in checkpoint))
     compared = [before_after(found, found.run_of(baseline), system, labels) for system in systems]
     if rows := {one.new: one.original for one in compared if one.original is not None}:
-        out.print(_comparison(f"against {baseline} on {data}", rows))
+        out.print(comparison_table(f"against {baseline} on {data}", rows))
     if corrections is not None:
         _say_corrected(baseline, data, compared)
     if json_out:
@@ -280,7 +283,7 @@ def _say_corrected(baseline: str, data: Path, compared: Sequence[BeforeAfter]) -
         return
     changes = ", ".join(f"{count} labels {what}" for what, count in compared[0].labels.items())
     title = f"against {baseline} on {data} as corrected: {len(compared[0].tweets)} tweets, {changes}"
-    out.print(_comparison(title, rows))
+    out.print(comparison_table(title, rows))
 
 
 @sets_app.command("run")
@@ -435,24 +438,6 @@ def _predictions(
         return run_set(
             build_set(data, images, train=train, progress=report), checkpoints, device=device, progress=report
         )
-
-
-def _comparison(title: str, compared: Mapping[str, dict[str, Any]]) -> Table:
-    """The figures of ``compare``, a column for each system; F1 in percent."""
-    from umt_core.analysis.ledger import OUTCOMES
-
-    table = Table("", *compared, title=title)
-    rows = [(row, row["paired_test"]) for row in compared.values()]
-    for outcome in OUTCOMES:
-        table.add_row(outcome.replace("_", " "), *(str(row[outcome]) for row, _ in rows))
-    table.add_row("F1", *(f"{100 * row['f1']:.2f}" for row, _ in rows))
-    differences = [{end: 100 * figure for end, figure in test["difference"].items()} for _, test in rows]
-    table.add_row("difference (95 %)", *("{value:+.2f} ({low:+.2f} to {high:+.2f})".format(**d) for d in differences))
-    table.add_row("p, paired bootstrap", *(f"{test['p_bootstrap']:.4f}" for _, test in rows))
-    table.add_row("p, McNemar", *(f"{test['p_mcnemar']:.4f}" for _, test in rows))
-    table.add_row("significant from", *(f"{100 * test['significant_from']:.2f}" for _, test in rows))
-    table.add_row("found in 80 of 100 from", *(f"{100 * test['smallest_difference']:.2f}" for _, test in rows))
-    return table
 
 
 def _score_row(table: Table, name: str, scores: dict[str, Any]) -> None:

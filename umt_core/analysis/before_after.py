@@ -83,8 +83,8 @@ def before_after(
     patterns = _patterns(tweet_counts(found, [parent, new])) if original else Counter()
     for tweet in tweets:
         if tweet.old is not None:
-            _move(by_type, patterns, tweet.old, -1)
-        _move(by_type, patterns, tweet.new, +1)
+            move(by_type, patterns, tweet.old, -1)
+        move(by_type, patterns, tweet.new, +1)
     # In the order of the patterns, which decides what is drawn: the same counts give the same interval.
     counts = Counts({pattern: n for pattern, n in sorted(patterns.items()) if n})
     outcomes = {label: {outcome: by_type[label][outcome] for outcome in OUTCOMES} for label in LABELS}
@@ -111,7 +111,7 @@ def _changed(
     )
     numbers = [row["tweet"] for row in rows]
     gold, parents, news = (
-        _spans(found, table, numbers)
+        spans_by_tweet(found, table, numbers)
         for table in (found.table("gold"), found.table("spans", parent), found.table("spans", new))
     )
     tweets, beyond = [], []
@@ -122,7 +122,7 @@ def _changed(
             beyond.append(row["id"])
         elif after != before or row["entities"] is None:
             models = (parents.get(number, set()), news.get(number, set()))
-            old, new_side = ((ledger(labels, *models), _pattern(labels, *models)) for labels in (before, after))
+            old, new_side = ((ledger(labels, *models), pattern_of(labels, *models)) for labels in (before, after))
             shown = ChangedTweet(row["id"], before, after, new_side[0])
             tweets.append(_Tweet(shown, None if row["entities"] is None else old, new_side))
     unknown = sorted(corrected.keys() - {row["id"] for row in rows})
@@ -134,15 +134,18 @@ def _changed(
     return tweets, tuple(complaints)
 
 
-def _spans(found: PredictionSet, table: str, numbers: Sequence[int]) -> dict[int, set[Span]]:
+def spans_by_tweet(found: PredictionSet, table: str, numbers: Sequence[int] | None = None) -> dict[int, set[Span]]:
+    """The spans of a relation by tweet: of these tweets, or of all that have any."""
     by_tweet: dict[int, set[Span]] = {}
-    sql = f'SELECT tweet, start, "end", label FROM {table} WHERE tweet IN (SELECT unnest(?))'
-    for row in found.query(sql, list(numbers)):
+    chosen = "" if numbers is None else "WHERE tweet IN (SELECT unnest(?))"
+    sql = f'SELECT tweet, start, "end", label FROM {table} {chosen}'
+    for row in found.query(sql, *([] if numbers is None else [list(numbers)])):
         by_tweet.setdefault(row["tweet"], set()).add(Span(row["start"], row["end"], row["label"]))
     return by_tweet
 
 
-def _pattern(gold: Iterable[Span], *systems: set[Span]) -> Pattern:
+def pattern_of(gold: Iterable[Span], *systems: set[Span]) -> Pattern:
+    """What ``Counts`` counts a tweet by."""
     theirs = set(gold)
     return (*(n for ours in systems for n in (len(ours & theirs), len(ours))), len(theirs))
 
@@ -152,12 +155,13 @@ def _patterns(counts: Counts) -> Counter[Pattern]:
     return Counter({tuple(pattern): n for pattern, n in rows})
 
 
-def _move(
+def move(
     by_type: Mapping[str, Counter[str]],
     patterns: Counter[Pattern],
     side: tuple[Sequence[Entry], Pattern],
     step: int,
 ) -> None:
+    """Adds a tweet's ledger and counts to the sums (``step`` 1), or takes them out (-1)."""
     entries, pattern = side
     for entry in entries:
         by_type[entry.span.label][entry.outcome] += step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,6 +62,24 @@ def rows_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
         table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()))
+    return table
+
+
+def comparison_table(title: str, compared: Mapping[str, dict[str, Any]]) -> Table:
+    """The figures of ``compare``, a column for each system; F1 in percent."""
+    from umt_core.analysis.ledger import OUTCOMES
+
+    table = Table("", *compared, title=title)
+    rows = [(row, row["paired_test"]) for row in compared.values()]
+    for outcome in OUTCOMES:
+        table.add_row(outcome.replace("_", " "), *(str(row[outcome]) for row, _ in rows))
+    table.add_row("F1", *(f"{100 * row['f1']:.2f}" for row, _ in rows))
+    differences = [{end: 100 * figure for end, figure in test["difference"].items()} for _, test in rows]
+    table.add_row("difference (95 %)", *("{value:+.2f} ({low:+.2f} to {high:+.2f})".format(**d) for d in differences))
+    table.add_row("p, paired bootstrap", *(f"{test['p_bootstrap']:.4f}" for _, test in rows))
+    table.add_row("p, McNemar", *(f"{test['p_mcnemar']:.4f}" for _, test in rows))
+    table.add_row("significant from", *(f"{100 * test['significant_from']:.2f}" for _, test in rows))
+    table.add_row("found in 80 of 100 from", *(f"{100 * test['smallest_difference']:.2f}" for _, test in rows))
     return table
 
 

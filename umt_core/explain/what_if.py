@@ -6,11 +6,16 @@ the CRF's transitions above all, stays as it was trained with them; a tagger tra
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from umt_core.data.datasets import data_sets
+from umt_core.data.jsonl import read_examples
 from umt_core.errors import ConfigError, DataError
 from umt_core.labels import TagSet, conversion_matrix, esd_tag
 from umt_core.model.chain import Scoring
@@ -99,3 +104,69 @@ def estimated_conversion(scoring: Scoring, examples: Iterable[Example]) -> np.nd
         raise DataError("wanted labelled tweets to estimate the conversion matrix from, got none")
     sums = counts.sum(axis=1, keepdims=True)
     return np.where(sums > 0, counts / np.maximum(sums, 1), uniform_conversion(scoring))
+
+
+def train_split(dataset: str) -> Path:
+    """The file that a matrix for a tagger of this data set is estimated from.
+
+    Raises:
+        DataError: it is not here.
+    """
+    found = next((of.splits["train"] for of in data_sets() if of.name == dataset and "train" in of.splits), None)
+    if found is None:
+        raise DataError(
+            f"wanted the train split of {dataset}, it is not here: set UMT_DATA to the folder that holds it"
+        )
+    return found
+
+
+def conversion_of(wanted: str, scoring: Scoring, dataset: str) -> np.ndarray | None:
+    """The matrix that a word or a file names: trained (``None``), uniform, estimated, or a CSV file.
+
+    Args:
+        dataset: of the tagger, whose train split "estimated" counts.
+
+    Raises:
+        ConfigError: the system has no matrix, or the file is none.
+        DataError: the train split is not here.
+    """
+    if wanted == "trained":
+        return None
+    if wanted == "uniform":
+        return uniform_conversion(scoring)
+    if wanted == "estimated":
+        return estimated_conversion(scoring, read_examples(train_split(dataset)))
+    try:
+        return parse_conversion(Path(wanted).read_text(encoding="utf-8"), scoring, wanted)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{wanted}: wanted trained, uniform, estimated or a CSV file, got none of them") from error
+
+
+def parse_conversion(text: str, scoring: Scoring, name: str = "matrix") -> np.ndarray:
+    """A matrix from CSV: a first row of tags, then a row for each ESD tag that begins with it, in any order.
+
+    Raises:
+        ConfigError: tags are missing or unknown, or a value is no finite number.
+    """
+    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    columns = rows[0][1:] if rows else []
+    named = {row[0]: row[1:] for row in rows[1:]}
+    if sorted(columns) != sorted(scoring.tags) or sorted(named) != sorted(scoring.esd_tags):
+        raise ConfigError(
+            f"{name}: wanted the columns {', '.join(scoring.tags)} and the rows {', '.join(scoring.esd_tags)},"
+            f" got {', '.join(columns) or 'none'} and {', '.join(named) or 'none'}"
+        )
+    try:
+        values = np.array([[float(cell) for cell in named[esd]] for esd in scoring.esd_tags])
+    except ValueError as error:
+        raise ConfigError(f"{name}: wanted a number in each cell, got: {error}") from error
+    if values.shape != (len(scoring.esd_tags), len(columns)) or not np.isfinite(values).all():
+        raise ConfigError(f"{name}: wanted a finite number in each cell, got one that is none, or a row too short")
+    return values[:, [columns.index(tag) for tag in scoring.tags]]
+
+
+def conversion_csv(matrix: np.ndarray, scoring: Scoring) -> str:
+    """What ``parse_conversion`` reads."""
+    lines = [",".join(["", *scoring.tags])]
+    lines += [",".join([esd, *map(repr, row)]) for esd, row in zip(scoring.esd_tags, matrix.tolist(), strict=True)]
+    return "\n".join(lines) + "\n"
