@@ -106,8 +106,8 @@ def spread_out(values: Sequence[float], gap: float) -> list[float]:
 
 
 def _ticks(highest: float) -> list[float]:
-    """Some four round numbers from 0 to the highest."""
-    raw = max(highest, 1e-9) / 4
+    """Some five round numbers from 0 to the highest."""
+    raw = max(highest, 1e-9) / 5
     power: float = 10 ** math.floor(math.log10(raw))
     step = next(power * n for n in (1, 2, 5, 10) if power * n >= raw)
     return [step * i for i in range(int(highest / step) + 1)]
@@ -124,7 +124,6 @@ def seed_strip(table: pd.DataFrame) -> go.Figure:
             y=[escape(name) for name in rows["System"]],
             mode="markers",
             marker={"symbol": _SEED_SYMBOLS[place % len(_SEED_SYMBOLS)], "size": 10, "color": MAIN_COLOUR},
-            opacity=0.8,
             hovertemplate="%{y}: %{x:.2f}<extra>%{fullData.name}</extra>",
         )
     means = table.drop_duplicates("System")

@@ -58,7 +58,15 @@ def cost(found: Sequence[Cost], split: str, notice: str) -> None:
         key="benchmark_cost_chart",
         alt="; ".join(f"{row['System']}: F1 {row['F1']:.2f} at {row[column]}" for row in table.to_dict("records")),
     )
-    st.dataframe(table.drop(columns=["Part left out"]), hide_index=True, height="content")
+    shown = table.drop(columns=["Part left out"])
+    st.dataframe(
+        shown,
+        hide_index=True,
+        height="content",
+        column_config={
+            name: st.column_config.NumberColumn(format="%.2f") for name in shown.select_dtypes("float").columns
+        },
+    )
     devices = ", ".join(dict.fromkeys(cost.device for cost in found))
     st.caption(
         "Parameters, in millions, are those that were trained and those that stay as published, the vision encoder's "
