@@ -35,6 +35,7 @@ from umt_core.commands.console import (
 from umt_core.commands.corrections import corrections_app
 from umt_core.commands.crossfit import crossfit
 from umt_core.commands.own import own_app
+from umt_core.commands.pretrain import pretrain
 from umt_core.commands.reproduce import reproduce
 from umt_core.commands.training import Interrupts, Stopped, TrainingView, assignments
 from umt_core.errors import ConfigError, DataError, UmtError
@@ -61,6 +62,7 @@ sets_app.command("what-if")(what_if.what_if)
 app.add_typer(sets_app, name="sets")
 app.add_typer(jobs.app, name="jobs")
 app.command()(reproduce)
+app.command()(pretrain)
 
 
 @app.command()
@@ -161,6 +163,9 @@ def train(
         list[str] | None, typer.Option("--set", help="Any other setting: NAME=VALUE, e.g. --set dropout=0.2")
     ] = None,
     init: Annotated[str | None, typer.Option(help="Checkpoint to start from.")] = None,
+    init_encoder: Annotated[
+        Path | None, typer.Option(help="Folder that pretrain wrote: the text encoder starts from it.")
+    ] = None,
     teacher: Annotated[
         list[str] | None, typer.Option(help="Checkpoint to learn from beside the labels (distillation). Give several.")
     ] = None,
@@ -220,6 +225,7 @@ def train(
         about_images=about_images,
         corrections=about,
         init=init,
+        init_encoder=init_encoder,
         teachers=tuple(teacher or ()),
         unlabelled=unlabelled,
         unlabelled_images=unlabelled_images,

@@ -130,6 +130,37 @@ class TrainSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True)
+class PretrainSettings(Settings):
+    """How a text encoder is trained on, on raw tweets."""
+
+    epochs: int = 10
+    batch_size: int = 32  # tweets
+    learning_rate: float = 2e-4  # of the encoder: that of its top layer in the recipe "small"
+    head_learning_rate: float = 1e-3  # of the head that scores hidden subwords, which is new
+    warmup: float = 0.1  # share of all steps over which the rates rise; they fall linearly after
+    weight_decay: float = 0.01  # AdamW, not on biases and norms
+    clip_norm: float = 1.0  # largest gradient norm
+    masked: float = 0.15  # share of the subwords that are hidden (Devlin et al., 2019)
+    held_out: float = 0.05  # share of the tweets that are not learned from, to see what was learned
+    max_subwords: int = 128  # subwords of a tweet that are read, [CLS] and [SEP] among them
+    precision: str = "auto"  # as in ``TrainSettings``
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._check_types()
+        self._check_range("epochs", 1, 1000)
+        self._check_range("batch_size", 1, 1024)
+        for name in ("learning_rate", "head_learning_rate", "warmup", "weight_decay"):
+            self._check_range(name, 0, 1)
+        self._check_range("clip_norm", 1e-6, 1e6)
+        self._check_range("masked", 0.01, 0.9)
+        self._check_range("held_out", 0.001, 0.9)
+        self._check_range("max_subwords", 8, 512)
+        self._check_choice("precision", "auto", "float32")
+        self._check_range("seed", 0, 2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A named set of choices over the paper's."""
 

@@ -40,6 +40,7 @@ class Manifest:
     init: str | None = None  # the checkpoint that training started from
     parent: dict[str, str] | None = None  # of a retrained one: "name" and "weights_sha256" of the version it came from
     corrections: dict[str, Any] | None = None  # see ``Job.corrections``: "digest", "events", "tweets", "changed"
+    init_encoder: dict[str, str] | None = None  # "name" and "weights_sha256" of the pretrained encoder it began with
     teachers: list[dict[str, str]] = field(default_factory=list)  # "name" and "weights_sha256" of each learned from
     precision: str = "float32"  # of products in training; weights are updated in float32 whatever it is
     format: int = FORMAT
@@ -100,6 +101,11 @@ def card(manifest: Manifest) -> str:
         f"- weights as published, from their package: {m.parameters['frozen']:,}",
         f"- recipe: {m.recipe}, seed {m.train.seed}; epoch {m.epoch} of {len(m.history)} kept, by dev F1",
         f"- started from: {m.init or 'the published encoder'}",
+        *(
+            [f"- encoder trained on before: weights {m.init_encoder['weights_sha256'][:12]}..."]
+            if m.init_encoder
+            else []
+        ),
         *[f"- learned from: {t['name']}, weights {t['weights_sha256'][:12]}..." for t in m.teachers],
         f"- trained in {m.seconds / 60:.0f} minutes; package version {m.code}; {m.created}",
         "",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ _UNPACKED = (WEIGHTS, "config.json", "tokenizer.json", "tokenizer_config.json", 
 _SHIFTED = {"mpnet", "roberta", "xlm-roberta"}  # their positions start after the padding id
 _WITH_POOLER = {"bert"} | _SHIFTED
 _SPECIAL_TOKENS = ("cls_token", "sep_token", "pad_token", "unk_token")
+_MASK_TOKEN = "mask_token"  # not all have one
+_TOKENIZER_FILES = ("*token*.json", "vocab.*", "merges.txt", "bpe.codes")
 
 
 class SubwordTokenizer:
@@ -40,7 +43,7 @@ class SubwordTokenizer:
     """
 
     def __init__(self, tokenizer: Tokenizer, special: dict[str, int]) -> None:
-        """``special``: the ids of ``cls_token``, ``sep_token``, ``pad_token`` and ``unk_token``."""
+        """``special``: ids of ``cls_token``, ``sep_token``, ``pad_token``, ``unk_token``; perhaps of ``mask_token``."""
         tokenizer.no_padding()
         tokenizer.no_truncation()
         tokenizer.encode_special_tokens = True  # a tweet that spells [SEP] means the word
@@ -49,6 +52,7 @@ class SubwordTokenizer:
         self.sep_id = special["sep_token"]
         self.pad_id = special["pad_token"]
         self.unk_id = special["unk_token"]
+        self.mask_id = special.get("mask_token")  # None: the encoder was trained without
         self.cased: bool = self.encode_words(["Paris"]) != self.encode_words(["paris"])
 
     def encode_words(self, tokens: Sequence[str]) -> list[list[int]]:
@@ -147,7 +151,7 @@ def load_tokenizer(name: str) -> SubwordTokenizer:
             tokenizer.pre_tokenizer.add_prefix_space = True
     ids = {kind: tokenizer.token_to_id(token) for kind, token in names.items()}
     special = {kind: token_id for kind, token_id in ids.items() if token_id is not None}
-    if missing := sorted(ids.keys() - special.keys()):
+    if missing := sorted(set(_SPECIAL_TOKENS) - special.keys()):
         raise BackboneError(f"{folder}: its tokenizer has no {', '.join(missing)}")
     return SubwordTokenizer(tokenizer, special)
 
@@ -192,6 +196,23 @@ def load_text_encoder(name: str, *, pretrained: bool = True, attention: str = "s
     return TextEncoder(name, model, file_sha256(weights) if weights.is_file() else None)
 
 
+def save_text_encoder(encoder: TextEncoder, folder: Path) -> None:
+    """Writes an encoder with its tokenizer in the hub's format, in float32, to be loaded by the folder's name.
+
+    Raises:
+        BackboneError: the tokenizer's files are not there, or the folder cannot be written.
+    """
+    source = _folder(encoder.name, weights=False)
+    try:
+        with _quiet():
+            encoder.model.save_pretrained(folder)
+        for pattern in _TOKENIZER_FILES:
+            for file in source.glob(pattern):
+                shutil.copyfile(file, folder / file.name)
+    except OSError as error:
+        raise BackboneError(f"{folder}: wanted a place to write, got: {error.strerror}") from error
+
+
 def _folder(name: str, *, weights: bool) -> Path:
     """The folder that holds an encoder's files, with the weights checked if they are wanted."""
     backbone = TEXT_ENCODERS.get(name)
@@ -232,7 +253,7 @@ def _special_tokens(folder: Path) -> dict[str, str]:
     for file in (folder / "tokenizer_config.json", folder / "special_tokens_map.json"):
         with contextlib.suppress(OSError, ValueError):
             names |= json.loads(file.read_text(encoding="utf-8"))
-    found = {kind: names.get(kind) for kind in _SPECIAL_TOKENS}
+    found = {kind: names.get(kind) for kind in (*_SPECIAL_TOKENS, _MASK_TOKEN)}
     return {kind: value["content"] if isinstance(value, dict) else value or "" for kind, value in found.items()}
 
 
@@ -243,7 +264,8 @@ def _convert_tokenizer(folder: Path) -> tuple[Tokenizer, dict[str, str]]:
 
         try:
             slow = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            return slow.backend_tokenizer, {kind: getattr(slow, kind) or "" for kind in _SPECIAL_TOKENS}
+            kinds = (*_SPECIAL_TOKENS, _MASK_TOKEN)
+            return slow.backend_tokenizer, {kind: getattr(slow, kind) or "" for kind in kinds}
         except Exception as error:
             raise BackboneError(f"{folder}: cannot load its tokenizer: {_first_line(error)}") from error
 
@@ -262,7 +284,7 @@ def _hub_folder(name: str, *, weights: bool) -> Path:
         return Path(snapshot_download(name, allow_patterns=list(patterns), local_files_only=no_hub is not None))
 
     try:
-        folder = fetch("config.json", "*token*.json", "vocab.*", "merges.txt", "bpe.codes")
+        folder = fetch("config.json", *_TOKENIZER_FILES)
         if weights:
             fetch("model*.safetensors*")
             if not any(folder.glob("model*.safetensors")):

@@ -217,12 +217,7 @@ class Trainer:
         return output.losses | {"taught": taught, "total": total}
 
     def _rate(self, step: int) -> float:
-        """Factor of the learning rate: a rise over the warm-up, then a straight fall to 0 at the last step."""
-        total = self.steps_per_epoch * self.settings.epochs
-        warm = self.settings.warmup * total
-        if step < warm:
-            return (step + 1) / (warm + 1)
-        return max(0.0, (total - step) / max(1.0, total - warm))
+        return linear_rate(step, self.steps_per_epoch * self.settings.epochs, self.settings.warmup)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, dtype=self.mixed) if self.mixed else nullcontext()
@@ -231,6 +226,14 @@ class Trainer:
         with torch.no_grad():
             for name, value in values.items():
                 self.trained[name].copy_(value)
+
+
+def linear_rate(step: int, total: int, warmup: float) -> float:
+    """Factor of the learning rate: a rise over the warm-up, then a straight fall to 0 at the last step."""
+    warm = warmup * total
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    return max(0.0, (total - step) / max(1.0, total - warm))
 
 
 def shuffled_batches(tweets: TweetSet, batch_size: int, rng: np.random.Generator) -> list[list[int]]:

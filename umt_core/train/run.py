@@ -18,7 +18,8 @@ from umt_core.checkpoint import put_weights, read_weights, save_manifest, save_w
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.images import ImageIndex
 from umt_core.devices import pick_device
-from umt_core.encoders.text import SubwordTokenizer, load_text_encoder, load_tokenizer
+from umt_core.encoders.text import WEIGHTS as ENCODER_WEIGHTS
+from umt_core.encoders.text import SubwordTokenizer, TextEncoder, load_text_encoder, load_tokenizer
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
 from umt_core.errors import CheckpointError, ConfigError
 from umt_core.manifest import MANIFEST, WEIGHTS, Manifest, file_sum
@@ -27,6 +28,7 @@ from umt_core.systems import Tagger, build_system, system_class
 from umt_core.tagging import TweetSet, make_tweet_set
 from umt_core.train.log import Log, read_events
 from umt_core.train.loop import Epoch, Trainer, evaluate
+from umt_core.train.pretrain import put_pretrained
 from umt_core.train.reading import (
     ALSO,
     TEST,
@@ -63,6 +65,7 @@ class Job:
     dataset: str = ""  # "": the name of the train file's folder
     about_images: str = ""  # what the pictures are, for the card
     init: str | None = None  # a checkpoint to start from
+    init_encoder: Path | None = None  # a text encoder that ``pretrain`` wrote, to start from in place of the published
     teachers: tuple[str, ...] = ()  # checkpoints to learn from, beside the labels
     unlabelled: Path | None = None  # tweets to learn from by what the teachers say of them alone
     unlabelled_images: Path | None = None
@@ -108,6 +111,7 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
     taught = _teach(job, splits, watcher)
     torch.manual_seed(job.settings.seed)
     encoder = load_text_encoder(job.model.text_encoder)
+    pretrained = _start_encoder(job, encoder)
     tagger = build_system(job.system, job.model, encoder, vision.channels if vision else None)
     if job.init:
         watcher.note(_start_from(tagger, job.init, job.parent))
@@ -169,6 +173,7 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         init=job.init,
         parent=job.parent,
         corrections=job.corrections,
+        init_encoder=pretrained,
         teachers=teachers,
         precision=str(trainer.mixed or torch.float32).removeprefix("torch."),
     )
@@ -265,6 +270,19 @@ def _teach(job: Job, splits: Mapping[str, Split], watcher: Watcher) -> dict[str,
     return said
 
 
+def _start_encoder(job: Job, encoder: TextEncoder) -> dict[str, str] | None:
+    """Puts the pretrained encoder in the published one's place; what a manifest says of it."""
+    if job.init_encoder is None:
+        return None
+    if job.model.adapter_rank:
+        raise ConfigError(
+            f"setting adapter_rank: wanted 0 to start from {job.init_encoder}, which a checkpoint of adapters does "
+            f"not hold, got {job.model.adapter_rank}"
+        )
+    digest = put_pretrained(encoder, job.init_encoder, embeddings_too=job.settings.train_embeddings)
+    return {"name": job.init_encoder.name, "weights_sha256": digest}
+
+
 def _start_from(tagger: Tagger, init: str, parent: Mapping[str, str] | None) -> str:
     """Copy the weights of another checkpoint where name and shape are the same; says how many."""
     info = find_checkpoint(init)
@@ -325,6 +343,8 @@ def _resume(job: Job, trainer: Trainer, watcher: Watcher) -> tuple[list[dict[str
 def _identity(job: Job) -> dict[str, Any]:
     """What must be the same for a run to be resumed."""
     more = {name: file_sum(path) for name, path in ((ALSO, job.also), (UNLABELLED, job.unlabelled)) if path}
+    if job.init_encoder:
+        more["init_encoder"] = file_sum(job.init_encoder / ENCODER_WEIGHTS)
     if job.teachers:
         more["teachers"] = [row["weights_sha256"] for row in teachers_of(job.teachers)]
     return {
