@@ -36,6 +36,7 @@ from umt_core.commands.corrections import corrections_app
 from umt_core.commands.crossfit import crossfit
 from umt_core.commands.own import own_app
 from umt_core.commands.pretrain import pretrain
+from umt_core.commands.relevance import relevance_app, sets_relevance, sets_router
 from umt_core.commands.reproduce import reproduce
 from umt_core.commands.training import Interrupts, Stopped, TrainingView, assignments
 from umt_core.errors import ConfigError, DataError, UmtError
@@ -59,7 +60,10 @@ sets_app = typer.Typer(no_args_is_help=True, help="Predictions on a data set, ke
 sets_app.command("crossfit")(crossfit)
 sets_app.command("emissions")(what_if.emissions)
 sets_app.command("what-if")(what_if.what_if)
+sets_app.command("relevance")(sets_relevance)
+sets_app.command("router")(sets_router)
 app.add_typer(sets_app, name="sets")
+app.add_typer(relevance_app, name="relevance")
 app.add_typer(jobs.app, name="jobs")
 app.command()(reproduce)
 app.command()(pretrain)

@@ -283,17 +283,18 @@ def _part(pair: Pair, resamples: int, seed: int) -> Part:
 class Trend:
     """Whether a system gains more where the picture fits: over tweets with a picture and a gold span."""
 
-    correlation: float  # Spearman's, of relevance with fixed less broken spans; nan: one of them never differs
+    correlation: float  # Spearman's, of relevance with fixed less broken spans; 0 where one of them never differs
     p: float  # two-sided, of as strong a one when relevance is shuffled
     tweets: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 def trend(pair: Pair, *, shuffles: int = RESAMPLES, seed: int = 0) -> Trend:
     chosen = pair.only(pair.has_picture & (pair.counts[:, 4] > 0))
     gain = chosen.counts[:, 2] - chosen.counts[:, 0]  # always as many as fixed less broken
     ranks = [_ranks(values) for values in (chosen.relevance, gain)]
-    if any(not len(values) or not values.any() for values in ranks):
-        return Trend(float("nan"), 1.0, len(gain))
     observed = float(ranks[0] @ ranks[1])
     rng = np.random.default_rng(seed)
     drawn = np.array([rng.permutation(ranks[0]) @ ranks[1] for _ in range(shuffles)])
