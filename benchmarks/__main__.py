@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import browse, corrections, evaluate_split, start, warm_inspect
+from benchmarks import browse, corrections, evaluate_split, occlusion, start, warm_inspect
 from benchmarks.measure import Measure, cores, write_results
 from umt_core.errors import UmtError
 
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "start": start,
     "browse": browse,
     "corrections": corrections,
+    "occlusion": occlusion,
 }
 
 

@@ -22,7 +22,7 @@ NAMES = tuple(f"twitter2017/{system}" for system in ("bert-crf", "mt-bert-crf", 
 def measure() -> Iterator[Measure]:
     workbench = Workbench.load(NAMES, "cpu")
     times = []
-    for i, (example, picture) in enumerate(_tweets()):
+    for i, (example, picture) in enumerate(some_tweets(TWEETS)):
         work = _inspect(workbench, example, picture), _bare(workbench, example, picture)
         if i == 0:  # the first calls fill caches that stay filled
             interleaved(*work, 3)
@@ -32,9 +32,10 @@ def measure() -> Iterator[Measure]:
     yield Measure("warm_inspect_time", 1000 * ours, "ms", 1000 * bare)
 
 
-def _tweets() -> list[tuple[Example, Image.Image]]:
+def some_tweets(count: int) -> list[tuple[Example, Image.Image]]:
+    """Samples that have a picture, from all parts of their file."""
     samples = [sample for sample in load_samples() if sample.picture is not None]
-    chosen = samples[:: max(1, len(samples) // TWEETS)][:TWEETS]
+    chosen = samples[:: max(1, len(samples) // count)][:count]
     return [(sample.example, picture) for sample in chosen if (picture := sample_picture(sample)) is not None]
 
 
