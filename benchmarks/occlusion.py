@@ -1,4 +1,4 @@
-"""A tweet without each of its picture's 49 blocks, through three taggers: in one batch each, against 49 single passes."""
+"""A tweet without each of its picture's 49 blocks, through three taggers: one batch each, against single passes."""
 
 from __future__ import annotations
 

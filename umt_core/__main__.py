@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from umt_core.commands import jobs, what_if
+from umt_core.commands import bias, jobs, what_if
 from umt_core.commands.checkpoints import app as checkpoints_app
 from umt_core.commands.console import (
     Device,
@@ -62,6 +62,7 @@ sets_app.command("emissions")(what_if.emissions)
 sets_app.command("what-if")(what_if.what_if)
 sets_app.command("relevance")(sets_relevance)
 sets_app.command("router")(sets_router)
+sets_app.command("bias")(bias.bias)
 app.add_typer(sets_app, name="sets")
 app.add_typer(relevance_app, name="relevance")
 app.add_typer(jobs.app, name="jobs")

@@ -144,6 +144,13 @@ def spans_by_tweet(found: PredictionSet, table: str, numbers: Sequence[int] | No
     return by_tweet
 
 
+def gold_by_tweet(found: PredictionSet) -> dict[int, set[Span]]:
+    """The gold spans of each labelled tweet."""
+    spans = spans_by_tweet(found, found.table("gold"))
+    labelled = found.column(f"SELECT tweet FROM {found.judged} ORDER BY tweet").tolist()
+    return {tweet: spans.get(tweet, set()) for tweet in labelled}
+
+
 def pattern_of(gold: Iterable[Span], *systems: set[Span]) -> Pattern:
     """What ``Counts`` counts a tweet by."""
     theirs = set(gold)

@@ -107,7 +107,8 @@ def _figures(totals: np.ndarray, system: int) -> dict[str, np.ndarray]:
     }
 
 
-def _interval(value: float, resampled: np.ndarray) -> Interval:
+def interval_of(value: float, resampled: np.ndarray) -> Interval:
+    """A figure, with the percentile interval of what it is when tweets are drawn again."""
     low, high = np.quantile(resampled, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return Interval(float(value), float(low), float(high))
 
@@ -116,7 +117,7 @@ def intervals(counts: Counts, *, system: int = 0, resamples: int = RESAMPLES, se
     """Precision, recall and F1 of a system, each with its interval."""
     observed = _figures(counts.totals, system)
     drawn = _figures(counts.resampled(resamples, seed), system)
-    return {name: _interval(float(observed[name]), drawn[name]) for name in observed}
+    return {name: interval_of(float(observed[name]), drawn[name]) for name in observed}
 
 
 def paired_test(counts: Counts, *, resamples: int = RESAMPLES, seed: int = 0, fixed: int, broken: int) -> PairedTest:
@@ -132,7 +133,7 @@ def paired_test(counts: Counts, *, resamples: int = RESAMPLES, seed: int = 0, fi
     differences = _figures(drawn, 1)["f1"] - _figures(drawn, 0)["f1"]
     error = standard_error(counts)
     return PairedTest(
-        difference=_interval(system - baseline, differences),
+        difference=interval_of(system - baseline, differences),
         p_bootstrap=_two_sided(differences),
         p_mcnemar=mcnemar(fixed, broken),
         significant_from=float(norm.ppf((1 + LEVEL) / 2) * error),

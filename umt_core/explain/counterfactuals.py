@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from umt_core.analysis.ledger import classify
-from umt_core.analysis.significance import LEVEL, Interval
+from umt_core.analysis.significance import LEVEL, Interval, interval_of
 from umt_core.errors import ConfigError, DataError
 from umt_core.schema import GRID, REGIONS, Answer, Example, ScoredSpan, Span
 
@@ -159,8 +159,7 @@ def change(before: Sequence[Span], after: Sequence[Span]) -> Change:
 def mean_interval(values: np.ndarray, seed: int = 0) -> Interval:
     """The mean of some values, and the percentile interval of the mean of as many drawn again."""
     drawn = np.random.default_rng(seed).choice(values, (RESAMPLES, len(values))).mean(axis=1)
-    low, high = np.quantile(drawn, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return Interval(float(values.mean()), float(low), float(high))
+    return interval_of(float(values.mean()), drawn)
 
 
 def share_interval(outcomes: Sequence[bool]) -> Interval:

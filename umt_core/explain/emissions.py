@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from umt_core.analysis.before_after import move, pattern_of, spans_by_tweet
+from umt_core.analysis.before_after import gold_by_tweet, move, pattern_of, spans_by_tweet
 from umt_core.analysis.ledger import OUTCOMES, Entry, ledger
 from umt_core.analysis.sets import PredictionSet, Row
 from umt_core.analysis.significance import RESAMPLES, Counts, Pattern
@@ -175,7 +175,7 @@ class Redecoding:
     def __init__(self, found: PredictionSet, run: str, kept: SetEmissions) -> None:
         self.run, self.kept = run, kept
         self.before = kept.tags()
-        self.gold = _gold(found)
+        self.gold = gold_by_tweet(found)
         said = spans_by_tweet(found, found.table("spans", run))
         self._spans = [kept.spans(self.before, tweet) for tweet in range(len(kept))]
         # A check: what is decoded from the kept scores is what the run found when it ran.
@@ -218,10 +218,3 @@ class Redecoding:
     def _side(self, tweet: int, after: Sequence[Span]) -> tuple[Sequence[Entry], Pattern]:
         gold, before = self.gold[tweet], self._spans[tweet]
         return ledger(gold, before, after), pattern_of(gold, set(before), set(after))
-
-
-def _gold(found: PredictionSet) -> dict[int, set[Span]]:
-    """The gold spans of each labelled tweet."""
-    spans = spans_by_tweet(found, found.table("gold"))
-    labelled = found.column(f"SELECT tweet FROM {found.judged} ORDER BY tweet").tolist()
-    return {tweet: spans.get(tweet, set()) for tweet in labelled}
