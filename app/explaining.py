@@ -53,6 +53,7 @@ def find(data: str, tweet: str) -> state.Request:
         raise DataError(f"The link asks for a tweet of {data!r}, of which there are no predictions here.")
     found = sets.opened(folders[data])
     request = sets.request_of(found, find_row(found, tweet, runs=[]))
-    if found.info.dataset in {info.name.partition("/")[0] for info in services.checkpoints()[0]}:
-        state.choose_checkpoints(found.info.dataset)
+    of_data = {i.name.partition("/")[0] for i in services.checkpoints()[0] if i.manifest.dataset == found.info.dataset}
+    if of_data and state.chosen_checkpoints() not in of_data:
+        state.choose_checkpoints(found.info.dataset if found.info.dataset in of_data else min(of_data))
     return request

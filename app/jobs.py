@@ -10,10 +10,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import sets, tables
+from app import lineage, sets
 from umt_core.corrections.store import Store, default_url
 from umt_core.errors import StoreError, UmtError
-from umt_core.registry import CheckpointInfo, families, served, versions
+from umt_core.registry import CheckpointInfo, families, find_checkpoint, served, versions
 from umt_core.train import jobs
 from umt_core.train.compose import Part
 from umt_core.train.jobs import JobRequest, Plan
@@ -40,9 +40,15 @@ def bases() -> dict[str, str]:
     return found
 
 
+def data_of(base: str) -> str:
+    """The data set that a version was trained on, by its name."""
+    with suppress(UmtError):
+        return find_checkpoint(base).manifest.dataset
+    return base.partition("/")[0]  # somebody has just removed it
+
+
 def _title(info: CheckpointInfo, now: str) -> str:
-    words = [tables.system_title(info.manifest.system), info.manifest.dataset, info.version]
-    return " · ".join(words) + (" (served)" if info.version == now else "")
+    return lineage.title(f"{info.family}@{info.version}") + (" (served)" if info.version == now else "")
 
 
 @st.cache_data(ttl=FRESH, show_spinner=False)

@@ -13,7 +13,7 @@ from app.outcomes import OUTCOMES, Cells, cell, outcome_title, p_value, percent,
 from umt_core.analysis.before_after import BeforeAfter, ChangedTweet
 from umt_core.analysis.significance import Interval
 from umt_core.labels import LABELS
-from umt_core.manifest import Manifest
+from umt_core.manifest import Manifest, needs
 from umt_core.promotions import Record
 from umt_core.registry import CheckpointInfo, Damaged
 from umt_core.schema import Span
@@ -129,6 +129,9 @@ def facts(info: CheckpointInfo, served: bool, parent: CheckpointInfo | None) -> 
         counts = [f"{m.corrections[k]:,} {k}" for k in ("tweets", "changed", "events") if k in m.corrections]
         rows["Corrections"] = ", ".join([*counts, f"SHA-256 {digest}"])
     rows["Pictures in training"] = m.images
+    rows["Text encoder"] = m.model.text_encoder + (f", adapters of rank {r}" if (r := m.model.adapter_rank) else "")
+    rows["Weights"] = f"{m.parameters['trained']:,} trained, {m.parameters['frozen']:,} as published"
+    rows["Needs"] = needs(m).replace("`", "")
     rows["Weights, SHA-256"] = m.weights_sha256[:12]
     return rows
 

@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
-from app import corrections, sets
+from app import corrections, sets, tables
 from app.lineage import SPLITS, Line
 from umt_core.analysis.before_after import BeforeAfter, ChangedTweet, before_after
+from umt_core.analysis.benchmark import row_sets, systems_of
+from umt_core.analysis.reproduction import data_of
 from umt_core.analysis.sets import PredictionSet
 from umt_core.analysis.significance import Interval
 from umt_core.corrections.gold import gold_of
+from umt_core.encoders.catalog import MPNET_BASE
 from umt_core.errors import CheckpointError, DataError, StoreError
 from umt_core.registry import CheckpointInfo, Damaged, families, served, survey
 from umt_core.schema import Span
@@ -52,7 +56,7 @@ def _intervals(info: CheckpointInfo, folders: Mapping[str, Path]) -> dict[str, I
     """Of F1, on those splits of the version's data set that it has read."""
     found = {}
     for split in SPLITS:
-        name = f"{info.family.partition('/')[0]}/{split}"
+        name = f"{info.manifest.dataset}/{split}"
         with suppress(KeyError, DataError):
             made = sets.opened(folders[name])
             if (run := run_of(made, info)) is not None:
@@ -102,23 +106,36 @@ def words(found: PredictionSet, tweets: Sequence[ChangedTweet]) -> dict[str, Seq
     return {row["id"]: row["tokens"] for row in found.query(sql, [tweet.id for tweet in tweets])}
 
 
-def train_command(source: sets.Source | None, dataset: str, system: str) -> str:
-    """The command line that trains a system afresh."""
-    files = {split: f"{dataset}/{split}.txt" for split in ("train", "valid")}
+# --- systems that are not here ---------------------------------------------------------------------
+
+
+def missing_systems() -> dict[str, list[str]]:
+    """The paper's systems that have no checkpoint here, by checkpoint set."""
+    here = set(families())
+    return {name: [s for s in systems_of(name) if f"{name}/{s}" not in here] for name in row_sets()}
+
+
+def system_rows() -> pd.DataFrame:
+    """The paper's systems, and in which checkpoint sets each is here; "": it is not meant to be in that one."""
+    missing = missing_systems()
+    systems = dict.fromkeys(system for name in missing for system in systems_of(name))
+    rows = []
+    for system in systems:
+        cells = ["" if system not in systems_of(n) else "–" if system in missing[n] else "✓ here" for n in missing]
+        rows.append([tables.system_title(system), *cells])
+    return pd.DataFrame(rows, columns=["System", *missing])
+
+
+def train_command(source: sets.Source | None, name: str, system: str) -> str:
+    """The command line that trains a system of a checkpoint set afresh; ``source``: a split of its data set."""
+    data = data_of(name)
+    files = {split: f"{data}/{split}.txt" for split in ("train", "valid")}
     images = "IMAGES"
     if source is not None:
         files |= {split: sets.short(path) for split, path in source.of.splits.items() if split in files}
         images = sets.short(source.of.listed_images) if source.of.listed_images else images
-    parts = [
-        "python",
-        "-m",
-        "umt_core",
-        "train",
-        "--system",
-        system,
-        "--train",
-        files["train"],
-        "--valid",
-        files["valid"],
-    ]
-    return shlex.join([*parts, "--images", images, "--output", f"checkpoints/{dataset}/{system}"])
+    words = ["python", "-m", "umt_core", "train", "--system", system, "--train", files["train"]]
+    words += ["--valid", files["valid"], "--images", images]
+    if name != data:
+        words += ["--text-encoder", MPNET_BASE.name, "--name", name]
+    return shlex.join([*words, "--output", f"checkpoints/{name}/{system}"])

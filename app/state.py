@@ -43,7 +43,8 @@ class Key(StrEnum):
     SYSTEM = "system"
     MAP = "map"
     HEAD = "head"  # 0: the mean over the heads
-    DATASET = "dataset"
+    DATASET = "dataset"  # name of the checkpoint set
+    SET = "checkpoint_set"  # the same, for the link: None where it is the usual one
     SYSTEMS = "systems"
     # Explain
     PART = "explain_part"  # name of the section that is shown
@@ -94,6 +95,8 @@ class Key(StrEnum):
     MODELS_DATA = "models_data"  # split of before and after
     MODELS_AGAINST = "models_against"  # exact name of the other version
     MODELS_NAME = "models_name"  # new name of a version
+    MODELS_SET = "models_set"  # name of the set that a system is to be trained for
+    MODELS_SYSTEM = "models_system"  # that is to be trained; one for each set
     MODELS_SAID = "models_said"  # (whether it was done, a line) of the last click; shown once
     TRAIN_COMPLAINT = "train_complaint"  # why the last click did nothing; shown once
     TRAIN_EVERY = "train_every"  # all jobs are listed
@@ -113,7 +116,7 @@ class Key(StrEnum):
     HISTORY = "correct_history"
 
 
-LINK = {"word": Key.WORD, "map": Key.MAP, "head": Key.HEAD, "system": Key.SYSTEM}
+LINK = {"word": Key.WORD, "map": Key.MAP, "head": Key.HEAD, "system": Key.SYSTEM, "set": Key.SET}
 # Of Explain's sections too: a number comes as a float, all else as text. A section checks what is at its key before it
 # draws the widget.
 EXPLAIN_LINK = LINK | {"part": Key.PART, "block": Key.BLOCK}
@@ -226,6 +229,8 @@ def _follow(
         _show_sample(sample, samples[sample])
     for name, key in (LINK if find is None else EXPLAIN_LINK).items():
         st.session_state[key] = view.get(name)
+    if given is None or "set" in view:
+        st.session_state[Key.DATASET] = view.get("set")
 
 
 def _found(params: Mapping[str, str], find: Callable[[str, str], Request]) -> Request | None:
@@ -258,6 +263,27 @@ def hand_over(request: Request) -> None:
 def choose_checkpoints(dataset: str) -> None:
     """Chooses the set of checkpoints, before its widget is drawn."""
     st.session_state[Key.DATASET] = dataset
+
+
+def chosen_checkpoints() -> str | None:
+    """The set of checkpoints that the reader has chosen; ``None``: not yet."""
+    chosen: str | None = st.session_state.get(Key.DATASET)
+    return chosen
+
+
+def checkpoint_set(names: Sequence[str]) -> None:
+    """Before its widget is drawn: the chosen set of checkpoints, else the first, with a line if a link asked for it."""
+    asked = st.session_state.get(Key.DATASET)
+    if asked in names:
+        return
+    if asked is not None and st.session_state.get(Key.COMPLAINT) is None:
+        st.session_state[Key.COMPLAINT] = f"The link asks for the checkpoints {asked!r}, which are not here."
+    st.session_state[Key.DATASET] = names[0]
+
+
+def keep_checkpoint_set(name: str, usual: str) -> None:
+    """Notes the chosen set for the link, which names it where it is not the usual one."""
+    st.session_state[Key.SET] = None if name == usual else name
 
 
 def say_once(line: str, *, wrong: bool = False, tweet: str | None = None) -> None:

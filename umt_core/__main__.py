@@ -186,6 +186,9 @@ def train(
     corrections_data: Annotated[
         str, typer.Option(help="Name of --train in the store; by default <its folder>/<its stem>.")
     ] = "",
+    name: Annotated[
+        str, typer.Option(help="Of the checkpoint set, e.g. twitter2017-base; by default that of --train's folder.")
+    ] = "",
     about_images: Annotated[str, typer.Option(help="What the pictures are, for the card.")] = "",
     fresh: Annotated[bool, typer.Option(help="Throw away what the output folder holds of a run.")] = False,
     device: Device = "auto",
@@ -227,6 +230,7 @@ def train(
         recipe=recipe,
         images=images,
         dataset=dataset,
+        set_name="" if name == dataset else name,
         about_images=about_images,
         corrections=about,
         init=init,

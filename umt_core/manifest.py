@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from umt_core.config import ModelSettings, TrainSettings
+from umt_core.encoders.needs import install_command
 from umt_core.errors import CheckpointError, ConfigError
 
 FORMAT = 1  # of manifest.json; a reader refuses what it does not know
@@ -42,13 +43,14 @@ class Manifest:
     corrections: dict[str, Any] | None = None  # see ``Job.corrections``: "digest", "events", "tweets", "changed"
     init_encoder: dict[str, str] | None = None  # "name" and "weights_sha256" of the pretrained encoder it began with
     teachers: list[dict[str, str]] = field(default_factory=list)  # "name" and "weights_sha256" of each learned from
+    set_name: str = ""  # of checkpoints, where it is not the data set's: several may be of one data set
     precision: str = "float32"  # of products in training; weights are updated in float32 whatever it is
     format: int = FORMAT
     notes: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
-        return f"{self.dataset}/{self.system}"
+        return f"{self.set_name or self.dataset}/{self.system}"
 
     def to_json(self) -> str:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -86,19 +88,33 @@ def file_sum(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def needs(manifest: Manifest) -> str:
+    """What must be there for the checkpoint to be read: memory of its weights, and packages."""
+    memory = f"{4 * sum(manifest.parameters.values()) / 2**20:.0f} MiB of memory for its weights"
+    command = install_command(manifest.model)
+    return f"{memory}; {f'`{command}`' if command else 'its text encoder, from the hub or a folder'}"
+
+
+def _adapted(manifest: Manifest) -> str:
+    rank = manifest.model.adapter_rank
+    return f", as published, with adapters of rank {rank}" if rank else ""
+
+
 def card(manifest: Manifest) -> str:
     """The README.md beside the weights, made from the manifest alone."""
     m = manifest
+    trained = m.parameters["trained"]
     lines = [
         f"# {m.name}",
         "",
         f"Generated from `{MANIFEST}`. {m.system} (Yu et al., ACL 2020), trained on {m.dataset}.",
         "",
-        f"- text encoder: {m.model.text_encoder}",
+        f"- text encoder: {m.model.text_encoder}{_adapted(m)}",
         f"- vision encoder: {m.model.vision_encoder if m.channels else 'none, the system reads text only'}",
         f"- pictures: {m.images}",
-        f"- weights trained, here in half precision: {m.parameters['trained']:,}",
+        f"- weights trained, here in half precision: {trained:,}, {2 * trained / 2**20:.0f} MiB",
         f"- weights as published, from their package: {m.parameters['frozen']:,}",
+        f"- needs: {needs(m)}",
         f"- recipe: {m.recipe}, seed {m.train.seed}; epoch {m.epoch} of {len(m.history)} kept, by dev F1",
         f"- started from: {m.init or 'the published encoder'}",
         *(

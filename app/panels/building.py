@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import markup, services, sets, tables
+from app import lineage, markup, services, sets, tables
 from app.panels.data_set import Chosen
 from app.panels.sidebar import ORDER
+from umt_core.encoders.needs import lacking
 from umt_core.registry import CheckpointInfo
 
 _MORE = "Run more taggers over this data set"
@@ -48,7 +49,7 @@ def _missing(chosen: Chosen) -> list[CheckpointInfo]:
     found, _ = services.checkpoints()
     order = {system: i for i, system in enumerate(ORDER)}
     missing = [info for info in found if info.manifest.weights_sha256 not in sums]
-    return sorted(missing, key=lambda info: (info.manifest.dataset, order.get(info.manifest.system, len(ORDER))))
+    return sorted(missing, key=lambda info: (info.name.partition("/")[0], order.get(info.manifest.system, len(ORDER))))
 
 
 def _has_changed(chosen: Chosen) -> bool:
@@ -67,11 +68,15 @@ def _offer(chosen: Chosen) -> None:
     if job is not None and job.error:
         st.warning(markup.plain(job.error))
     infos = _missing(chosen)
+    for line in dict.fromkeys(lacking(info.manifest.model) for info in infos):
+        if line:
+            st.info(markup.plain(line))
+    infos = [info for info in infos if not lacking(info.manifest.model)]
     if not infos:
         st.info("No tagger is here. Train one: `python -m umt_core train --help`.")
         return
     names = [info.name for info in infos]
-    titles = {info.name: f"{tables.system_title(info.manifest.system)} · {info.manifest.dataset}" for info in infos}
+    titles = {info.name: lineage.title(info.name) for info in infos}
     wanted = st.pills(
         "Taggers",
         names,

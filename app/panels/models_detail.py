@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import figures, lineage, markup, models
 from app.state import Key
+from umt_core.encoders.needs import lacking
 from umt_core.errors import CheckpointError
 from umt_core.manifest import CARD
 from umt_core.promotions import ORIGINAL, records
@@ -36,6 +37,8 @@ def show(info: CheckpointInfo, author: str) -> None:
     """A version: facts, curve, card, and what can be done."""
     now = models.served_version(info.family)
     st.subheader(lineage.title(info.name), anchor=False)
+    if line := lacking(info.manifest.model):
+        st.warning(markup.plain(line))
     _actions(info, now, author)
     parent = parent_of(info)
     left, right = st.columns(2, gap="large")

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import markup, services, state, tables
+from umt_core.encoders.needs import lacking
 from umt_core.promotions import ORIGINAL
 from umt_core.registry import CheckpointInfo
 
@@ -26,7 +27,16 @@ def choose() -> list[CheckpointInfo]:
             return []
         # By the folders' names, which are one each: a copy's manifest names the checkpoint it was copied from.
         sets = sorted({_set(info) for info in found}, key=lambda name: (name != FIRST_SET, name))
-        dataset = st.selectbox("Checkpoint set", sets, key=state.Key.DATASET, persist_state="session")
+        state.checkpoint_set(sets)
+        dataset = st.selectbox(
+            "Checkpoint set",
+            sets,
+            format_func=_titles(found).__getitem__,
+            help="Taggers of one name on encoders of different sizes, or trained on different tweets.",
+            key=state.Key.DATASET,
+            persist_state="session",
+        )
+        state.keep_checkpoint_set(dataset, sets[0])
         of_set = {_tagger(c): c for c in sorted((c for c in found if _set(c) == dataset), key=_place)}
         names = list(of_set)
         wanted = st.pills(
@@ -38,7 +48,19 @@ def choose() -> list[CheckpointInfo]:
             key=f"{state.Key.SYSTEMS}_{dataset}",
             persist_state="session",
         )
-    return [c for name, c in of_set.items() if name in (wanted or ())]
+    chosen = [c for name, c in of_set.items() if name in (wanted or ())]
+    for line in dict.fromkeys(lacking(c.manifest.model) for c in chosen):
+        if line:
+            st.warning(markup.plain(line))
+    return [c for c in chosen if not lacking(c.manifest.model)]
+
+
+def _titles(found: Sequence[CheckpointInfo]) -> dict[str, str]:
+    """Each set's name with the text encoders in it."""
+    encoders: dict[str, list[str]] = {}
+    for info in found:
+        encoders.setdefault(_set(info), []).append(info.manifest.model.text_encoder)
+    return {name: f"{name} · {', '.join(dict.fromkeys(of))}" for name, of in encoders.items()}
 
 
 def _set(info: CheckpointInfo) -> str:

@@ -75,7 +75,7 @@ def _request(bases: dict[str, str]) -> JobRequest | None:
             persist_state="session", required=True,
         ) or "quick"  # fmt: skip
         st.caption(f"{mode.capitalize()}: {MODES[mode].about}.")
-        dataset = base.partition("/")[0]
+        dataset = jobs.data_of(base)
         valid = _judge("Choose the epoch by", f"{dataset}/valid", HELD_OUT, f"{Key.TRAIN_VALID}_{dataset}")
         test = _judge("Test on", f"{dataset}/test", NO_TEST, f"{Key.TRAIN_TEST}_{dataset}")
     with right:

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from app import lineage, markup, models, sets
-from app.panels import correct_choice, linked, models_before_after, models_detail
+from app import lineage, markup, models
+from app.panels import correct_choice, linked, models_before_after, models_detail, systems_to_train
 from umt_core.errors import UmtError
 from umt_core.registry import Damaged, complaints
 
@@ -37,8 +37,4 @@ try:
 except UmtError as error:  # somebody has just removed it
     st.error(markup.plain(str(error)))
 models_detail.log()
-dataset, _, system = chosen.partition("@")[0].partition("/")
-with st.expander("Train another system"):
-    st.caption("A version of one that is here comes from the Train page. Any other system, from the command line:")
-    source = next((s for s in sets.sources().values() if s.of.name == dataset), None)
-    st.code(models.train_command(source, dataset, system), language="bash", wrap_lines=True)
+systems_to_train.show()

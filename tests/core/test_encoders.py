@@ -182,7 +182,7 @@ def test_threads_may_share_a_tokenizer() -> None:
 def test_minilm_splits_as_its_own_tokenizer_does() -> None:
     from transformers import BertTokenizer
 
-    folder = files.package_file(MINILM.package, MINILM.folder, install=MINILM.install)
+    folder = files.package_file(MINILM.packages[0][0], MINILM.folder, install=MINILM.install)
     reference = BertTokenizer.from_pretrained(folder)
     words = ["Beyoncé", "@user_1", "#NewOrleans", "https://t.co/x", "l'été", "🎉", "東京", "Schwarzenegger"]
     expected = [reference.encode(word, add_special_tokens=False) for word in words]
@@ -191,7 +191,7 @@ def test_minilm_splits_as_its_own_tokenizer_does() -> None:
 
 def test_minilm_holds_the_published_weights_and_no_pooler() -> None:
     encoder = text.load_text_encoder("minilm")
-    folder = files.package_file(MINILM.package, MINILM.folder, install=MINILM.install)
+    folder = files.package_file(MINILM.packages[0][0], MINILM.folder, install=MINILM.install)
     published = load_file(folder / text.WEIGHTS)
     parameters = dict(encoder.model.named_parameters())
     assert encoder.weights_sha256 == MINILM.sha256

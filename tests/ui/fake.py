@@ -16,6 +16,7 @@ import numpy as np
 
 from tests.ui.tiny_set import write_run
 from umt_core.analysis.sets import PredictionSet, Progress
+from umt_core.config import ModelSettings
 from umt_core.errors import UmtError
 from umt_core.labels import WORD_ESD_TAGS, WORD_TAGS, conversion_matrix, esd_tag
 from umt_core.schema import REGIONS, Example, Inspection, Prediction, ScoredSpan
@@ -33,6 +34,7 @@ def checkpoints() -> list[Any]:
             folder=Path("nowhere"),
             version="original",
             manifest=SimpleNamespace(
+                model=ModelSettings(),
                 system=system,
                 dataset="twitter2017",
                 weights_sha256=f"sum of {system}",

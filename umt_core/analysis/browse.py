@@ -159,7 +159,8 @@ class Page:
 def resolve(prediction_set: PredictionSet, query: Query) -> Query:
     """The query with its runs named.
 
-    The baseline is by default BERT-CRF, else the first run; the system UMT, else the last run.
+    The baseline is by default BERT-CRF, else the first run; the system UMT, else the last run; both of the data set's
+    own checkpoints where they can be, and of one checkpoint set.
 
     Raises:
         DataError: the set has no run, or none of that name.
@@ -167,13 +168,18 @@ def resolve(prediction_set: PredictionSet, query: Query) -> Query:
     runs = prediction_set.runs
     if not runs:
         raise DataError(f"{prediction_set.name}: wanted predictions to look at, got none; run a checkpoint first")
-    names = list(runs)
+    names = sorted(runs, key=lambda name: _checkpoint_set(name) != prediction_set.info.dataset)
     baseline = query.baseline or next((n for n in names if runs[n].system == "bert-crf"), names[0])
     others = [name for name in names if name != baseline] or names
+    others = [name for name in others if _checkpoint_set(name) == _checkpoint_set(baseline)] or others
     system = query.system or next((n for n in others if runs[n].system == "umt-bert-crf"), others[-1])
     for name in (baseline, system):
         prediction_set.run(name)
     return replace(query, baseline=baseline, system=system)
+
+
+def _checkpoint_set(run: str) -> str:
+    return run.partition("/")[0]
 
 
 def browse(prediction_set: PredictionSet, query: Query, *, runs: Sequence[str] | None = None, size: int = PAGE) -> Page:

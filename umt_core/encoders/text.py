@@ -227,7 +227,7 @@ def _folder(name: str, *, weights: bool) -> Path:
 
 
 def _packaged(backbone: TextBackbone) -> Path:
-    return package_file(backbone.package, backbone.folder, install=backbone.install)
+    return package_file(backbone.packages[0][0], backbone.folder, install=backbone.install)
 
 
 def _unpacked(backbone: TextBackbone) -> Path:

@@ -37,6 +37,7 @@ from typing import Any, TextIO
 
 from umt_core.config import MODES, TrainSettings
 from umt_core.data.files import home_dir, locked, write_text
+from umt_core.encoders.needs import lacking
 from umt_core.errors import ConfigError, DataError, JobError, UmtError
 from umt_core.manifest import Manifest
 from umt_core.registry import CheckpointInfo, check_version, find_checkpoint, versions_folder
@@ -240,6 +241,8 @@ def submit(request: JobRequest) -> str:
 
 def _prepare(request: JobRequest) -> _Prepared:
     info = _base(request.base)
+    if line := lacking(info.manifest.model):
+        raise JobError(f"{info.family}: {line}")
     settings = request.settings(info.manifest.train)
     if request.version and (versions_folder(info.family) / request.version).exists():
         raise JobError(f"{info.family}: wanted a new version name, got {request.version!r}, which is taken")
@@ -316,7 +319,7 @@ def _epoch_seconds(base: Manifest, mode: str, tweets: int) -> float | None:
     """What an epoch over so many tweets will take, by the newest job of this machine of its kind, else by the base."""
     for job in reversed(jobs()):
         seconds = [row["seconds"] for row in job.history]
-        same = (job.request.mode, job.plan.base.partition("@")[0]) == (mode, f"{base.dataset}/{base.system}")
+        same = (job.request.mode, job.plan.base.partition("@")[0]) == (mode, base.name)
         if same and seconds and job.plan.counts[TRAIN]:
             return sum(seconds) / len(seconds) / job.plan.counts[TRAIN] * tweets
     read = base.data.get(TRAIN, {}).get("tweets")
@@ -337,6 +340,7 @@ def _write_request(folder: Path, request: JobRequest, prepared: _Prepared) -> No
         "plan": dataclasses.asdict(prepared.plan),
         "system": manifest.system,
         "dataset": manifest.dataset,
+        "set_name": manifest.set_name,
         "family": prepared.info.family,
         "recipe": manifest.recipe,
         "images": manifest.images,

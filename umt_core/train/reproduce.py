@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from umt_core.analysis.building import build_set, share_set
-from umt_core.analysis.reproduction import SEEDS, Row
+from umt_core.analysis.reproduction import SEEDS, Row, data_of
 from umt_core.analysis.run_set import run_set
 from umt_core.analysis.sets import SET, PredictionSet, RunInfo
 from umt_core.checkpoint import read_weights, save_checkpoint
@@ -28,6 +28,7 @@ from umt_core.train.run import STATE, Job, run_job
 from umt_core.train.watcher import Watcher
 
 TWINS = {"umt-bert-crf-no-esd": "mt-bert-crf"}  # one model by two names: the same seed gives the same weights
+BASE_ENCODER = "mpnet-base"  # of the rows at the paper's size, whatever the others are on
 TIMED = 300  # tweets that are predicted again to see how long one takes
 
 
@@ -61,7 +62,7 @@ class Setup:
             DataError: the data set is not there.
             ConfigError: a setting is unknown or out of range.
         """
-        files = self.data_set(row.dataset)
+        files = self.data_set(data_of(row.dataset))
         recipe, model, train = self.settings(row)
         return Job(
             system=row.system,
@@ -73,17 +74,19 @@ class Setup:
             settings=train,
             recipe=recipe,
             images=files.images(),
-            dataset=row.dataset,
+            dataset=data_of(row.dataset),
+            set_name=row.dataset if row.on_base else "",
             about_images=self.about_images,
             device=self.device,
         )
 
     def settings(self, row: Row) -> tuple[str, ModelSettings, TrainSettings]:
         """The recipe's name and the settings that a row is trained with."""
-        recipe = self.recipe or default_recipe(row.system, self.text_encoder)
+        text_encoder = BASE_ENCODER if row.on_base else self.text_encoder
+        recipe = self.recipe or default_recipe(row.system, text_encoder)
         model, train = settings_of(
             recipe,
-            **{"text_encoder": self.text_encoder, "vision_encoder": self.vision_encoder, "seed": row.seed}
+            **{"text_encoder": text_encoder, "vision_encoder": self.vision_encoder, "seed": row.seed}
             | dict(self.overrides),
         )
         return recipe, model, train
@@ -149,7 +152,8 @@ def _of_twin(row: Row, setup: Setup) -> Manifest | None:
 
 
 def write_counts(dataset: str, setup: Setup) -> None:
-    """The data set's counts, for Table 1."""
+    """The counts of the data set that rows of a name are of, for Table 1."""
+    dataset = data_of(dataset)
     splits = setup.data_set(dataset).splits
     files = {f"{dataset}/{split}": read_files(splits[split]).popitem()[1] for split in SPLITS}
     sums = {split: file_sum(splits[split]) for split in SPLITS}
@@ -179,7 +183,7 @@ def _keep_predictions(row: Row, job: Job, manifest: Manifest, setup: Setup) -> N
     """The test split's predictions, without its tweets."""
     assert job.test is not None
     work = setup.results / "work" / "predictions"
-    found = build_set(job.test, job.images, train=job.train, dataset=row.dataset, root=work)
+    found = build_set(job.test, job.images, train=job.train, dataset=data_of(row.dataset), root=work)
     found = run_set(found, [job.output], device=setup.device)
     wanted = (manifest.system, manifest.weights_sha256)
     (run,) = (run for run in found.runs.values() if (run.system, run.weights_sha256) == wanted)

@@ -63,6 +63,7 @@ class Job:
     images: Path | None = None
     test: Path | None = None  # scored once, when all is decided
     dataset: str = ""  # "": the name of the train file's folder
+    set_name: str = ""  # of checkpoints, where it is not the data set's
     about_images: str = ""  # what the pictures are, for the card
     init: str | None = None  # a checkpoint to start from
     init_encoder: Path | None = None  # a text encoder that ``pretrain`` wrote, to start from in place of the published
@@ -172,6 +173,7 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         init=job.init,
         parent=job.parent,
+        set_name=job.set_name,
         corrections=job.corrections,
         init_encoder=pretrained,
         teachers=teachers,

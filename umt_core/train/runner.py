@@ -114,6 +114,7 @@ def _train(folder: Path) -> str | None:
             recipe=values["recipe"],
             images=data / PICTURES,
             dataset=values["dataset"],
+            set_name=values.get("set_name", ""),  # a job of an earlier version has none
             about_images=values["images"],
             init=parent["name"],
             parent=parent,
