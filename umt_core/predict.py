@@ -24,7 +24,7 @@ from umt_core.encoders.features import FeatureCache, FeatureStore, RegionFeature
 from umt_core.encoders.text import TextEncoder, load_text_encoder
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
 from umt_core.errors import DataError, UmtError
-from umt_core.features import Encoded
+from umt_core.features import Batch, Encoded
 from umt_core.labels import WORD_TAGS, TagSet
 from umt_core.manifest import Manifest
 from umt_core.model.chain import Scoring
@@ -373,6 +373,37 @@ class Predictor:
                 row[:] = of_picture
         return torch.from_numpy(stacked)
 
+    def read_tweet(self, example: Example, regions: np.ndarray | None) -> tuple[Batch, Encoded]:
+        """One tweet as the tagger reads it, a batch of one on its device. ``regions``: (49, channels), ``None``: none.
+
+        Raises:
+            DataError: the tweet has no word.
+        """
+        if not example.tokens:
+            raise DataError("wanted a tweet with at least one word, got none")
+        tweets = self._tweet_set([example], RegionFeatures(np.zeros((0, 0, 0), np.float16), (None,), {}))
+        batch = tweets.batch([0])
+        if self.vision is not None:
+            batch.regions = self._stacked([regions])
+        return batch.to(self.device), tweets.encoded[0]
+
+    def span_log_odds(self, output: Output, encoded: Encoded, span: Span, tags: Sequence[str] | None = None) -> Tensor:
+        """log P - log(1 - P) of the probability that a span's score is, with its gradient: (rows,), float64.
+
+        ``output`` is of rows that are one tweet, as it is and changed. ``tags``: the tweet's tags where the span was
+        found, for taggers on subwords.
+        """
+        crf, ids = self.loaded.tagger.crf, self.loaded.tagger.tag_set
+        if self.loaded.tagger.settings.tagging == "word":
+            opening, inside = ids.id(f"B-{span.label}"), ids.id(f"I-{span.label}")
+            return crf.span_log_odds(output.emissions, output.mask, span.start, span.end, opening, inside)
+        of_span = spans_to_tags([span], span.end) if tags is None else tags
+        words = [
+            crf.tag_log_odds(output.emissions, output.mask, encoded.starts[i], ids.id(of_span[i]))
+            for i in range(span.start, span.end)
+        ]
+        return torch.stack(words).amin(0)
+
     def inspect(self, example: Example, image: Image.Image | None = None) -> Inspection:
         """One tweet's prediction and the inside of the model, see ``Inspection``.
 
@@ -380,6 +411,11 @@ class Predictor:
             DataError: the tweet has no word.
         """
         return self._inspect(example, self.regions([example], [image]))
+
+    def inspect_regions(self, example: Example, regions: np.ndarray | None) -> Inspection:
+        """``inspect``, where the picture's regions (49, channels) are known already; ``None``: no picture."""
+        array = np.zeros((0, 0, 0), np.float16) if regions is None else regions[None]
+        return self._inspect(example, RegionFeatures(array, (None if regions is None else 0,), {}))
 
     def _inspect(self, example: Example, regions: RegionFeatures) -> Inspection:
         """``inspect``, where the picture's regions are computed already."""

@@ -85,7 +85,18 @@ class TextEncoder(nn.Module):
         self.embedding_size: int = model.get_input_embeddings().get_parameter("weight").shape[1]  # width of ``extra``
         self.max_length: int = _max_length(model.config)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, extra: Tensor | None = None) -> Tensor:
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """The subwords' own vectors, before positions: (batch, subwords, embedding)."""
+        words: Tensor = self.model.get_input_embeddings()(input_ids)
+        return words
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        extra: Tensor | None = None,
+        embedded: Tensor | None = None,
+    ) -> Tensor:
         """Hidden states (batch, subwords, hidden).
 
         Args:
@@ -93,8 +104,9 @@ class TextEncoder(nn.Module):
             attention_mask: (batch, subwords), 1 at subwords and 0 at padding.
             extra: (batch, subwords, embedding), added to the word embeddings before the
                 encoder adds positions and normalises; ``None`` adds nothing.
+            embedded: (batch, subwords, embedding), read in place of the word embeddings.
         """
-        words = self.model.get_input_embeddings()(input_ids)  # (batch, subwords, embedding)
+        words = self.embed(input_ids) if embedded is None else embedded  # (batch, subwords, embedding)
         if extra is not None:
             words = words + extra
         return self.model(inputs_embeds=words, attention_mask=attention_mask).last_hidden_state
@@ -119,9 +131,19 @@ class SubwordEmbeddings(TextEncoder):
         self.hidden_size = self.embedding_size = encoder.embedding_size
         self.embeddings = encoder.model.get_input_embeddings()
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, extra: Tensor | None = None) -> Tensor:
-        """Embeddings (batch, subwords, embedding); arguments as in ``TextEncoder``."""
+    def embed(self, input_ids: Tensor) -> Tensor:
         words: Tensor = self.embeddings(input_ids)
+        return words
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        extra: Tensor | None = None,
+        embedded: Tensor | None = None,
+    ) -> Tensor:
+        """Embeddings (batch, subwords, embedding); arguments as in ``TextEncoder``."""
+        words = self.embed(input_ids) if embedded is None else embedded
         return words if extra is None else words + extra
 
     def add_adapters(self, rank: int) -> None:

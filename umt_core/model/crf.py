@@ -17,6 +17,7 @@ from torch import Tensor
 
 from umt_core.model.chain import Chain
 
+NO_PATH = -1e6  # score of what is not summed over: finite, so that it has a gradient, which is 0
 FORBIDDEN = -100.0  # score of a transition that is held out: e^-100 is nothing beside any other path
 
 
@@ -77,6 +78,56 @@ class LinearChainCRF(torchcrf.CRF):
         joint = torch.stack(forward, dim=1) + torch.stack(backward[::-1], dim=1)
         return joint.log_softmax(dim=-1)  # all tags of a position together have all paths
 
+    def span_log_odds(
+        self, emissions: Tensor, mask: Tensor, start: int, end: int, opening: int, inside: int
+    ) -> Tensor:
+        """log P - log(1 - P) that exactly ``[start, end)`` is one entity, as ``Posterior.span_probability`` has P.
+
+        (batch,), in float64 so that a sure entity keeps its 1 - P, and in tensors that know their gradient. The rows
+        of the batch are one tweet, as it is and changed: all have the same span.
+        """
+        # emissions: (batch, n, tags), mask: (batch, n)
+        length, tags = emissions.shape[1:]
+        allowed = torch.ones(length, tags, dtype=torch.bool, device=emissions.device)
+        allowed[start:end] = False
+        allowed[start, [opening, inside]] = True
+        allowed[start + 1 : end, inside] = True
+        if end < length:
+            allowed[end, inside] = False  # where the tweet has ended this is masked
+        goes_on = torch.zeros(tags, tags, dtype=torch.bool, device=emissions.device)
+        goes_on[[opening, inside], inside] = True  # an I- at ``start`` would be of the entity before
+        log_p = self._log_sum(emissions, mask, allowed, goes_on, start) - self._log_sum(emissions, mask)
+        return log_odds(log_p)
+
+    def tag_log_odds(self, emissions: Tensor, mask: Tensor, position: int, tag: int) -> Tensor:
+        """log P - log(1 - P) that a position has a tag, as ``Posterior.marginals`` have P; otherwise as above."""
+        # emissions: (batch, n, tags), mask: (batch, n) -> (batch,)
+        allowed = torch.ones(emissions.shape[1:], dtype=torch.bool, device=emissions.device)
+        allowed[position] = False
+        allowed[position, tag] = True
+        return log_odds(self._log_sum(emissions, mask, allowed) - self._log_sum(emissions, mask))
+
+    def _log_sum(
+        self,
+        emissions: Tensor,
+        mask: Tensor,
+        allowed: Tensor | None = None,
+        barred: Tensor | None = None,
+        at: int = 0,
+    ) -> Tensor:
+        """log of the sum over all paths, or over those of ``allowed`` tags without a ``barred`` step to ``at``."""
+        # emissions: (batch, n, tags), mask: (batch, n), allowed: (n, tags), barred: (tags, tags) -> (batch,), float64
+        scores = emissions.double()
+        if allowed is not None:
+            scores = scores.masked_fill(~allowed, NO_PATH)
+        transitions = self.transitions.double()
+        forward = self.start_transitions.double() + scores[:, 0]  # (batch, tags)
+        for i in range(1, scores.shape[1]):
+            steps = transitions.masked_fill(barred, NO_PATH) if barred is not None and i == at else transitions
+            here = torch.logsumexp(forward[:, :, None] + steps, dim=1) + scores[:, i]
+            forward = torch.where(mask[:, i, None], here, forward)
+        return torch.logsumexp(forward + self.end_transitions.double(), dim=1)
+
     def best_paths(self, emissions: Tensor, mask: Tensor) -> list[list[int]]:
         """Most probable tags of each tweet (Viterbi), one list per tweet as long as its mask."""
         # emissions: (batch, n, tags), mask: (batch, n)
@@ -97,6 +148,17 @@ class LinearChainCRF(torchcrf.CRF):
 
     def _scores(self, emissions: Tensor) -> _Scores:
         return _Scores(_doubles(emissions), *self.chain)
+
+
+def log_odds(log_p: Tensor) -> Tensor:
+    """log p - log(1 - p) of log p; beyond what float64 tells from 1 or 0 it stays where that ends.
+
+    >>> round(float(log_odds(torch.tensor(0.8).double().log())), 6)  # log 4
+    1.386294
+    """
+    sure = torch.finfo(torch.float64).eps
+    log_p = log_p.double().clamp(max=-sure)
+    return log_p - torch.log(-torch.expm1(log_p))
 
 
 class TagSoftmax(LinearChainCRF):

@@ -96,8 +96,18 @@ class Tagger(nn.Module):
 
     def encode(self, batch: Batch) -> Tensor:
         """C of section 2.2, after dropout: (batch, subwords, hidden)."""
+        if batch.embedded is not None:
+            return self.dropout(self.encoder(batch.subwords, batch.mask, embedded=batch.embedded))
         shapes = None if self.word_shape is None else self.word_shape(batch.shapes)
         return self.dropout(self.encoder(batch.subwords, batch.mask, shapes))
+
+    def embed(self, batch: Batch) -> Tensor:
+        """What the text encoder reads of a batch, each subword with its word's shape: (batch, subwords, embedding).
+
+        As ``Batch.embedded`` it gives the same answer as the subwords themselves.
+        """
+        words = self.encoder.embed(batch.subwords)
+        return words if self.word_shape is None else words + self.word_shape(batch.shapes)
 
     def at_words(self, scores: Tensor, batch: Batch) -> Tensor:
         """Scores where tags are: at each word's first subword, or at all subwords."""

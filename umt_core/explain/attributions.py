@@ -1,0 +1,335 @@
+"""Which words and blocks an entity's score rests on, by integrated gradients and by leaving out. Captum computes.
+
+The score of a span is the *log-odds* log P - log(1 - P) of the probability that is shown for it: the CRF's marginal
+that exactly these words are one entity of this type. In nats; 0 stands for P = 0.5. A probability near 1 hardly moves
+whatever is taken away, its log-odds do.
+
+The *baseline* is the tweet with [PAD] in the place of every subword and without a word shape ([CLS], [SEP] and the
+positions stay), beside no picture (49 blocks of zeros). What a tagger says of it is an answer like any other: an
+attribution is told against it, and another baseline gives another attribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from umt_core.errors import ConfigError, DataError
+from umt_core.features import Batch, character_ids, word_of_subword
+from umt_core.model.crf import log_odds
+from umt_core.schema import REGIONS, Example, Span
+
+if TYPE_CHECKING:
+    from umt_core.predict import Predictor
+
+METHODS = {
+    "integrated_gradients": "Integrated gradients",
+    "occlusion": "Leaving out one at a time",
+}
+STEPS = 50  # points of the path at which gradients are taken
+PIECE = 10  # of them that are taken at a time: between two pieces a reader may stop
+ROWS = 25  # changed tweets that are scored at once
+DOUBTFUL = 0.05  # share of the difference in score from which on a convergence delta is worth a warning
+
+Progress = Callable[[int, int], None]  # done, of how many
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attribution:
+    """What each word and each block of a tweet adds to a span's score, in nats; negative: it speaks against it."""
+
+    method: str  # of METHODS
+    checkpoint: str
+    system: str
+    span: Span
+    score: float  # log-odds of the span in the tweet as it is
+    baseline: float  # in the baseline
+    words: np.ndarray  # (words that were read,), each the sum of its subwords
+    blocks: np.ndarray | None  # (49,); None: the system reads text only, or the tweet has no picture
+    steps: int = 0  # of integrated gradients
+
+    @property
+    def difference(self) -> float:
+        """What integrated gradients divide among words and blocks."""
+        return self.score - self.baseline
+
+    @property
+    def total(self) -> float:
+        return float(self.words.sum() + (0.0 if self.blocks is None else self.blocks.sum()))
+
+    @property
+    def delta(self) -> float | None:
+        """By how much the parts miss the difference: integrated gradients' error. ``None``: the parts need not add up."""
+        return self.total - self.difference if self.method == "integrated_gradients" else None
+
+    @property
+    def doubtful(self) -> bool:
+        return self.delta is not None and abs(self.delta) > DOUBTFUL * max(abs(self.difference), 1e-6)
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """A span's score without one of the tagger's sources."""
+
+    feature: str
+    meaning: str  # what was done
+    score: float  # log-odds without it
+
+    def drop(self, score: float) -> float:
+        """How much of the score goes with it."""
+        return score - self.score
+
+
+class SpanScore:
+    """The score of one span in a tweet, as a function of what the tagger reads.
+
+    Raises:
+        DataError: the tweet has no word, or the tagger did not read as far as the span.
+    """
+
+    def __init__(self, predictor: Predictor, example: Example, regions: np.ndarray | None, span: Span) -> None:
+        """``regions``: (49, channels) of the tweet's picture; ``None``: it has none."""
+        self.predictor, self.span = predictor, span
+        self.batch, self.encoded = predictor.read_tweet(example, regions)
+        if not 0 <= span.start < span.end <= self.encoded.words:
+            raise DataError(f"wanted words of the {self.encoded.words} that {predictor.name} read, got {span}")
+        self.has_image = regions is not None and self.batch.regions is not None
+        tagger = predictor.loaded.tagger
+        self.tags = None
+        with torch.no_grad():
+            self.embedded = tagger.embed(self.batch)  # (1, subwords, embedding)
+            self.word = word_of_subword(self.batch)  # (1, subwords)
+            pad = torch.full_like(self.batch.subwords, predictor.loaded.tokenizer.pad_id)
+            empty = tagger.encoder.embed(pad)
+            self.empty = torch.where(self.word[..., None] >= 0, empty, self.embedded)
+            if tagger.settings.tagging == "subword":  # on subwords an entity's words have the tags that were found
+                self.tags = self._found_tags(tagger)
+
+    def _found_tags(self, tagger: Any) -> list[str] | None:
+        decoded = tagger.decode(tagger(self.batch))[0]
+        at_words = [decoded[start] for start in self.encoded.starts]
+        of_span = at_words[self.span.start : self.span.end]
+        return at_words if all(tag[2:] == self.span.label for tag in of_span) else None
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What is attributed to: embedded subwords and, beside a picture, its blocks; a row each."""
+        return (self.embedded, self.batch.regions) if self.has_image else (self.embedded,)  # type: ignore[return-value]
+
+    @property
+    def baselines(self) -> tuple[Tensor, ...]:
+        regions = self.batch.regions
+        return (self.empty, torch.zeros_like(regions)) if self.has_image and regions is not None else (self.empty,)
+
+    def __call__(self, embedded: Tensor, regions: Tensor | None = None) -> Tensor:
+        """Log-odds, (rows,). ``embedded``: (rows, subwords, embedding), ``regions``: (rows, 49, channels)."""
+        rows = len(embedded)
+        many: dict[str, Any] = {}
+        for f in fields(self.batch):
+            value = getattr(self.batch, f.name)
+            many[f.name] = value if value is None else value.expand(rows, *value.shape[1:])
+        given = regions if regions is not None else many["regions"]
+        return self.of(Batch(**many | {"embedded": embedded, "regions": given}))
+
+    def beside(self, regions: Tensor) -> Tensor:
+        """Log-odds of the tweet beside each of several pictures, its text read once: (rows,).
+
+        ``regions``: (rows, 49, channels).
+        """
+        pictures = torch.tensor([len(regions)], device=regions.device)
+        return self.of(replace(self.batch, regions=regions, pictures=pictures))
+
+    def of(self, batch: Batch, emissions: str = "emissions") -> Tensor:
+        """Log-odds of a changed batch, (rows,), by this field of the tagger's output."""
+        with _differentiable():
+            output = self.predictor.loaded.tagger(batch)
+        output.emissions = getattr(output, emissions)
+        return self.predictor.span_log_odds(output, self.encoded, self.span, self.tags)
+
+    def by_word(self, values: Tensor) -> np.ndarray:
+        """Sums over each word's subwords: (subwords,) → (words,)."""
+        sums = np.zeros(self.encoded.words)
+        word = self.word[0].cpu().numpy()
+        inside = word >= 0
+        np.add.at(sums, word[inside], values.detach().double().cpu().numpy()[inside])
+        return sums
+
+
+@contextmanager
+def _differentiable() -> Iterator[None]:
+    """cuDNN's LSTM has gradients in training mode only; torch's own has them always."""
+    with torch.backends.cudnn.flags(enabled=False):
+        yield
+
+
+def scores_of(score: SpanScore) -> tuple[float, float]:
+    """The span's score in the tweet as it is, and in the baseline."""
+    with torch.no_grad():
+        return float(score(*score.inputs)), float(score(*score.baselines))
+
+
+def integrated_gradients(
+    score: SpanScore, *, steps: int = STEPS, progress: Progress | None = None
+) -> Attribution:
+    """Integrated gradients (Sundararajan et al., 2017) along the straight line from the baseline.
+
+    The line is taken in pieces of about ``PIECE`` points, each a Gauss-Legendre rule of its own: what they give adds
+    up, and between two of them one may stop.
+
+    Raises:
+        ConfigError: fewer than one step.
+    """
+    if steps < 1:
+        raise ConfigError(f"steps: wanted 1 or more, got {steps}")
+    pieces = max(1, round(steps / PIECE))
+    found: Attribution | None = None
+    for piece in range(pieces):
+        part = gradients_piece(score, piece, pieces, steps)
+        found = part if found is None else add(found, part)
+        if progress:
+            progress(piece + 1, pieces)
+    assert found is not None
+    return found
+
+
+def gradients_piece(score: SpanScore, piece: int, pieces: int, steps: int = STEPS) -> Attribution:
+    """What the ``piece``-th of ``pieces`` equal parts of the line adds; ``add`` puts them together."""
+    from captum.attr import IntegratedGradients  # seconds, and only who attributes needs it
+
+    ends = zip(score.baselines, score.inputs, strict=True)
+    lines = [(low + (high - low) * (piece / pieces), low + (high - low) * ((piece + 1) / pieces)) for low, high in ends]
+    points = max(1, round(steps / pieces))
+    with torch.enable_grad():
+        values = IntegratedGradients(score).attribute(
+            tuple(high for _, high in lines),
+            baselines=tuple(low for low, _ in lines),
+            n_steps=points,
+            internal_batch_size=ROWS,
+        )
+    words = score.by_word(values[0][0].sum(-1))
+    blocks = _blocks(values[1]) if score.has_image else None
+    return _attribution(score, "integrated_gradients", words, blocks, points * pieces)
+
+
+def add(one: Attribution, other: Attribution) -> Attribution:
+    """Two pieces of one line together."""
+    blocks = None if one.blocks is None or other.blocks is None else one.blocks + other.blocks
+    return replace(one, words=one.words + other.words, blocks=blocks)
+
+
+def occlusion(score: SpanScore, *, progress: Progress | None = None) -> Attribution:
+    """By how much the score falls without each word and each block, one at a time, as the baseline is without them."""
+    from captum.attr import FeatureAblation
+
+    words = score.word.clamp(min=0)[..., None].expand_as(score.embedded)  # [CLS] and [SEP] are as in the baseline
+    with torch.no_grad():
+        of_words = FeatureAblation(score).attribute(
+            score.embedded, baselines=score.empty, feature_mask=words, perturbations_per_eval=ROWS
+        )
+        if progress:
+            progress(1, 2)
+        of_blocks = None
+        if score.has_image and (regions := score.batch.regions) is not None:
+            blocks = torch.arange(REGIONS, device=regions.device)[None, :, None].expand_as(regions)
+            of_blocks = FeatureAblation(score.beside).attribute(
+                regions, baselines=0, feature_mask=blocks, perturbations_per_eval=ROWS
+            )
+    if progress:
+        progress(2, 2)
+    # Every number of a word, or of a block, has its value.
+    found = of_words[0, list(score.encoded.starts), 0].double().cpu().numpy()
+    beside = None if of_blocks is None else of_blocks[0, :, 0].double().cpu().numpy()
+    return _attribution(score, "occlusion", found, beside)
+
+
+def ablations(score: SpanScore) -> tuple[Ablation, ...]:
+    """The span's score without each of what the tagger draws on, as far as this one does."""
+    tagger = score.predictor.loaded.tagger
+    found = []
+
+    def ablate(feature: str, meaning: str, batch: Batch, emissions: str = "emissions") -> None:
+        with torch.no_grad():
+            found.append(Ablation(feature, meaning, float(score.of(batch, emissions))))
+
+    batch = score.batch
+    if tagger.word_shape is not None:
+        ablate("word shape", "no word has a shape", replace(batch, shapes=torch.zeros_like(batch.shapes)))
+    if batch.characters is not None:
+        unknown = torch.zeros_like(batch.characters)
+        unknown[..., 0] = character_ids("")[0]
+        ablate("spelling", "each word is one unknown character", replace(batch, characters=unknown))
+    if score.has_image and batch.regions is not None:
+        ablate("picture", "49 blocks of zeros", replace(batch, regions=torch.zeros_like(batch.regions)))
+    if getattr(tagger, "conversion", None) is not None:
+        ablate("span detector (ESD)", "the main emissions alone are decoded", batch, "main_emissions")
+    return tuple(found)
+
+
+def attribute(
+    predictor: Predictor,
+    example: Example,
+    regions: np.ndarray | None,
+    span: Span,
+    method: str = "integrated_gradients",
+    *,
+    steps: int = STEPS,
+    progress: Progress | None = None,
+) -> Attribution:
+    """One tweet's attribution for a span by a method of ``METHODS``.
+
+    Raises:
+        ConfigError: there is no such method, or fewer than one step.
+        DataError: the tweet has no word, or the tagger did not read as far as the span.
+    """
+    score = SpanScore(predictor, example, regions, span)
+    if method == "integrated_gradients":
+        return integrated_gradients(score, steps=steps, progress=progress)
+    if method == "occlusion":
+        return occlusion(score, progress=progress)
+    raise ConfigError(f"wanted a method of {list(METHODS)}, got {method!r}")
+
+
+def to_log_odds(probabilities: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Log-odds of probabilities, as the score is made of its own."""
+    logs = torch.from_numpy(np.log(np.clip(np.asarray(probabilities, np.float64), 1e-300, 1.0)))
+    found: np.ndarray = log_odds(logs).numpy()
+    return found
+
+
+def attribution_json(found: Attribution, tokens: Sequence[str]) -> dict[str, Any]:
+    """The values as JSON, each word with its text."""
+    span = {"start": found.span.start, "end": found.span.end, "label": found.span.label}
+    return {
+        "method": found.method,
+        "checkpoint": found.checkpoint,
+        "system": found.system,
+        "span": span | {"text": found.span.text(tuple(tokens))},
+        "score": found.score,
+        "baseline_score": found.baseline,
+        "steps": found.steps or None,
+        "delta": found.delta,
+        "words": [[token, round(float(v), 6)] for token, v in zip(tokens, found.words, strict=False)],
+        "blocks": None if found.blocks is None else [round(float(v), 6) for v in found.blocks],
+    }
+
+
+def _attribution(
+    score: SpanScore, method: str, words: np.ndarray, blocks: np.ndarray | None, steps: int = 0
+) -> Attribution:
+    here, baseline = scores_of(score)
+    predictor = score.predictor
+    return Attribution(
+        method, predictor.name, predictor.system, score.span, here, baseline, words, blocks, steps
+    )
+
+
+def _blocks(values: Tensor) -> np.ndarray:
+    # (1, 49, channels) -> (49,)
+    summed: np.ndarray = values[0].sum(-1).detach().double().cpu().numpy()
+    return summed
