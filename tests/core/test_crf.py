@@ -197,3 +197,40 @@ def test_half_precision_emissions_lose_no_loss(crf, emissions, mask):
     gold = torch.zeros(len(LENGTHS), N, dtype=torch.int64)
     whole = crf.loss(emissions.bfloat16().float(), gold, mask)
     torch.testing.assert_close(crf.loss(emissions.bfloat16(), gold, mask), whole)
+
+
+# --- log-odds with a gradient ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 1), (0, 2), (1, 3), (2, 4), (0, 4)])
+def test_log_odds_of_a_span_are_those_of_all_paths_that_have_it(crf, emissions, mask, start, end):
+    found = crf.span_log_odds(emissions, mask, start, end, 1, 2)
+    for row in (0, 3):  # the tweets of four words
+        paths, scores = enumerate_paths(crf, emissions[row])
+        has = np.array([(start, end, "PER") in _spans(path) for path in paths])
+        expected = log_sum(scores[has]) - log_sum(scores[~has])
+        assert found[row].item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_log_odds_in_a_shorter_tweet_end_where_it_ends(crf, emissions, mask):
+    found = crf.span_log_odds(emissions, mask, 1, 3, 1, 2)[2]
+    paths, scores = enumerate_paths(crf, emissions[2, :3])
+    has = np.array([(1, 3, "PER") in _spans(path) for path in paths])
+    assert found.item() == pytest.approx(log_sum(scores[has]) - log_sum(scores[~has]), abs=1e-5)
+
+
+def test_log_odds_of_a_tag_are_those_of_its_marginal(crf, emissions, mask):
+    marginals = crf.posterior(emissions, mask).marginals.double()
+    found = crf.tag_log_odds(emissions, mask, 0, 3)
+    torch.testing.assert_close(torch.sigmoid(found), marginals[:, 0, 3], atol=1e-6, rtol=1e-4)
+
+
+def test_log_odds_have_the_gradient_of_their_differences(crf, emissions, mask):
+    def of(scores: torch.Tensor) -> torch.Tensor:
+        return crf.span_log_odds(scores, mask[:1], 1, 3, 1, 2)
+
+    torch.autograd.gradcheck(of, emissions[:1].double().requires_grad_())
+
+
+def _spans(path: np.ndarray) -> list[tuple[int, int, str]]:
+    return [(span.start, span.end, span.label) for span in tags_to_spans([TAGS[i] for i in path])]

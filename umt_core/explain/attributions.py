@@ -24,9 +24,13 @@ from umt_core.errors import ConfigError, DataError
 from umt_core.features import Batch, character_ids, word_of_subword
 from umt_core.model.crf import log_odds
 from umt_core.schema import REGIONS, Example, Span
+from umt_core.spans import tags_to_spans
+from umt_core.tagging import word_tags
 
 if TYPE_CHECKING:
-    from umt_core.predict import Predictor
+    from PIL import Image
+
+    from umt_core.predict import Predictor, Workbench
 
 METHODS = {
     "integrated_gradients": "Integrated gradients",
@@ -52,7 +56,7 @@ class Attribution:
     baseline: float  # in the baseline
     words: np.ndarray  # (words that were read,), each the sum of its subwords
     blocks: np.ndarray | None  # (49,); None: the system reads text only, or the tweet has no picture
-    steps: int = 0  # of integrated gradients
+    steps: int  # of integrated gradients
 
     @property
     def difference(self) -> float:
@@ -65,7 +69,7 @@ class Attribution:
 
     @property
     def delta(self) -> float | None:
-        """By how much the parts miss the difference: integrated gradients' error. ``None``: the parts need not add up."""
+        """By how much the parts miss the difference: the rule's error. ``None``: parts left out need not add up."""
         return self.total - self.difference if self.method == "integrated_gradients" else None
 
     @property
@@ -108,14 +112,13 @@ class SpanScore:
             pad = torch.full_like(self.batch.subwords, predictor.loaded.tokenizer.pad_id)
             empty = tagger.encoder.embed(pad)
             self.empty = torch.where(self.word[..., None] >= 0, empty, self.embedded)
-            if tagger.settings.tagging == "subword":  # on subwords an entity's words have the tags that were found
+            if tagger.settings.tagging == "subword":
                 self.tags = self._found_tags(tagger)
 
     def _found_tags(self, tagger: Any) -> list[str] | None:
-        decoded = tagger.decode(tagger(self.batch))[0]
-        at_words = [decoded[start] for start in self.encoded.starts]
-        of_span = at_words[self.span.start : self.span.end]
-        return at_words if all(tag[2:] == self.span.label for tag in of_span) else None
+        """The tweet's tags, if they have the span: it is asked about as it was found."""
+        tags = word_tags(tagger.decode(tagger(self.batch))[0], self.encoded, "subword", self.encoded.words)
+        return tags if self.span in tags_to_spans(tags) else None
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -168,84 +171,86 @@ def _differentiable() -> Iterator[None]:
         yield
 
 
-def scores_of(score: SpanScore) -> tuple[float, float]:
-    """The span's score in the tweet as it is, and in the baseline."""
-    with torch.no_grad():
-        return float(score(*score.inputs)), float(score(*score.baselines))
-
-
-def integrated_gradients(
-    score: SpanScore, *, steps: int = STEPS, progress: Progress | None = None
-) -> Attribution:
-    """Integrated gradients (Sundararajan et al., 2017) along the straight line from the baseline.
-
-    The line is taken in pieces of about ``PIECE`` points, each a Gauss-Legendre rule of its own: what they give adds
-    up, and between two of them one may stop.
+def pieces(method: str, steps: int = STEPS) -> int:
+    """In how many pieces an attribution is computed; between two of them one may stop.
 
     Raises:
-        ConfigError: fewer than one step.
+        ConfigError: there is no such method, or fewer than one step.
     """
+    if method not in METHODS:
+        raise ConfigError(f"wanted a method of {list(METHODS)}, got {method!r}")
     if steps < 1:
         raise ConfigError(f"steps: wanted 1 or more, got {steps}")
-    pieces = max(1, round(steps / PIECE))
-    found: Attribution | None = None
-    for piece in range(pieces):
-        part = gradients_piece(score, piece, pieces, steps)
-        found = part if found is None else add(found, part)
-        if progress:
-            progress(piece + 1, pieces)
-    assert found is not None
-    return found
+    return max(1, round(steps / PIECE)) if method == "integrated_gradients" else 2
 
 
-def gradients_piece(score: SpanScore, piece: int, pieces: int, steps: int = STEPS) -> Attribution:
-    """What the ``piece``-th of ``pieces`` equal parts of the line adds; ``add`` puts them together."""
-    from captum.attr import IntegratedGradients  # seconds, and only who attributes needs it
+def piece(score: SpanScore, method: str, number: int, steps: int = STEPS) -> Attribution:
+    """The ``number``-th piece of an attribution, from 0; ``add`` puts them together.
 
-    ends = zip(score.baselines, score.inputs, strict=True)
-    lines = [(low + (high - low) * (piece / pieces), low + (high - low) * ((piece + 1) / pieces)) for low, high in ends]
-    points = max(1, round(steps / pieces))
-    with torch.enable_grad():
-        values = IntegratedGradients(score).attribute(
-            tuple(high for _, high in lines),
-            baselines=tuple(low for low, _ in lines),
-            n_steps=points,
-            internal_batch_size=ROWS,
-        )
-    words = score.by_word(values[0][0].sum(-1))
-    blocks = _blocks(values[1]) if score.has_image else None
-    return _attribution(score, "integrated_gradients", words, blocks, points * pieces)
+    Of integrated gradients (Sundararajan et al., 2017) a piece is a part of the straight line from the baseline, with
+    a Gauss-Legendre rule of its own; of leaving out it is the words, then the blocks.
+
+    Raises:
+        ConfigError: as ``pieces``.
+    """
+    count = pieces(method, steps)
+    words, blocks = np.zeros(score.encoded.words), np.zeros(REGIONS) if score.has_image else None
+    if method == "integrated_gradients":
+        words, blocks = _gradients(score, number / count, (number + 1) / count, max(1, round(steps / count)))
+    elif number == 0:
+        words = _without_words(score)
+    elif score.has_image:
+        blocks = _without_blocks(score)
+    with torch.no_grad():
+        here, baseline = float(score(*score.inputs)), float(score(*score.baselines))
+    predictor = score.predictor
+    return Attribution(method, predictor.name, predictor.system, score.span, here, baseline, words, blocks, steps)
 
 
 def add(one: Attribution, other: Attribution) -> Attribution:
-    """Two pieces of one line together."""
+    """Two pieces of one attribution together."""
     blocks = None if one.blocks is None or other.blocks is None else one.blocks + other.blocks
     return replace(one, words=one.words + other.words, blocks=blocks)
 
 
-def occlusion(score: SpanScore, *, progress: Progress | None = None) -> Attribution:
-    """By how much the score falls without each word and each block, one at a time, as the baseline is without them."""
+def _gradients(score: SpanScore, start: float, end: float, points: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Integrated gradients over a part of the line, from a share of it to another: of words, of blocks."""
+    from captum.attr import IntegratedGradients  # seconds, and only who attributes needs it
+
+    low, high = (
+        tuple(empty + share * (full - empty) for empty, full in zip(score.baselines, score.inputs, strict=True))
+        for share in (start, end)
+    )
+    values = IntegratedGradients(score).attribute(high, baselines=low, n_steps=points, internal_batch_size=ROWS)
+    of_blocks = values[1][0].sum(-1).double().detach().cpu().numpy() if score.has_image else None
+    return score.by_word(values[0][0].sum(-1)), of_blocks
+
+
+def _without_words(score: SpanScore) -> np.ndarray:
+    """By how much the score falls without each word, one at a time, as the baseline is without all."""
     from captum.attr import FeatureAblation
 
     words = score.word.clamp(min=0)[..., None].expand_as(score.embedded)  # [CLS] and [SEP] are as in the baseline
     with torch.no_grad():
-        of_words = FeatureAblation(score).attribute(
+        values = FeatureAblation(score).attribute(
             score.embedded, baselines=score.empty, feature_mask=words, perturbations_per_eval=ROWS
         )
-        if progress:
-            progress(1, 2)
-        of_blocks = None
-        if score.has_image and (regions := score.batch.regions) is not None:
-            blocks = torch.arange(REGIONS, device=regions.device)[None, :, None].expand_as(regions)
-            of_blocks = FeatureAblation(score.beside).attribute(
-                regions, baselines=0, feature_mask=blocks, perturbations_per_eval=ROWS
-            )
-    if progress:
-        progress(2, 2)
-    # Every number of a word, or of a block, has its value.
-    found = of_words[0, list(score.encoded.starts), 0].double().cpu().numpy()
-    beside = None if of_blocks is None else of_blocks[0, :, 0].double().cpu().numpy()
-    return _attribution(score, "occlusion", found, beside)
+    drops: np.ndarray = values[0, list(score.encoded.starts), 0].double().cpu().numpy()  # a word's numbers all have it
+    return drops
+
+
+def _without_blocks(score: SpanScore) -> np.ndarray:
+    """By how much the score falls without each block, one at a time."""
+    from captum.attr import FeatureAblation
+
+    regions = score.inputs[1]
+    blocks = torch.arange(REGIONS, device=regions.device)[None, :, None].expand_as(regions)
+    with torch.no_grad():
+        values = FeatureAblation(score.beside).attribute(
+            regions, baselines=0, feature_mask=blocks, perturbations_per_eval=ROWS
+        )
+    drops: np.ndarray = values[0, :, 0].double().cpu().numpy()
+    return drops
 
 
 def ablations(score: SpanScore) -> tuple[Ablation, ...]:
@@ -287,12 +292,15 @@ def attribute(
         ConfigError: there is no such method, or fewer than one step.
         DataError: the tweet has no word, or the tagger did not read as far as the span.
     """
+    count = pieces(method, steps)
     score = SpanScore(predictor, example, regions, span)
-    if method == "integrated_gradients":
-        return integrated_gradients(score, steps=steps, progress=progress)
-    if method == "occlusion":
-        return occlusion(score, progress=progress)
-    raise ConfigError(f"wanted a method of {list(METHODS)}, got {method!r}")
+    found = piece(score, method, 0, steps)
+    for number in range(1, count + 1):
+        if progress:
+            progress(number, count)
+        if number < count:
+            found = add(found, piece(score, method, number, steps))
+    return found
 
 
 def to_log_odds(probabilities: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -312,24 +320,41 @@ def attribution_json(found: Attribution, tokens: Sequence[str]) -> dict[str, Any
         "span": span | {"text": found.span.text(tuple(tokens))},
         "score": found.score,
         "baseline_score": found.baseline,
-        "steps": found.steps or None,
+        "steps": found.steps,
         "delta": found.delta,
         "words": [[token, round(float(v), 6)] for token, v in zip(tokens, found.words, strict=False)],
         "blocks": None if found.blocks is None else [round(float(v), 6) for v in found.blocks],
     }
 
 
-def _attribution(
-    score: SpanScore, method: str, words: np.ndarray, blocks: np.ndarray | None, steps: int = 0
+# --- of a workbench, for the app -----------------------------------------------------------------
+
+
+def workbench_piece(
+    workbench: Workbench,
+    checkpoint: str,
+    example: Example,
+    picture: Image.Image | None,
+    span: Span,
+    method: str,
+    number: int,
+    steps: int,
 ) -> Attribution:
-    here, baseline = scores_of(score)
-    predictor = score.predictor
-    return Attribution(
-        method, predictor.name, predictor.system, score.span, here, baseline, words, blocks, steps
-    )
+    """``piece`` by one of the workbench's taggers."""
+    return piece(_score(workbench, checkpoint, example, picture, span), method, number, steps)
 
 
-def _blocks(values: Tensor) -> np.ndarray:
-    # (1, 49, channels) -> (49,)
-    summed: np.ndarray = values[0].sum(-1).detach().double().cpu().numpy()
-    return summed
+def workbench_ablations(
+    workbench: Workbench, checkpoint: str, example: Example, picture: Image.Image | None, span: Span
+) -> tuple[float, tuple[Ablation, ...]]:
+    """The span's score, and ``ablations``."""
+    score = _score(workbench, checkpoint, example, picture, span)
+    with torch.no_grad():
+        return float(score(*score.inputs)), ablations(score)
+
+
+def _score(
+    workbench: Workbench, checkpoint: str, example: Example, picture: Image.Image | None, span: Span
+) -> SpanScore:
+    predictor = workbench.predictors[checkpoint]
+    return SpanScore(predictor, example, predictor.picture_regions([picture])[0], span)

@@ -78,9 +78,7 @@ class LinearChainCRF(torchcrf.CRF):
         joint = torch.stack(forward, dim=1) + torch.stack(backward[::-1], dim=1)
         return joint.log_softmax(dim=-1)  # all tags of a position together have all paths
 
-    def span_log_odds(
-        self, emissions: Tensor, mask: Tensor, start: int, end: int, opening: int, inside: int
-    ) -> Tensor:
+    def span_log_odds(self, emissions: Tensor, mask: Tensor, start: int, end: int, opening: int, inside: int) -> Tensor:
         """log P - log(1 - P) that exactly ``[start, end)`` is one entity, as ``Posterior.span_probability`` has P.
 
         (batch,), in float64 so that a sure entity keeps its 1 - P, and in tensors that know their gradient. The rows
