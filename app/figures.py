@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -49,6 +49,24 @@ def gate_bars(table: pd.DataFrame, labels: list[str], chosen: int) -> go.Figure:
     figure.update_xaxes(tickvals=list(range(len(labels))), ticktext=ticks, tickangle=-50, fixedrange=True)
     figure.update_yaxes(range=[0, 1], title="gate", tickvals=[0, 0.25, 0.5, 0.75, 1], fixedrange=True)
     return _calm(figure, height=250)
+
+
+def signed_bars(labels: Sequence[str], values: Sequence[float], chosen: Collection[int], unit: str) -> go.Figure:
+    """A bar a word, up where it adds and hatched down where it takes away; the words ``chosen`` are in bold."""
+    colours = [MAIN_COLOUR if value >= 0 else ESD_COLOUR for value in values]
+    figure = go.Figure(
+        go.Bar(
+            x=list(range(len(values))),
+            y=list(values),
+            marker={"color": colours, "pattern": {"shape": ["" if value >= 0 else "/" for value in values], "size": 5}},
+            customdata=[_label(label, 40) for label in labels],
+            hovertemplate="%{customdata}: %{y:+.3f}<extra></extra>",
+        )
+    )
+    ticks = [f"<b>{_label(w)}</b>" if i in chosen else _label(w) for i, w in enumerate(labels)]
+    figure.update_xaxes(tickvals=list(range(len(labels))), ticktext=ticks, tickangle=-50, fixedrange=True)
+    figure.update_yaxes(title=unit, fixedrange=True, zeroline=True, tickformat="+.2~f")
+    return _calm(figure, height=270)
 
 
 def contribution_bars(table: pd.DataFrame) -> go.Figure:

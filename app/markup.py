@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+from umt_core.schema import GRID
 
 # Hues of Okabe and Ito, told apart by colour-blind readers; the label always stands beside the colour.
 TYPE_COLOURS: Mapping[str, str] = {"PER": "#0072B2", "LOC": "#009E73", "ORG": "#D55E00", "MISC": "#B0569A"}
@@ -67,3 +69,28 @@ def facts(title: str, rows: Mapping[str, str]) -> str:
         for name, value in rows.items()
     )
     return f'<div style="font-size:.82rem;line-height:1.55"><b>{escape(title)}</b>{lines}</div>'
+
+
+def signed_blocks(picture: str | None, ratio: float, values: Sequence[float]) -> str:
+    """A picture (a data URI of ours) under its blocks, each with its value and sign; striped where it is negative."""
+    most = max((abs(value) for value in values), default=0.0) or 1.0
+    cells = "".join(_signed_cell(value, abs(value) / most) for value in values)
+    image = f'<img src="{escape(picture)}" alt="" style="width:100%;height:100%;display:block">' if picture else ""
+    return (
+        f'<div role="img" aria-label="49 blocks with what each adds; the table beside has the numbers" '
+        f'style="position:relative;width:100%;max-width:34rem;aspect-ratio:{ratio:.4f};background:#555">{image}'
+        f'<div style="position:absolute;inset:0;display:grid;grid-template:repeat({GRID},1fr)/repeat({GRID},1fr)">'
+        f"{cells}</div></div>"
+    )
+
+
+def _signed_cell(value: float, strength: float) -> str:
+    colour = f"rgba(0,114,178,{0.85 * strength:.3f})" if value >= 0 else f"rgba(213,94,0,{0.85 * strength:.3f})"
+    stripes = f"repeating-linear-gradient(45deg,{colour} 0 4px,transparent 4px 7px)"
+    ground = colour if value >= 0 else stripes
+    text = f"{value:+.2f}".replace("-", "\u2212") if strength >= 0.1 else ""
+    return (
+        f'<span style="background:{ground};color:#fff;text-shadow:0 0 3px #000,0 0 3px #000;font-size:.72rem;'
+        f"display:flex;align-items:center;justify-content:center;outline:1px solid rgba(255,255,255,.25);"
+        f'outline-offset:-1px">{text}</span>'
+    )

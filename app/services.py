@@ -117,6 +117,52 @@ def ask(chosen: Sequence[CheckpointInfo], work: Callable[[Any], T]) -> T:
     return _EXECUTOR.submit(work, _workbench(*_key(chosen), _chosen=chosen)).result()
 
 
+@st.cache_resource(max_entries=200, show_spinner=False)
+def _pieces(
+    names: tuple[str, ...],
+    sums: tuple[str, ...],
+    device: str,
+    tokens: tuple[str, ...],
+    image: str | None,
+    function: str,
+    checkpoint: str,
+    arguments: tuple[Any, ...],
+    _chosen: Sequence[CheckpointInfo],
+    _example: Example,
+    _picture: Image.Image | None,
+) -> Any:
+    def work(workbench: Any) -> Any:
+        compute = getattr(backend("umt_core.explain.span_score"), function)
+        return compute(workbench, checkpoint, _example, _picture, *arguments)
+
+    return ask(_chosen, work)
+
+
+def attributed(
+    chosen: Sequence[CheckpointInfo],
+    function: str,
+    checkpoint: str,
+    example: Example,
+    picture: Image.Image | None,
+    *arguments: Any,
+) -> Any:
+    """What a ``workbench_`` function of ``span_score`` says of a tweet; the same question is computed once.
+
+    Errors as the function's.
+    """
+    return _pieces(
+        *_key(chosen),
+        example.tokens,
+        example.image,
+        function,
+        checkpoint,
+        arguments,
+        _chosen=chosen,
+        _example=example,
+        _picture=picture,
+    )
+
+
 # --- tweets and pictures ------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -15,6 +15,8 @@ from umt_core.analysis.browse import OPEN, PAGE, SORTS, Query
 from umt_core.errors import DataError
 from umt_core.explain.attention import MAPS, AttentionMap, get_map, heads, maps_of
 from umt_core.schema import REGIONS, Example, Inspection
+
+T = TypeVar("T")
 
 
 class Key(StrEnum):
@@ -48,6 +50,11 @@ class Key(StrEnum):
     SYSTEMS = "systems"
     # Explain
     PART = "explain_part"  # name of the section that is shown
+    ATTRIBUTED = "explain_attributed"  # title of the tagger whose score is attributed
+    SPAN = "explain_span"  # "0-2-PER": the entity whose score it is
+    METHOD = "explain_method"
+    STEPS = "explain_steps"
+    HALTED = "explain_halted"  # what was being computed when the reader stopped it
     # Errors and Scores; ``errors_<field>`` are the widgets of a ``Query``'s fields, see ``field_key``
     TWEET = "errors_tweet"  # id of the tweet that is open; None: the list is shown
     ERRORS_WORD = "errors_word"
@@ -119,7 +126,16 @@ class Key(StrEnum):
 LINK = {"word": Key.WORD, "map": Key.MAP, "head": Key.HEAD, "system": Key.SYSTEM, "set": Key.SET}
 # Of Explain's sections too: a number comes as a float, all else as text. A section checks what is at its key before it
 # draws the widget.
-EXPLAIN_LINK = LINK | {"part": Key.PART, "block": Key.BLOCK}
+EXPLAIN_LINK = (
+    LINK
+    | {"part": Key.PART, "block": Key.BLOCK}
+    | {
+        "tagger": Key.ATTRIBUTED,
+        "span": Key.SPAN,
+        "method": Key.METHOD,
+        "steps": Key.STEPS,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +407,23 @@ def part(names: Sequence[str], key: Key = Key.PART) -> str:
         st.session_state[key] = names[0]
     chosen: str = st.session_state[key]
     return chosen
+
+
+def choice(key: Key, options: Sequence[T]) -> T:
+    """What is chosen at a key, before its widget is drawn: the first option where it is none of them."""
+    asked = st.session_state.get(key)
+    chosen = options[options.index(asked)] if asked in options else options[0]  # a link's 50.0 is the option 50
+    st.session_state[key] = chosen
+    return chosen
+
+
+def halt(what: str | None) -> None:
+    """Notes that the reader stopped something, or that it may go on."""
+    st.session_state[Key.HALTED] = what
+
+
+def halted(what: str) -> bool:
+    return bool(st.session_state.get(Key.HALTED) == what)
 
 
 def attention_choice(lookers: Mapping[str, Inspection]) -> tuple[AttentionMap, int | None, str] | None:

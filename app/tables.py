@@ -12,6 +12,7 @@ from umt_core.analysis.agreement import Difference
 from umt_core.corrections.second_opinion import Agreement
 from umt_core.data.datasets import OWN_SPLIT
 from umt_core.data.files import harmless
+from umt_core.explain.attributions import Ablation
 from umt_core.labels import LABELS
 from umt_core.schema import GRID, Inspection, ScoredSpan, Span
 from umt_core.upload import Outcome
@@ -267,3 +268,29 @@ def report_table(rows: Sequence[Outcome]) -> pd.DataFrame:
     signs = {"ok": "✓ added", "warning": "! added, but", "refused": "✗ refused"}
     lines = [(row.line, harmless(row.id), signs[row.outcome], row.reason) for row in rows]
     return pd.DataFrame(lines, columns=["Line", "Tweet", "Outcome", "Reason"])
+
+
+def attribution_words(tokens: Sequence[str], values: np.ndarray) -> pd.DataFrame:
+    """What each word adds to a span's score, and its share of all that words add or take; in the tweet's order."""
+    whole = float(np.abs(values).sum()) or 1.0
+    shares = np.abs(values) / whole
+    return pd.DataFrame({"Word": list(tokens[: len(values)]), "Adds": values, "Share": shares})
+
+
+def attribution_blocks(values: np.ndarray, count: int = 10) -> pd.DataFrame:
+    """The blocks that add or take most, rows and columns from 1."""
+    order = np.argsort(-np.abs(values), kind="stable")[:count]
+    return pd.DataFrame({"Row": order // GRID + 1, "Column": order % GRID + 1, "Adds": values[order]})
+
+
+def ablation_table(score: float, found: Sequence[Ablation]) -> pd.DataFrame:
+    """A span's score without each of a tagger's sources."""
+    return pd.DataFrame(
+        {
+            "Without": [a.feature for a in found],
+            "How": [a.meaning for a in found],
+            "Log-odds left": [a.score for a in found],
+            "Falls by": [a.drop(score) for a in found],
+            "Probability left": [1 / (1 + np.exp(-a.score)) for a in found],
+        }
+    )

@@ -15,7 +15,8 @@ from tests.core import tiny
 from umt_core.checkpoint import Loaded
 from umt_core.errors import ConfigError, DataError
 from umt_core.explain import attributions as attr
-from umt_core.explain.attributions import SpanScore, attribute
+from umt_core.explain import span_score
+from umt_core.explain.span_score import SpanScore, attribute
 from umt_core.predict import Predictor
 from umt_core.schema import REGIONS, Span
 from umt_core.systems import SYSTEMS
@@ -88,9 +89,9 @@ class Linear(SpanScore):
 @pytest.mark.parametrize("method", list(attr.METHODS))
 def test_of_a_linear_score_each_part_is_weight_times_input(method):
     score = Linear(make(), TWEET, regions(), SPAN)
-    found = attr.piece(score, method, 0, attr.PIECE)
+    found = span_score.piece(score, method, 0, attr.PIECE)
     if method == "occlusion":
-        found = attr.add(found, attr.piece(score, method, 1))
+        found = attr.add(found, span_score.piece(score, method, 1))
     product = (score.weights[0] * (score.embedded - score.empty)[0]).sum(-1)  # (subwords,)
     ends = [*score.encoded.starts[1:], len(product) - 1]
     by_word = [product[a:b].sum().item() for a, b in zip(score.encoded.starts, ends, strict=True)]
@@ -161,7 +162,7 @@ def test_ablations_are_the_score_of_a_tagger_without_that_part():
     predictor, picture = make(), regions()
     tagger: Any = predictor.loaded.tagger
     score = SpanScore(predictor, TWEET, picture, SPAN)
-    found = {ablation.feature: ablation.score for ablation in attr.ablations(score)}
+    found = {ablation.feature: ablation.score for ablation in span_score.ablations(score)}
     assert found["picture"] == pytest.approx(log_odds(predictor, None), abs=1e-4)
     tagger.word_shape.weight.data.zero_()
     assert found["word shape"] == pytest.approx(log_odds(predictor, picture), abs=1e-4)
@@ -174,7 +175,7 @@ def test_ablations_are_the_score_of_a_tagger_without_that_part():
 
 @pytest.mark.parametrize("system", ["cnn-bilstm-crf", "bert-crf"])
 def test_only_what_a_tagger_draws_on_is_taken_away(system):
-    found = [ablation.feature for ablation in attr.ablations(SpanScore(make(system), TWEET, None, SPAN))]
+    found = [ablation.feature for ablation in span_score.ablations(SpanScore(make(system), TWEET, None, SPAN))]
     assert found == (["word shape", "spelling"] if system == "cnn-bilstm-crf" else ["word shape"])
 
 

@@ -18,8 +18,9 @@ from tests.ui.tiny_set import write_run
 from umt_core.analysis.sets import PredictionSet, Progress
 from umt_core.config import ModelSettings
 from umt_core.errors import UmtError
+from umt_core.explain.attributions import Ablation, Attribution, pieces
 from umt_core.labels import WORD_ESD_TAGS, WORD_TAGS, conversion_matrix, esd_tag
-from umt_core.schema import REGIONS, Example, Inspection, Prediction, ScoredSpan
+from umt_core.schema import REGIONS, Example, Inspection, Prediction, ScoredSpan, Span
 from umt_core.spans import tags_to_spans
 
 HEADS, HIDDEN, LONGEST = 12, 24, 60
@@ -147,6 +148,35 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     shares: np.ndarray = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
     return shares
+
+
+def workbench_piece(
+    workbench: Workbench,
+    checkpoint: str,
+    example: Example,
+    picture: Any,
+    span: Span,
+    method: str,
+    number: int,
+    steps: int,
+) -> Attribution:
+    """Each word adds its place in the tweet, each block its number less 20, over the pieces together."""
+    count = pieces(method, steps)
+    words = np.arange(1.0, len(example.tokens) + 1) / count
+    looks = picture is not None and not checkpoint.endswith("/bert-crf")
+    blocks = (np.arange(REGIONS) - 20.0) / count if looks else None
+    total = words.sum() * count + (0.0 if blocks is None else blocks.sum() * count)
+    off = 1.0 if steps < 50 else 0.0  # a doubtful sum
+    score = 2.0
+    return Attribution(
+        method, checkpoint, checkpoint.split("/")[1], span, score, score - total + off * total, words, blocks, steps
+    )
+
+
+def workbench_ablations(
+    workbench: Workbench, checkpoint: str, example: Example, picture: Any, span: Span
+) -> tuple[float, tuple[Ablation, ...]]:
+    return 2.0, (Ablation("word shape", "no word has a shape", -1.0), Ablation("picture", "49 blocks of zeros", 1.5))
 
 
 def run_set(

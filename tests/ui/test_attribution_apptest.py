@@ -1,0 +1,83 @@
+"""Attribution on the Explain page: which score, how the parts add up, and what a link restores."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from app import figures, markup
+from tests.ui import reading
+from tests.ui.reading import address, button, said
+
+pytestmark = pytest.mark.usefixtures("made")
+opened = partial(reading.opened, "explain", data="tiny/test", part="attribution")
+
+
+def test_the_sum_of_the_parts_stands_beside_the_delta():
+    page = opened(tweet="fixed")  # "Paris sings in Berlin": words add 1 + 2 + 3 + 4, blocks 49 * 4
+    lines = said(page)
+    assert "Words add **+10.00**, blocks of the picture **+196.00**" in lines
+    assert "convergence delta **+0.0000**" in lines
+    assert not page.warning
+
+
+def test_a_large_delta_is_a_warning():
+    page = opened(tweet="fixed", steps="10")
+    assert any("take more steps" in line.value for line in page.warning)
+
+
+def test_each_word_and_block_stands_in_a_table():
+    page = opened(tweet="fixed")
+    words, blocks, sources = (frame.value for frame in page.dataframe[-3:])
+    assert words["Word"].tolist() == ["Paris", "sings", "in", "Berlin"]
+    assert words["Adds"].tolist() == pytest.approx([1, 2, 3, 4])
+    assert blocks.iloc[0][["Row", "Column", "Adds"]].tolist() == pytest.approx([7, 7, 28])
+    assert sources["Falls by"].tolist() == pytest.approx([3.0, 0.5])
+
+
+def test_a_link_restores_tagger_entity_method_and_steps():
+    wanted = {"tweet": "broken", "tagger": "MT", "span": "0-2-PER", "method": "occlusion", "steps": "20"}
+    assert wanted.items() <= address(opened(**wanted)).items()
+
+
+def test_what_a_link_asks_for_and_is_not_there_falls_back():
+    page = opened(tweet="fixed", tagger="nobody", span="7-9-PER", method="magic", steps="7")
+    assert address(page)["method"] == "integrated_gradients"
+    assert address(page)["span"] != "7-9-PER"
+
+
+def test_a_text_tagger_has_no_blocks():
+    assert "reads text only" in said(opened(tweet="fixed", tagger="BERT-CRF"))
+
+
+def test_a_tweet_without_entities_has_no_score_to_attribute():
+    assert "no score to attribute" in said(opened(tweet="added"))
+
+
+def test_stopping_keeps_what_is_done_and_offers_to_go_on():
+    page = opened(tweet="fixed")
+    page.session_state["explain_halted"] = next(iter(_asked(page)))
+    page.run()
+    assert "Stopped" in said(page)
+    button(page, "Go on").click().run()
+    assert "convergence delta" in said(page)
+
+
+def _asked(page):
+    """What the page would be stopped at."""
+    from umt_core.schema import Span
+
+    start, end, label = address(page)["span"].split("-")
+    doc = reading.component_data(page, "tracks")["doc"]
+    yield f"{doc} twitter2017/umt-bert-crf {Span(int(start), int(end), label)} integrated_gradients 50"
+
+
+def test_signs_are_told_without_colour():
+    html = markup.signed_blocks(None, 1.5, [0.5, -0.5, 0.0])
+    assert "+0.50" in html
+    assert "\u22120.50" in html
+    assert html.count("repeating-linear-gradient") == 1
+    bars = figures.signed_bars(["<b>a", "b"], [1.0, -1.0], [0], "adds").data[0]
+    assert list(bars.marker.pattern.shape) == ["", "/"]
+    assert "<b>a" not in str(bars.customdata[0])
