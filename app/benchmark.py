@@ -69,15 +69,22 @@ def _predictions(folder: Path, dataset: str, runs: tuple[str, ...]) -> Predictio
     return Predictions.read(folder, dataset)
 
 
-def daggers(dataset: str) -> list[str]:
-    """The figures of UMT that are marked; drawn once, which takes a second (errors as ``kept``)."""
+@st.cache_resource(show_spinner=False)
+def _daggers() -> dict[tuple[Path, str, tuple[str, ...]], list[str]]:
+    return {}
+
+
+def daggers(dataset: str) -> list[str] | None:
+    """The figures of UMT that are marked; ``None``: ``find_daggers`` has not been asked (errors as ``kept``)."""
     found = kept(dataset)
-    return [] if found is None else _daggers(results_folder(), dataset, _runs(found))
+    return [] if found is None else _daggers().get((results_folder(), dataset, _runs(found)))
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _daggers(folder: Path, dataset: str, runs: tuple[str, ...]) -> list[str]:
-    return benchmark_pairs.daggers(_predictions(folder, dataset, runs))
+def find_daggers(dataset: str) -> None:
+    """Works out ``daggers``, which takes a second and more: a page draws everything else before."""
+    found = kept(dataset)
+    if found is not None:
+        _daggers()[results_folder(), dataset, _runs(found)] = benchmark_pairs.daggers(predictions(dataset))
 
 
 def against(dataset: str, pair: tuple[str, str]) -> Against:

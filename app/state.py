@@ -73,6 +73,7 @@ class Key(StrEnum):
     BENCHMARK_COST = "benchmark_cost"  # what F1 is drawn against
     BENCHMARK_CHANCE = "benchmark_chance"  # whether all pairs are tested
     BENCHMARK_ADDRESS = "benchmark_address"  # parameters that we wrote last
+    BENCHMARK_BAD_LINK = "benchmark_bad_link"  # what a link came to, and lines about what it asked for in vain
     # Patterns
     PATTERNS_PART = "patterns_part"  # name of the section that is shown
     PATTERNS_ADDRESS = "patterns_address"  # parameters that we wrote last
@@ -530,24 +531,34 @@ BENCHMARK_LINK = {"data": Key.BENCHMARK_DATA, "split": Key.BENCHMARK_SPLIT, "cos
 
 
 def follow_benchmark_link(choices: Mapping[str, Collection[str]]) -> list[str]:
-    """Puts into the Benchmark page's widgets what the address asks for; a line for each value that is no choice."""
+    """Puts into the Benchmark page's widgets what the address asks for.
+
+    A line for each value that is no choice; they stay until the reader chooses something else.
+    """
     for name, key in BENCHMARK_LINK.items():
         st.session_state.setdefault(key, next(iter(choices[name])))
     params = {name: st.query_params[name] for name in BENCHMARK_LINK if name in st.query_params}
-    if params == st.session_state.get(Key.BENCHMARK_ADDRESS):
-        return []
-    for name in (name for name, value in params.items() if value in choices[name]):
-        st.session_state[BENCHMARK_LINK[name]] = params[name]
-    return [
-        f"{name}: wanted one of {', '.join(choices[name])}, got {value!r}"
-        for name, value in params.items()
-        if value not in choices[name]
-    ]
+    if params != st.session_state.get(Key.BENCHMARK_ADDRESS):
+        lines = []
+        for name, value in params.items():
+            if value in choices[name]:
+                st.session_state[BENCHMARK_LINK[name]] = value
+            else:
+                lines.append(f"{name}: wanted one of {', '.join(choices[name])}, got {value!r}")
+        st.session_state[Key.BENCHMARK_BAD_LINK] = benchmark_view(), lines
+    view, lines = st.session_state.get(Key.BENCHMARK_BAD_LINK, (None, []))
+    return lines if view == benchmark_view() else []
+
+
+def benchmark_view() -> tuple[str, str, str]:
+    """The data set, split and cost that the Benchmark page shows; ``follow_benchmark_link`` has set them."""
+    data, split, cost = (str(st.session_state[key]) for key in BENCHMARK_LINK.values())
+    return data, split, cost
 
 
 def keep_benchmark_address() -> None:
     """Writes what the Benchmark page shows into the address."""
-    wanted = {name: str(st.session_state[key]) for name, key in BENCHMARK_LINK.items()}
+    wanted = dict(zip(BENCHMARK_LINK, benchmark_view(), strict=True))
     st.session_state[Key.BENCHMARK_ADDRESS] = wanted
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)

@@ -35,13 +35,13 @@ def seeds(found: Sequence[Standing]) -> None:
     )
 
 
-def cost(found: Sequence[Cost], split: str, notice: str) -> None:
-    """F1 against what it costs; ``notice`` ends its caption."""
+def cost(found: Sequence[Cost], split: str, by: str, notice: str) -> None:
+    """F1 against what it costs, ``by`` one of the ``COSTS``; ``notice`` ends the caption."""
     st.subheader("F1 against cost", anchor=False)
     if not found:
         st.info("Nothing is run yet, so nothing has cost anything.")
         return
-    by = st.segmented_control(
+    st.segmented_control(
         "Cost",
         list(standings.COSTS),
         format_func=standings.COSTS.__getitem__,

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import benchmark, markup, standings, state
-from app.panels import benchmark_bars, benchmark_charts, benchmark_tweets, linked
+from app.panels import benchmark_bars, benchmark_charts, benchmark_tables
 from umt_core.analysis.benchmark import (
     benchmark_data,
     costs,
@@ -11,25 +11,13 @@ from umt_core.analysis.benchmark import (
     other_encoders,
     row_sets,
     stand_ins,
-    table_1,
     table_2,
     table_3,
 )
-from umt_core.analysis.paper import FIGURES
 from umt_core.analysis.reproduction import plan
-from umt_core.analysis.reproduction_document import ABLATED, DAGGER, OTHER_ENCODER, STAND_INS
+from umt_core.analysis.reproduction_document import OTHER_ENCODER, STAND_INS
 from umt_core.errors import UmtError
 
-
-def line(text: str) -> str:
-    """A paragraph of the document in one line."""
-    return " ".join(text.split())
-
-
-ABOUT = {
-    "test": line(DAGGER),
-    "dev": "Dev chose the epoch: these figures flatter. The paper prints none, and no predictions on dev are kept.",
-}
 choices = {"data": benchmark_data(), "split": list(standings.SPLIT_TITLES), "cost": list(standings.COSTS)}
 complaints = state.follow_benchmark_link(choices)
 st.title("Benchmark", anchor=False)
@@ -47,7 +35,7 @@ with st.sidebar:
     made_with = {name.capitalize(): ", ".join(each) or "none" for name, each in facts(results).items()}
     st.html(markup.facts("The comparison", counted | (made_with if results.done else {})))
 with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-    data = st.segmented_control(
+    st.segmented_control(
         "Data set",
         choices["data"],
         format_func=standings.set_title,
@@ -55,7 +43,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         required=True,
         persist_state="session",
     )
-    split = st.segmented_control(
+    st.segmented_control(
         "Split",
         choices["split"],
         format_func=standings.SPLIT_TITLES.__getitem__,
@@ -64,58 +52,43 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         persist_state="session",
     )
 state.keep_benchmark_address()
+data, split, cost = state.benchmark_view()
 of_test, names = split == "test", row_sets(data)
 if not results.done:
     st.info("Nothing is run yet. The commands below train and score the systems; the page fills as they end.")
 elif stand_ins(results):
-    st.warning(line(STAND_INS))
+    st.warning(benchmark_tables.line(STAND_INS))
 if encoders := other_encoders(results):
-    st.info(line(OTHER_ENCODER.format(markup.plain(", ".join(encoders)))))
+    st.info(benchmark_tables.line(OTHER_ENCODER.format(markup.plain(", ".join(encoders)))))
 
 try:
     found = {name: table_2(results, name, split) for name in names}
-    browsers = {name: benchmark.browser(name, [*rows, *table_3(results, name)]) for name, rows in found.items()}
-    nowhere = standings.NOWHERE
-    for name, rows in found.items():
-        st.subheader(f"Table 2: {standings.set_title(name)}, {split}", anchor=False)
-        with st.spinner("Drawing tweets again and again for the † …"):
-            better = benchmark.daggers(name) if of_test else []
-        where = browsers[name] if of_test else nowhere
-        linked.show(f"benchmark_2_{name}", *standings.standing_cells(rows, where, better))
-        st.caption(f"Percent, over strict matches: the mean of the seeds, below it their spread. {ABOUT[split]}")
-        if of_test:
-            benchmark_tweets.show(name, rows, where)
-
-    every = [standing for rows in found.values() for standing in rows]
     parts = {name: rows for name in names if (rows := table_3(results, name, split))}
-    if commands := standings.missing_commands(
-        results, [*every, *(row for rows in parts.values() for row in rows)], benchmark.shell_data()
-    ):
-        with st.expander(f"{len(commands)} systems are not run, or not with all seeds", expanded=not results.done):
-            st.caption("Each command can be stopped and goes on where it was. Without `--only` all of them run.")
-            st.code("\n".join(commands), language="bash")
+    every = [standing for rows in found.values() for standing in rows]
+    notice = standings.stand_in_line(every)
+    where = dict.fromkeys(names, standings.NOWHERE)
+    if of_test:
+        where = {name: benchmark.browser(name, [*found[name], *parts.get(name, ())]) for name in names}
 
+    for name, rows in found.items():
+        benchmark_tables.table_2(name, rows, split, where[name])
+    benchmark_tables.missing(results, [*every, *(standing for rows in parts.values() for standing in rows)])
     benchmark_charts.seeds(every)
-    benchmark_charts.cost(costs(results, names), split, standings.stand_in_line(every))
-
+    benchmark_charts.cost(costs(results, names), split, cost, notice)
     for name, rows in parts.items():
-        st.subheader(f"Table 3: what each part of UMT is worth, {standings.set_title(name)}", anchor=False)
-        where = browsers[name] if of_test else nowhere
-        linked.show(f"benchmark_3_{name}", *standings.standing_cells(rows, where, figures=FIGURES[4:]))
-        st.caption(line(ABLATED).removeprefix("Ours / the paper's. "))
-
+        benchmark_tables.table_3(name, rows, where[name])
     if of_test:
         for name in names:
             st.subheader(f"Figures 3 and 4: {standings.set_title(name)}", anchor=False)
             predictions = benchmark.predictions(name)
-            benchmark_bars.bars(name, predictions, browsers[name], standings.stand_in_line(found[name]))
-            benchmark_bars.chance(name, predictions, browsers[name])
+            benchmark_bars.bars(name, predictions, where[name], notice)
+            benchmark_bars.chance(name, predictions, where[name])
+    benchmark_tables.counts(results, data)
 
-    st.subheader(f"Table 1: {standings.set_title(data)}", anchor=False)
-    if (counts := table_1(results, data)) is None:
-        st.text("Not counted yet: the first row that runs counts the data.")
-    else:
-        st.dataframe(standings.count_table(counts), hide_index=True)
-        st.caption("Ours / the paper's. `python -m umt_core data stats` says where a difference comes from.")
+    if of_test and (unmarked := [name for name in names if benchmark.daggers(name) is None]):
+        with st.spinner("Drawing tweets again and again for the † …"):
+            for name in unmarked:
+                benchmark.find_daggers(name)
+        st.rerun()
 except UmtError as error:
     st.error(markup.plain(str(error)))

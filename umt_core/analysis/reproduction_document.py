@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from umt_core.analysis.benchmark import (
+    UMT,
     Results,
     Standing,
     benchmark_data,
@@ -20,7 +21,6 @@ from umt_core.analysis.benchmark import (
     table_3,
 )
 from umt_core.analysis.benchmark_pairs import (
-    UMT,
     Predictions,
     against,
     daggers,
@@ -163,7 +163,7 @@ def _ours(found: Standing, figures: Sequence[str] = FIGURES) -> list[str]:
 
 
 def _table_3(results: Results) -> Iterator[Section]:
-    found = {name: rows for name in row_sets() if (rows := table_3(results, name))}
+    found = {name: each for name in row_sets() if (each := table_3(results, name))}
     rows = []
     for standings in zip(*found.values(), strict=True):
         cells = [

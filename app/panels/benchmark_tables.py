@@ -1,0 +1,62 @@
+"""The Benchmark page's tables: ours beside the paper's, and what is not run yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import benchmark, standings
+from app.panels import benchmark_tweets, linked
+from app.standings import Browser
+from umt_core.analysis.benchmark import Results, Standing, table_1
+from umt_core.analysis.paper import FIGURES
+from umt_core.analysis.reproduction_document import ABLATED, DAGGER
+
+_DEV = "Dev chose the epoch: these figures flatter. The paper prints none, and no predictions on dev are kept."
+
+
+def line(text: str) -> str:
+    """A paragraph of the document in one line."""
+    return " ".join(text.split())
+
+
+def table_2(dataset: str, found: Sequence[Standing], split: str, where: Browser) -> None:
+    """The systems, with a † where it belongs as soon as that is known."""
+    st.subheader(f"Table 2: {standings.set_title(dataset)}, {split}", anchor=False)
+    of_test = split == "test"
+    better = benchmark.daggers(dataset) if of_test else []
+    linked.show(f"benchmark_2_{dataset}", *standings.standing_cells(found, where, better or ()))
+    about = line(DAGGER) if of_test else _DEV
+    wait = " **Where a † belongs is being worked out …**" if better is None else ""
+    st.caption(f"Percent, over strict matches: the mean of the seeds, below it their spread. {about}{wait}")
+    if of_test:
+        benchmark_tweets.show(dataset, found, where)
+
+
+def table_3(dataset: str, found: Sequence[Standing], where: Browser) -> None:
+    """UMT and its parts."""
+    st.subheader(f"Table 3: what each part of UMT is worth, {standings.set_title(dataset)}", anchor=False)
+    linked.show(f"benchmark_3_{dataset}", *standings.standing_cells(found, where, figures=FIGURES[4:]))
+    st.caption(line(ABLATED).removeprefix("Ours / the paper's. "))
+
+
+def counts(results: Results, data: str) -> None:
+    """Table 1."""
+    st.subheader(f"Table 1: {standings.set_title(data)}", anchor=False)
+    if (found := table_1(results, data)) is None:
+        st.text("Not counted yet: the first row that runs counts the data.")
+        return
+    st.dataframe(standings.count_table(found), hide_index=True)
+    st.caption("Ours / the paper's. `python -m umt_core data stats` says where a difference comes from.")
+
+
+def missing(results: Results, found: Sequence[Standing]) -> None:
+    """The commands that run what is not there."""
+    commands = standings.missing_commands(results, found, benchmark.shell_data())
+    if not commands:
+        return
+    systems = f"{len(commands)} systems are" if len(commands) > 1 else "One system is"
+    with st.expander(f"{systems} not run, or not with all seeds", expanded=not results.done):
+        st.caption("Each command can be stopped and goes on where it was. Without `--only` all of them run.")
+        st.code("\n".join(commands), language="bash")
