@@ -288,14 +288,13 @@ def chosen_checkpoints() -> str | None:
     return chosen
 
 
-def checkpoint_set(names: Sequence[str]) -> None:
-    """Before its widget is drawn: the chosen set of checkpoints, else the first, with a line if a link asked for it."""
+def checkpoint_set(names: Sequence[str]) -> str:
+    """Before its widget is drawn: has one of these sets chosen; a line if another was asked for, else ""."""
     asked = st.session_state.get(Key.DATASET)
     if asked in names:
-        return
-    if asked is not None and st.session_state.get(Key.COMPLAINT) is None:
-        st.session_state[Key.COMPLAINT] = f"The link asks for the checkpoints {asked!r}, which are not here."
+        return ""
     st.session_state[Key.DATASET] = names[0]
+    return "" if asked is None else f"There are no checkpoints {asked!r} here; these are those of {names[0]}."
 
 
 def keep_checkpoint_set(name: str, usual: str) -> None:

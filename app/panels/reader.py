@@ -16,6 +16,7 @@ from umt_core.registry import CheckpointInfo
 def read(request: state.Request, chosen: Sequence[CheckpointInfo]) -> Case:
     """The tweet with what the taggers say of it; ends the page where there is nothing to show."""
     if not chosen:
+        state.remember_in_link()  # or the link would be followed again, and its taggers chosen for good
         st.info("Choose a tagger in the sidebar. If there is none, train one: `python -m umt_core train --help`.")
         st.stop()
     try:

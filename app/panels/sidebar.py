@@ -27,7 +27,8 @@ def choose() -> list[CheckpointInfo]:
             return []
         # By the folders' names, which are one each: a copy's manifest names the checkpoint it was copied from.
         sets = sorted({_set(info) for info in found}, key=lambda name: (name != FIRST_SET, name))
-        state.checkpoint_set(sets)
+        if complaint := state.checkpoint_set(sets):
+            st.warning(markup.plain(complaint))
         dataset = st.selectbox(
             "Checkpoint set",
             sets,
