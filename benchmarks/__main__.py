@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import browse, corrections, evaluate_split, occlusion, start, warm_inspect
+from benchmarks import browse, corrections, evaluate_split, occlusion, start, training_cost, warm_inspect
 from benchmarks.measure import Measure, cores, write_results
 from umt_core.errors import UmtError
 
@@ -20,6 +20,7 @@ RESULTS = Path(__file__).parent / "results" / "latest.json"
 BENCHMARKS = {
     "warm_inspect": warm_inspect,
     "evaluate_split": evaluate_split,
+    "training_cost": training_cost,
     "start": start,
     "browse": browse,
     "corrections": corrections,

@@ -6,7 +6,7 @@ import json
 import os
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -57,6 +57,15 @@ def interleaved(ours: Callable[[], object], baseline: Callable[[], object], repe
         which = (i + i // 2) % 2  # ours, baseline, baseline, ours, ...: neither is always the one after the other
         times[which].append(seconds((ours, baseline)[which]))
     return median(times[0]), median(times[1])
+
+
+def by_turns(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each, run one after the other, in every second round backwards."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for i in range(repeats):
+        for name in works if i % 2 == 0 else reversed(works):
+            times[name].append(seconds(works[name]))
+    return {name: median(values) for name, values in times.items()}
 
 
 def peak_memory() -> int:

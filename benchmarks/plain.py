@@ -1,60 +1,108 @@
-"""The loop that a first version of a tagger has, over the same weights: what our evaluation is compared with."""
+"""The loop that a first version of a tagger has: what our evaluation and training are compared with.
+
+Over the same weights; but tweets come in any order, each is padded to the maximum, each picture is opened and encoded
+anew, decoding is pytorch-crf's, products are in float32, and AdamW goes through the weights one operation at a time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import torch
 import torchcrf
-from torch import Tensor
+from torch import Tensor, nn
 
+from umt_core.config import TrainSettings
 from umt_core.data.images import ImageIndex, open_image
-from umt_core.features import Batch, Encoded, encode_examples
+from umt_core.encoders.text import SubwordTokenizer
+from umt_core.encoders.vision import VisionEncoder
+from umt_core.features import Batch, encode_examples, make_batch
 from umt_core.predict import Predictor
 from umt_core.schema import REGIONS, Example
+from umt_core.systems import Tagger
+from umt_core.train.loop import parameter_groups
 
 BATCH_SIZE = 16  # tweets (paper, section 3.1)
 
 
+@dataclass(frozen=True, slots=True)
+class PlainReader:
+    """What a plain loop makes a tagger's batches with."""
+
+    tagger: Tagger
+    tokenizer: SubwordTokenizer
+    vision: VisionEncoder | None  # None: the tagger reads text only
+    images: ImageIndex
+
+    def batch(self, examples: Sequence[Example], *, targets: bool = False) -> Batch:
+        """The tweets, each padded to the maximum, each picture encoded anew."""
+        longest, pad_id = self.tagger.settings.max_subwords, self.tokenizer.pad_id
+        encoded = encode_examples(examples, self.tokenizer, longest)
+        tagging = self.tagger.settings.tagging
+        batch = make_batch(encoded, pad_id=pad_id, targets=examples if targets else None, tagging=tagging)
+        batch = padded(batch, longest, pad_id)
+        if self.vision is not None:
+            batch.regions = torch.stack([regions(self.vision, example, self.images) for example in examples])
+        return batch
+
+    def tags(self, examples: Sequence[Example]) -> list[list[str]]:
+        """Tags of tweets in the order they come."""
+        tags: list[list[str]] = []
+        for start in range(0, len(examples), BATCH_SIZE):
+            chunk = examples[start : start + BATCH_SIZE]
+            with torch.inference_mode():
+                output = self.tagger(self.batch(chunk))
+                paths = torchcrf.CRF.decode(self.tagger.crf, output.emissions, output.mask)
+            for example, path in zip(chunk, paths, strict=True):
+                names = [self.tagger.tag_set.tags[i] for i in path]
+                tags.append(names + ["O"] * (len(example.tokens) - len(names)))
+        return tags
+
+
+class PlainTrainer:
+    """Trains the same parameters as our loop, at the same rates, without the running average of the weights."""
+
+    def __init__(self, reader: PlainReader, settings: TrainSettings) -> None:
+        self.reader, self.settings = reader, settings
+        self.optimizer = torch.optim.AdamW(parameter_groups(reader.tagger, settings), lr=settings.learning_rate)
+
+    def step(self, examples: Sequence[Example]) -> float:
+        """One step; gives its loss."""
+        tagger = self.reader.tagger
+        loss = tagger(self.reader.batch(examples, targets=True)).losses["total"]
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_([p for p in tagger.parameters() if p.requires_grad], self.settings.clip_norm)
+        self.optimizer.step()
+        return float(loss.detach())
+
+
 def plain_tags(predictor: Predictor, examples: Sequence[Example], images: ImageIndex) -> list[list[str]]:
-    """Tags of tweets in the order they come, each padded to the maximum, each picture encoded anew."""
-    tagger, tokenizer = predictor.loaded.tagger, predictor.loaded.tokenizer
-    longest = tagger.settings.max_subwords
-    tags: list[list[str]] = []
-    for start in range(0, len(examples), BATCH_SIZE):
-        chunk = examples[start : start + BATCH_SIZE]
-        encoded = encode_examples(chunk, tokenizer, longest)
-        batch = _padded(encoded, longest, tokenizer.pad_id)
-        batch.regions = torch.stack([_regions(predictor, example, images) for example in chunk])
-        with torch.inference_mode():
-            output = tagger(batch)
-            paths = torchcrf.CRF.decode(tagger.crf, output.emissions, output.mask)
-        for example, path in zip(chunk, paths, strict=True):
-            names = [tagger.tag_set.tags[i] for i in path]
-            tags.append(names + ["O"] * (len(example.tokens) - len(names)))
-    return tags
-
-
-def _padded(encoded: Sequence[Encoded], length: int, pad_id: int) -> Batch:
-    def rows(values: Sequence[Sequence[int]], padding: int) -> Tensor:
-        return torch.tensor([[*row, *[padding] * (length - len(row))] for row in values])
-
-    subwords = rows([e.subwords for e in encoded], pad_id)
-    words = torch.tensor([e.words for e in encoded])
-    return Batch(
-        subwords=subwords,
-        mask=torch.arange(length) < torch.tensor([len(e.subwords) for e in encoded])[:, None],
-        shapes=rows([e.shapes for e in encoded], 0),
-        starts=rows([e.starts for e in encoded], 0),
-        word_mask=torch.arange(length) < words[:, None],
-    )
-
-
-def _regions(predictor: Predictor, example: Example, images: ImageIndex) -> Tensor:
-    """(49, channels) of the tweet's picture, zeros where it has none."""
-    vision, path = predictor.vision, images.path(example.image)
-    if vision is None:
+    """Tags of tweets by the plain loop."""
+    if predictor.vision is None:
         raise ValueError("wanted a tagger that uses images")
+    loaded = predictor.loaded
+    return PlainReader(loaded.tagger, loaded.tokenizer, predictor.vision, images).tags(examples)
+
+
+def padded(batch: Batch, length: int, pad_id: int) -> Batch:
+    """A batch with subwords, words and their tags padded to ``length``."""
+
+    def rows() -> Iterator[tuple[str, Tensor | None]]:
+        for field in fields(batch):
+            value = getattr(batch, field.name)
+            if value is not None and field.name != "regions":
+                filling = pad_id if field.name == "subwords" else 0
+                value = nn.functional.pad(value, (0, length - value.shape[1]), value=filling)
+            yield field.name, value
+
+    return Batch(**dict(rows()))
+
+
+def regions(vision: VisionEncoder, example: Example, images: ImageIndex) -> Tensor:
+    """(49, channels) of the tweet's picture, opened and encoded anew; zeros where it has none."""
+    path = images.path(example.image)
     if path is None:
         return torch.zeros(REGIONS, vision.channels)
     # In half precision and back, as taggers see them in training and ever after.

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from benchmarks import plain
-from benchmarks.measure import Measure, interleaved, write_results
+from benchmarks.measure import Measure, by_turns, interleaved, write_results
+from benchmarks.training_cost import EncodedAnew, spread_by_length
 from tests.core import tiny
+from umt_core.checkpoint import freeze_embeddings
+from umt_core.config import TrainSettings
 from umt_core.data.images import ImageIndex
 from umt_core.predict import Predictor
+from umt_core.schema import Example
+from umt_core.systems import Tagger
+from umt_core.tagging import TweetSet, make_tweet_set
+from umt_core.train.loop import Trainer
+
+RATE = 1e-3  # Adam's first step is about as large, whatever the gradient
+PLAIN = TrainSettings(
+    learning_rate=RATE,
+    new_learning_rate=RATE,
+    head_learning_rate=RATE,
+    warmup=0.0,
+    train_embeddings=False,
+    precision="float32",
+)
 
 
 def test_an_aim_is_met_on_its_own_side():
@@ -39,20 +59,76 @@ def test_both_sides_run_equally_often_and_by_turns():
     assert ours < 0.01 <= baseline
 
 
+def test_ways_take_turns_backwards_in_every_second_round():
+    order = []
+    took = by_turns({"a": lambda: order.append("a"), "b": lambda: (order.append("b"), time.sleep(0.01))}, 2)
+    assert "".join(order) == "abba"
+    assert took["a"] < 0.01 <= took["b"]
+
+
 @pytest.mark.parametrize("system", ["mt-bert-crf", "umt-bert-crf"])
 def test_the_plain_loop_gives_our_tags(tmp_path, monkeypatch, system):
     monkeypatch.setenv("UMT_CACHE", str(tmp_path / "cache"))
     encoder = tiny.save_encoder(tmp_path / "encoder")
     folder = tiny.save_tagger(tmp_path, tiny.system(system, text_encoder=encoder))
-    images = tmp_path / "images"
-    images.mkdir()
-    examples = []
-    for i, example in enumerate(3 * tiny.TWEETS):  # more than one batch of 16, every third without a picture
-        examples.append(replace(example, id=str(i), image=str(i)))
-        if i % 3:
-            tiny.photograph(i).save(images / f"{i}.png")
+    examples, index = illustrated(tmp_path / "images", 30)  # more than one batch of 16
     predictor = Predictor.load(folder, "cpu", vision=tiny.TinyVision())
-    index = ImageIndex.open(images)
     tags = predictor.tags(examples, index)
     assert plain.plain_tags(predictor, examples, index) == tags
     assert len({tag for row in tags for tag in row}) > 1, "a tagger that says one thing shows nothing"
+
+
+@pytest.mark.parametrize("system", ["bert-crf", "umt-bert-crf"])
+def test_a_step_of_the_plain_loop_moves_the_weights_as_ours_does(tmp_path, system):
+    examples, index = illustrated(tmp_path, 12)
+    settings = PLAIN.replace(batch_size=len(examples))
+    ours, theirs = (tiny.system(system, dropout=0.0) for _ in range(2))
+    ours.encoder.eval()  # which has a dropout of its own
+    before = {name: value.clone() for name, value in ours.named_parameters()}
+    source = tweets(ours, examples, index)
+    trainer = Trainer(ours, source, source, settings, torch.device("cpu"))
+    loss = trainer.run_step(source, list(range(len(examples))), np.random.default_rng(0))["total"]
+    freeze_embeddings(theirs)
+    reader = plain.PlainReader(theirs, tiny.tokenizer(), tiny.TinyVision() if ours.uses_image else None, index)
+    assert plain.PlainTrainer(reader, settings).step(examples) == pytest.approx(loss, rel=1e-5)
+    moved = 0
+    for name, value in theirs.named_parameters():
+        if name.endswith("key.bias"):  # softmax takes it out: its gradient is rounding, and Adam's step as large as any
+            continue
+        torch.testing.assert_close(value, ours.get_parameter(name), rtol=0, atol=RATE / 10)
+        moved += not torch.equal(value, before[name])
+    assert moved > len(trainer.trained) / 2
+
+
+def test_padding_to_the_maximum_changes_no_loss(tmp_path):
+    examples, index = illustrated(tmp_path, 12)
+    tagger = tiny.system("umt-bert-crf")
+    batch = tweets(tagger, examples, index).batch(range(len(examples)), targets=True)
+    batches = [batch, plain.padded(batch, tiny.POSITIONS, tiny.tokenizer().pad_id)]
+    assert batches[0].subwords.shape[1] < batches[1].subwords.shape[1] == tiny.POSITIONS
+    losses = [tagger(batch).losses["total"] for batch in batches]
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-5, atol=1e-6)
+
+
+def test_a_piece_has_an_epochs_batches_from_short_to_long(tmp_path):
+    examples, index = illustrated(tmp_path, 40)
+    source = tweets(tiny.system("bert-crf"), examples, index)
+    trainer = Trainer(tiny.system("bert-crf"), source, source, PLAIN.replace(batch_size=4), torch.device("cpu"))
+    longest = [max(len(source.encoded[i].subwords) for i in batch) for batch in spread_by_length(trainer, 5)]
+    every = [max(len(source.encoded[i].subwords) for i in b) for _, b in trainer.batches(np.random.default_rng(0))]
+    assert longest == sorted(every)[1::2]
+
+
+def illustrated(folder: Path, count: int) -> tuple[list[Example], ImageIndex]:
+    """Tweets, and their pictures; every third has none."""
+    folder.mkdir(exist_ok=True)
+    examples = [replace(tiny.TWEETS[i % len(tiny.TWEETS)], id=str(i), image=str(i)) for i in range(count)]
+    for i in range(count):
+        if i % 3:
+            tiny.photograph(i).save(folder / f"{i}.png")
+    return examples, ImageIndex.open(folder)
+
+
+def tweets(tagger: Tagger, examples: list[Example], images: ImageIndex) -> TweetSet:
+    read = make_tweet_set(examples, tiny.tokenizer(), tagger, channels=tiny.CHANNELS)
+    return EncodedAnew(**{f.name: getattr(read, f.name) for f in fields(read)}, vision=tiny.TinyVision(), images=images)

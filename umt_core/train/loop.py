@@ -154,11 +154,11 @@ class Trainer:
         number = self.epoch + 1
         torch.manual_seed(self.settings.seed * 100_003 + number)
         order = np.random.default_rng([self.settings.seed, number])
-        batches = self._batches(order)
+        batches = self.batches(order)
         self.tagger.train()
         sums: dict[str, list[float]] = {}
         for i, (source, indices) in enumerate(batches, start=1):
-            losses = self._run_step(source, indices, order)
+            losses = self.run_step(source, indices, order)
             for name, value in losses.items():
                 sums.setdefault(name, []).append(value)
             if on_step:
@@ -173,7 +173,7 @@ class Trainer:
         means = {name: sum(values) / len(values) for name, values in sums.items()}
         return Epoch(number, means, scores, time.perf_counter() - began, best)
 
-    def _batches(self, rng: np.random.Generator) -> list[tuple[TweetSet, list[int]]]:
+    def batches(self, rng: np.random.Generator) -> list[tuple[TweetSet, list[int]]]:
         """The steps of an epoch: batches of labelled tweets and of unlabelled ones, in random order."""
         batches = [
             (source, indices)
@@ -182,7 +182,8 @@ class Trainer:
         ]
         return batches if len(self.sources) == 1 else [batches[i] for i in rng.permutation(len(batches))]
 
-    def _run_step(self, source: TweetSet, indices: list[int], rng: np.random.Generator) -> dict[str, float]:
+    def run_step(self, source: TweetSet, indices: list[int], rng: np.random.Generator) -> dict[str, float]:
+        """One step over tweets of one of ``sources``: the value of each loss term. The tagger must be in train mode."""
         hide = (rng.random(len(indices)) < self.settings.image_dropout).tolist()
         batch = source.batch(indices, targets=source is self.train, hide=hide)
         if self.settings.word_dropout:
