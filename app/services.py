@@ -114,7 +114,13 @@ def ask(chosen: Sequence[CheckpointInfo], work: Callable[[Any], T]) -> T:
 
     Nothing of it is kept. Whoever waits meanwhile waits for all of ``work``: long work is asked for piece by piece.
     """
-    return _EXECUTOR.submit(work, _workbench(*_key(chosen), _chosen=chosen)).result()
+    return asker(chosen)(work)
+
+
+def asker(chosen: Sequence[CheckpointInfo]) -> Callable[[Callable[[Any], T]], T]:
+    """``ask`` of these checkpoints, for a thread that belongs to no session."""
+    workbench = _workbench(*_key(chosen), _chosen=chosen)
+    return lambda work: _EXECUTOR.submit(work, workbench).result()
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)

@@ -55,6 +55,10 @@ class Key(StrEnum):
     METHOD = "explain_method"
     STEPS = "explain_steps"
     HALTED = "explain_halted"  # what was being computed when the reader stopped it
+    OCCLUSION = "explain_occlusion"  # how a block is taken out
+    PICTURES = "explain_pictures"  # how many foreign ones
+    SEED = "explain_seed"  # they are drawn by
+    GIVEN = "explain_given_picture"  # the reader's own picture, for picture what-if
     # Errors and Scores; ``errors_<field>`` are the widgets of a ``Query``'s fields, see ``field_key``
     TWEET = "errors_tweet"  # id of the tweet that is open; None: the list is shown
     ERRORS_WORD = "errors_word"
@@ -136,6 +140,7 @@ EXPLAIN_LINK = (
         "method": Key.METHOD,
         "steps": Key.STEPS,
     }
+    | {"occlusion": Key.OCCLUSION, "pictures": Key.PICTURES, "seed": Key.SEED}
 )
 
 

@@ -9,14 +9,25 @@ function heat(t) {
   return `rgba(${mix.slice(0, 3).map(Math.round).join()},${mix[3].toFixed(3)})`;
 }
 
+// Values with a sign: the stronger the fuller, for and against told apart by hue and by their sign on the block.
+const FOR = [225, 90, 10], AGAINST = [20, 110, 215];
+
+function tint(t) {
+  const share = Math.min(Math.abs(t), 1);
+  return `rgba(${(t < 0 ? AGAINST : FOR).join()},${(share < .02 ? 0 : .12 + .68 * share).toFixed(3)})`;
+}
+
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".root");
   const active = parentElement.activeElement ?? document.activeElement;
   const focused = active?.dataset?.block;
   const even = data.even;
   // At least twice an even share: an even map is to look even, and not hot all over.
-  const most = Math.max(...data.weights, 2 * (even ?? 0), 1e-9);
-  const say = i => `row ${Math.floor(i / SIZE) + 1}, column ${i % SIZE + 1}: ${data.weights[i].toFixed(4)}`
+  const most = data.signed ? Math.max(...data.weights.map(Math.abs), data.floor)
+                           : Math.max(...data.weights, 2 * (even ?? 0), 1e-9);
+  const colour = data.signed ? tint : heat;
+  const sign = t => Math.abs(t) < .25 ? "" : t < 0 ? "−" : "+";
+  const say = i => `row ${Math.floor(i / SIZE) + 1}, column ${i % SIZE + 1}: ${data.signed && data.weights[i] > 0 ? "+" : ""}${data.weights[i].toFixed(4)}`
     + (even ? ` (${(data.weights[i] / even).toFixed(2)} × an even share)` : "");
 
   root.style.setProperty("--ratio", data.ratio);
@@ -39,7 +50,8 @@ export default function ({ data, parentElement, setStateValue }) {
     block.tabIndex = i === (data.chosen ?? 0) ? 0 : -1;
     block.setAttribute("aria-pressed", String(i === data.chosen));
     block.setAttribute("aria-label", say(i));
-    block.style.setProperty("--heat", data.image ? heat(data.weights[i] / most) : "transparent");
+    block.style.setProperty("--heat", data.image ? colour(data.weights[i] / most) : "transparent");
+    if (data.signed && data.image) block.textContent = sign(data.weights[i] / most);
     block.onmouseenter = block.onfocus = () => { readout.textContent = "Block " + say(i); };
     block.onmouseleave = block.onblur = rest;
     block.onclick = () => setStateValue("block", { doc: data.doc, index: i === data.chosen ? null : i });
@@ -64,7 +76,7 @@ export default function ({ data, parentElement, setStateValue }) {
   }
 
   const scale = element("div", "scale"), ramp = element("div", "ramp");
-  const stops = [0, .25, .5, .75, 1].map(t => heat(t)).join();
+  const stops = (data.signed ? [-1, -.5, 0, .5, 1] : [0, .25, .5, .75, 1]).map(colour).join();
   ramp.style.backgroundImage = `linear-gradient(to right, ${stops})`;
   if (even) {
     const tick = element("i");
@@ -72,7 +84,8 @@ export default function ({ data, parentElement, setStateValue }) {
     tick.title = `an even share, ${even.toFixed(4)}`;
     ramp.append(tick);
   }
-  scale.append(element("span", "", "0"), ramp, element("span", "", most.toFixed(3)));
+  const ends = data.signed ? ["−" + most.toFixed(3), "+" + most.toFixed(3)] : ["0", most.toFixed(3)];
+  scale.append(element("span", "", ends[0]), ramp, element("span", "", ends[1]));
   rest();
   root.replaceChildren(picture, ...(data.image ? [scale] : []), readout);
   if (focused !== undefined) grid.children[Number(focused)]?.focus({ preventScroll: true });

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from PIL import Image
 
@@ -24,17 +27,50 @@ def show(
 
     The chosen block arrives in ``state`` before the next run.
     """
+    even = EVEN_SHARE if attention_map.rows_are_words else None
+    hint = "Click a block to see the words on the other side of it."
+    _draw(doc, image, picture, attention_map.title, row, chosen, hint, {"even": even})
+
+
+def show_signed(
+    doc: str,
+    image: str,
+    picture: Image.Image | None,
+    title: str,
+    values: np.ndarray,
+    chosen: int | None,
+    *,
+    floor: float,
+    hint: str,
+) -> None:
+    """Draws values (49) that speak for something (above 0) or against it; the rest as in ``show``.
+
+    ``floor`` is the least that the fullest colour stands for: what is next to nothing is not to look like much.
+    """
+    _draw(doc, image, picture, title, values, chosen, hint, {"even": None, "signed": True, "floor": floor})
+
+
+def _draw(
+    doc: str,
+    image: str,
+    picture: Image.Image | None,
+    title: str,
+    values: np.ndarray,
+    chosen: int | None,
+    hint: str,
+    how: Mapping[str, Any],
+) -> None:
     _OVERLAY(
         key=state.Key.OVERLAY,
         data={
             "doc": doc,
             "image": None if picture is None else services.picture_uri(image, picture),
             "ratio": 1.5 if picture is None else round(picture.width / picture.height, 4),
-            "title": attention_map.title,
-            "weights": [round(float(weight), 6) for weight in row],
-            "even": EVEN_SHARE if attention_map.rows_are_words else None,
+            "title": title,
+            "weights": [round(float(value), 6) for value in values],
             "chosen": chosen,
-            "hint": "Click a block to see the words on the other side of it.",
+            "hint": hint,
+            **how,
         },
         on_block_change=lambda: state.take_choice(state.Key.OVERLAY, "block", state.Key.BLOCK, doc),
     )

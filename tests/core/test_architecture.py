@@ -36,11 +36,11 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 APP_LAYERS: tuple[tuple[str, ...], ...] = (
-    ("tables", "figures", "markup", "state", "outcomes", "lineage", "standings", "standing_figures"),
+    ("tables", "figures", "markup", "state", "outcomes", "lineage", "standings", "standing_figures", "variants"),
     ("services",),
     ("sets", "jobs"),
     ("corrections",),
-    ("models", "benchmark", "explaining", "keeping", "patterns"),
+    ("models", "benchmark", "explaining", "keeping", "patterns", "asking"),
     ("panels",),
     ("views",),
     ("streamlit_app",),
@@ -50,7 +50,7 @@ TORCH_FREE = {
     *(f"umt_core.{name}" for name in ("errors", "labels", "schema", "config", "spans")),
     *(f"umt_core.{name}" for name in ("manifest", "promotions", "registry", "versions", "upload")),
     *(f"app.{name}" for name in ("tables", "figures", "markup", "state", "outcomes", "lineage")),
-    *(f"app.{name}" for name in ("standings", "standing_figures")),
+    *(f"app.{name}" for name in ("standings", "standing_figures", "variants")),
 }
 HEAVY_PACKAGES = ("torch", "torchvision", "transformers")
 
