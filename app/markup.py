@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import html
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from umt_core.schema import GRID
+from umt_core.showing import TYPE_COLOURS as TYPE_COLOURS
+from umt_core.showing import escape as escape
+from umt_core.showing import right_to_left as right_to_left
+from umt_core.showing import visible as visible
 
-# Hues of Okabe and Ito, told apart by colour-blind readers; the label always stands beside the colour.
-TYPE_COLOURS: Mapping[str, str] = {"PER": "#0072B2", "LOC": "#009E73", "ORG": "#D55E00", "MISC": "#B0569A"}
 _MARKDOWN = frozenset("\\`*_{}[]()<>#+-!|~:$/&^=@")
-
-
-def escape(text: str) -> str:
-    """Text that HTML, and plotly's subset of it, show as it is."""
-    return html.escape(text, quote=True)
-
-
-def visible(token: str) -> str:
-    """The token, or its code points where nothing would be seen of it.
-
-    >>> visible("Paris"), visible("\\u200b"), visible("\\u202eevil")
-    ('Paris', 'U+200B', 'evil')
-    """
-    shown = "".join(c for c in token if unicodedata.category(c) not in ("Cc", "Cf", "Cs") or c == "\u200d")
-    if shown.strip("\u200d \u3164\ufe0e\ufe0f"):
-        return shown
-    return " ".join(f"U+{ord(c):04X}" for c in token) or "empty"
-
-
-def right_to_left(words: Iterable[str]) -> bool:
-    """Whether most letters run from right to left.
-
-    >>> right_to_left(["שלום", "UN"]), right_to_left(["7", "days"])
-    (True, False)
-    """
-    directions = [unicodedata.bidirectional(c) for word in words for c in word]
-    return sum(d in ("R", "AL") for d in directions) > sum(d == "L" for d in directions)
 
 
 def plain(text: str) -> str:

@@ -6,13 +6,11 @@ of the pages without weights.
 
 from __future__ import annotations
 
-import base64
 import importlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -21,7 +19,7 @@ import streamlit as st
 from PIL import Image
 
 from app.state import Picture, Request
-from umt_core.data.images import content_hash, open_image, read_image_bytes
+from umt_core.data.images import content_hash, open_image, read_image_bytes, webp_uri
 from umt_core.data.samples import OPENING_SAMPLE, Sample, load_samples, sample_file, sample_picture, sample_thumbnail
 from umt_core.data.tokenize import tokenize
 from umt_core.registry import CheckpointInfo, complaints
@@ -239,14 +237,14 @@ def picture_uri(image: str, _picture: Image.Image) -> str:
     """A picture as a data URI, in its own proportions. ``image`` names its content."""
     small = _picture.copy()
     small.thumbnail((SHOWN_WIDTH, SHOWN_WIDTH))
-    return _webp_uri(small, quality=82)
+    return webp_uri(small, quality=82)
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
 def thumbnail_uri(sample: str) -> str | None:
     """A sample's picture, small, as a data URI; drawn when it is first asked for."""
     thumbnail = sample_thumbnail(samples()[sample], THUMBNAIL_WIDTH)
-    return None if thumbnail is None else _webp_uri(thumbnail, quality=60)
+    return None if thumbnail is None else webp_uri(thumbnail, quality=60)
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
@@ -254,7 +252,7 @@ def file_thumbnail_uri(path: Path, changed: int) -> str:
     """A picture file, small, as a data URI (``ImageError`` if it cannot be read)."""
     small = open_image(path)
     small.thumbnail((THUMBNAIL_WIDTH, THUMBNAIL_WIDTH), reducing_gap=2)
-    return _webp_uri(small, quality=60)
+    return webp_uri(small, quality=60)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -262,14 +260,8 @@ def file_picture_uri(path: Path, changed: int) -> str:
     """A picture file as the page shows it, as a data URI (``ImageError`` if it cannot be read)."""
     shown = open_image(path)
     shown.thumbnail((SHOWN_WIDTH, SHOWN_WIDTH), reducing_gap=2)
-    return _webp_uri(shown, quality=82)
+    return webp_uri(shown, quality=82)
 
 
 def sample_text(sample: Sample) -> str:
     return sample.example.text or " ".join(sample.example.tokens)
-
-
-def _webp_uri(picture: Image.Image, quality: int) -> str:
-    buffer = BytesIO()
-    picture.convert("RGB").save(buffer, "WEBP", quality=quality)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

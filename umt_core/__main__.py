@@ -34,6 +34,7 @@ from umt_core.commands.console import (
 )
 from umt_core.commands.corrections import corrections_app
 from umt_core.commands.crossfit import crossfit
+from umt_core.commands.explain import explain
 from umt_core.commands.own import own_app
 from umt_core.commands.pretrain import pretrain
 from umt_core.commands.relevance import relevance_app, sets_relevance, sets_router
@@ -67,6 +68,7 @@ app.add_typer(sets_app, name="sets")
 app.add_typer(relevance_app, name="relevance")
 app.add_typer(jobs.app, name="jobs")
 app.command()(reproduce)
+app.command()(explain)
 app.command()(pretrain)
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # docs/architecture.md: a module imports what stands further up, or beside it within its own line.
 CORE_LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "labels", "schema", "config"),
+    ("errors", "labels", "schema", "config", "showing"),
     ("spans",),
     ("data",),
     ("encoders", "devices"),
@@ -47,7 +47,7 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
 )
 TORCH_FREE = {
     "umt_core",
-    *(f"umt_core.{name}" for name in ("errors", "labels", "schema", "config", "spans")),
+    *(f"umt_core.{name}" for name in ("errors", "labels", "schema", "config", "showing", "spans")),
     *(f"umt_core.{name}" for name in ("manifest", "promotions", "registry", "versions", "upload")),
     *(f"app.{name}" for name in ("tables", "figures", "markup", "state", "outcomes", "lineage")),
     *(f"app.{name}" for name in ("standings", "standing_figures", "variants")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import warnings
@@ -77,6 +78,14 @@ def read_image_bytes(source: str | Path | bytes | BinaryIO, *, name: str = "pict
     if len(data) > MAX_BYTES:
         raise ImageError(f"{name}: wanted a file of at most {MAX_BYTES:,} bytes, got a larger one")
     return data
+
+
+def webp_uri(picture: Image.Image, quality: int) -> str:
+    """A picture as a data URI, encoded anew: nothing of its file goes along (EXIF, colour profile, XMP)."""
+    bare = Image.fromarray(np.asarray(picture.convert("RGB")))  # some encoders would take them from the picture
+    buffer = BytesIO()
+    bare.save(buffer, "WEBP", quality=quality)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def content_hash(data: bytes) -> str:

@@ -1,0 +1,288 @@
+"""The case report of a tweet: all that is said of it, as values, from which its HTML and its JSON are made.
+
+Free of torch; ``examine`` asks a ``Workbench``. What is in a report is in ``report_values``: the page and the data
+hold the same. Nothing else gets in: no path, no address of a store, no name of a person unless it is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+import umt_core
+from umt_core.analysis.agreement import differences
+from umt_core.explain import attention
+from umt_core.explain.counterfactuals import (
+    Counterfactuals,
+    counterfactuals,
+    counterfactuals_json,
+    make_variants,
+    regions_of,
+)
+from umt_core.explain.provenance import Provenance, deciders, provenance
+from umt_core.schema import Example, Inspection, Span
+
+if TYPE_CHECKING:
+    from umt_core.encoders.vision import VisionEncoder
+    from umt_core.predict import Workbench
+
+Progress = Callable[[str], None]  # what is at work
+
+FORMAT = 1
+MOST_WORDS = 8  # whose maps are drawn: the first of each entity, from the left
+BITS = math.log(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One event of a tweet's history."""
+
+    time: str  # UTC, ISO 8601
+    action: str
+    before: tuple[Span, ...] | None  # None: no labels had been set
+    after: tuple[Span, ...] | None
+    reason: str = ""
+    author: str = ""  # "": not to be told
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How well the picture fits the words, see ``relevance``."""
+
+    score: float  # share of the others that it beats, 0 to 1
+    others: int
+    beats: float  # the same on dev, mean: how good a score is
+    images: str  # what the pictures were that it was learned from
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A tagger of the report."""
+
+    weights_sha256: str
+    images: str  # what the pictures were that it was trained with
+    text_encoder: str
+    vision_encoder: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class CaseReport:
+    """One tweet and what is said of it, by checkpoint name; what is empty was not asked for."""
+
+    example: Example
+    picture: Image.Image | None  # upright RGB
+    inspections: Mapping[str, Inspection]
+    about: Mapping[str, About] = field(default_factory=dict)
+    provenance: Mapping[str, Provenance] = field(default_factory=dict)
+    counterfactuals: Mapping[str, Counterfactuals] = field(default_factory=dict)
+    fit: Fit | None = None
+    history: tuple[Correction, ...] = ()
+
+
+def examine(
+    workbench: Workbench,
+    example: Example,
+    picture: Image.Image | None,
+    *,
+    foreign: Mapping[str, Image.Image] | None = None,
+    fit: Fit | None = None,
+    history: Sequence[Correction] = (),
+    progress: Progress | None = None,
+) -> CaseReport:
+    """Asks all taggers of a workbench about a tweet.
+
+    Args:
+        foreign: other tweets' pictures by a title, for the counterfactuals.
+
+    Raises:
+        DataError: the tweet has no word.
+    """
+    say = progress or (lambda what: None)
+    say("tags and attention")
+    inspections = workbench.inspect(example, picture)
+    variants = make_variants(picture, foreign=foreign, blocks=True)
+    regions: dict[VisionEncoder, list[np.ndarray | None]] = {}
+    asked: dict[str, Counterfactuals] = {}
+    parts: dict[str, Provenance] = {}
+    for name, predictor in workbench.predictors.items():
+        say(f"provenance of {name}")
+        parts[name] = provenance(predictor.scoring, predictor.own_path(example, picture))
+        say(f"other pictures for {name}")
+        if predictor.vision is not None:
+            if predictor.vision not in regions:
+                regions[predictor.vision] = regions_of(predictor, variants)
+            asked[name] = counterfactuals(predictor, example, variants, regions=regions[predictor.vision])
+    about = {
+        name: _about(predictor.info, predictor.loaded.info.manifest.weights_sha256)
+        for name, predictor in workbench.predictors.items()
+    }
+    return CaseReport(example, picture, inspections, about, parts, asked, fit, tuple(history))
+
+
+def _about(info: Mapping[str, Any], weights_sha256: str) -> About:
+    return About(weights_sha256, info["images"], info["text_encoder"], info["vision_encoder"])
+
+
+# --- as data -------------------------------------------------------------------------------------
+
+
+def report_values(case: CaseReport) -> dict[str, Any]:
+    """All that a report says, as JSON; figures are those of the models, rounded to six digits."""
+    tokens = case.example.tokens
+    words = chosen_words(case)
+    found = {name: [s.span for s in i.prediction.spans] for name, i in case.inspections.items()}
+    gold = case.example.spans
+    return {
+        "format": FORMAT,
+        "code": umt_core.__version__,
+        "tweet": {
+            "id": case.example.id,
+            "tokens": list(tokens),
+            "gold": None if gold is None else [span_values(span, tokens) for span in gold],
+            "picture": None if case.picture is None else {"width": case.picture.width, "height": case.picture.height},
+        },
+        "systems": [_system(case, name, words) for name in case.inspections],
+        "differences": [
+            {
+                "start": d.start,
+                "end": d.end,
+                "kind": d.kind,
+                "readings": {reader: [span_values(span, tokens) for span in spans] for reader, spans in d.readings},
+            }
+            for d in differences(found)
+        ],
+        "relevance": None
+        if case.fit is None
+        else {
+            "score": _round(case.fit.score),
+            "others": case.fit.others,
+            "mean_on_dev": _round(case.fit.beats),
+            "learned_from": case.fit.images,
+        },
+        "history": [_event(event, tokens) for event in case.history],
+    }
+
+
+def chosen_words(case: CaseReport) -> list[int]:
+    """The words whose maps are in the report: the first of each entity, of gold or found; of the tweet, if none is."""
+    spans = {s.span for i in case.inspections.values() for s in i.prediction.spans} | set(case.example.spans or ())
+    read = max((len(i.marginals) for i in case.inspections.values()), default=0)
+    starts = sorted({span.start for span in spans if span.start < read})
+    return (starts or list(range(min(1, read))))[:MOST_WORDS]
+
+
+def span_values(span: Span, tokens: tuple[str, ...]) -> dict[str, Any]:
+    return {"start": span.start, "end": span.end, "label": span.label, "text": span.text(tokens)}
+
+
+def _system(case: CaseReport, name: str, words: Sequence[int]) -> dict[str, Any]:
+    inspection, tokens = case.inspections[name], case.example.tokens
+    about = case.about.get(name)
+    parts, others = case.provenance.get(name), case.counterfactuals.get(name)
+    return {
+        "checkpoint": name,
+        "system": inspection.system,
+        "weights_sha256": None if about is None else about.weights_sha256,
+        "images": None if about is None else about.images,
+        "text_encoder": None if about is None else about.text_encoder,
+        "vision_encoder": None if about is None else about.vision_encoder,
+        "notices": list(inspection.prediction.notices),
+        "tags": list(inspection.prediction.tags),
+        "spans": [span_values(s.span, tokens) | {"probability": _round(s.score)} for s in inspection.prediction.spans],
+        "esd_tags": list(inspection.esd_decoded),
+        "attention": [_map(inspection, of, words) for of in attention.maps_of(inspection)],
+        "gate": None
+        if inspection.gate is None
+        else [{"mean": _round(row.mean()), "standard_deviation": _round(row.std())} for row in inspection.gate],
+        # The picture reaches the words past the gate where the system has image-aware words.
+        "gate_is_all": inspection.gate is not None and inspection.word_to_image_aware_block is None,
+        "provenance": None if parts is None else provenance_values(parts, tokens),
+        "counterfactuals": None if others is None else counterfactuals_json(others),
+    }
+
+
+def _map(inspection: Inspection, of: attention.AttentionMap, words: Sequence[int]) -> dict[str, Any]:
+    weights = attention.weights(inspection, of)  # (words, 49), mean over heads
+    rows = [
+        {
+            "word": word,
+            "weights": [_round(value) for value in weights[word]],
+            "sum": _round(weights[word].sum()),
+            "entropy_bits": _round(attention.entropy(weights[word]) / BITS) if of.rows_are_words else None,
+        }
+        for word in words
+        if word < len(weights)
+    ]
+    return {
+        "map": of.name,
+        "title": of.title,
+        "feeds": of.feeds,
+        "meaning": of.meaning,
+        "rows_are_words": of.rows_are_words,
+        "heads": len(getattr(inspection, of.name)),
+        "words": rows,
+    }
+
+
+def provenance_values(found: Provenance, tokens: tuple[str, ...]) -> dict[str, Any]:
+    """Each word's decoded tag in parts, beside the tag that comes second; what each span needs; the check."""
+    column = {tag: i for i, tag in enumerate(found.tags)}
+    total = found.total
+    rows = []
+    for word, tag in enumerate(found.decoded):
+        ordered = np.argsort(-total[word], kind="stable")
+        second = next(int(i) for i in ordered if found.tags[i] != tag)
+        rows.append(
+            {
+                "word": word,
+                "tag": _parts(found, word, column[tag]),
+                "second": _parts(found, word, second),
+                "deciders": deciders(found, word),
+            }
+        )
+    return {
+        "words": rows,
+        "spans": [
+            span_values(needs.span, tokens)
+            | {
+                "without": dict(needs.without),
+                "instead": {
+                    part: None if span is None else span_values(span, tokens) for part, span in needs.instead.items()
+                },
+            }
+            for needs in found.spans
+        ],
+        "parts": {part: _round(value) for part, value in found.parts.items()},
+        "path_score": _round(found.path_score),
+        "own_score": _round(found.own_score),
+        "difference": found.difference,
+    }
+
+
+def _parts(found: Provenance, word: int, tag: int) -> dict[str, Any]:
+    converted = 0.0 if found.converted is None else found.converted[word, tag]
+    return {
+        "tag": found.tags[tag],
+        "main": _round(found.main[word, tag]),
+        "esd": _round(converted),
+        "transitions": _round(found.arriving[word, tag] + found.leaving[word, tag]),
+        "sum": _round(found.total[word, tag]),
+    }
+
+
+def _event(event: Correction, tokens: tuple[str, ...]) -> dict[str, Any]:
+    def labels(spans: tuple[Span, ...] | None) -> list[dict[str, Any]] | None:
+        return None if spans is None else [span_values(span, tokens) for span in spans]
+
+    values = {"time": event.time, "action": event.action, "reason": event.reason}
+    values |= {"before": labels(event.before), "after": labels(event.after)}
+    return values | ({"author": event.author} if event.author else {})
+
+
+def _round(value: Any) -> float:
+    return round(float(value), 6)
