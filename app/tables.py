@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from umt_core.analysis.agreement import Difference
+from umt_core.analysis.agreement import difference_lines as difference_lines
+from umt_core.analysis.agreement import in_words
 from umt_core.corrections.second_opinion import Agreement
 from umt_core.data.datasets import OWN_SPLIT
 from umt_core.data.files import harmless
@@ -121,35 +122,13 @@ def _agreement(holders: int, systems: int) -> str:
     return f"≠ {holders} of {systems}" if holders else "≠ none"
 
 
-def difference_lines(tokens: Sequence[str], found: Sequence[Difference]) -> list[tuple[str, str]]:
-    """For each difference the words it is about, and a sentence of who reads them how."""
-    lines = []
-    for difference in found:
-        by_reading: dict[str, list[str]] = {}
-        for reader, spans in difference.readings:
-            what = ", ".join(_reading(span, difference, tokens) for span in spans) or "nothing"
-            by_reading.setdefault(what, []).append(reader)
-        sentence = "; ".join(f"{_and(readers)}: {what}" for what, readers in by_reading.items())
-        lines.append((" ".join(tokens[difference.start : difference.end]), sentence))
-    return lines
-
-
-def _reading(span: Span, difference: Difference, tokens: Sequence[str]) -> str:
-    whole = (span.start, span.end) == (difference.start, difference.end)
-    return span.label if whole else f"{span.label} “{span.text(tuple(tokens))}”"
-
-
-def _and(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def notice_lines(inspections: Sequence[Inspection]) -> list[str]:
     """Each notice once, after the systems that give it."""
     systems: dict[str, list[str]] = {}
     for inspection in inspections:
         for notice in inspection.prediction.notices:
             systems.setdefault(notice, []).append(checkpoint_title(inspection.checkpoint))
-    return [f"{_and(titles)}: {notice}" for notice, titles in systems.items()]
+    return [f"{in_words(titles)}: {notice}" for notice, titles in systems.items()]
 
 
 def agreement(found: Sequence[Agreement]) -> pd.DataFrame:

@@ -54,3 +54,29 @@ def _kind(found: Sequence[tuple[Span, ...]]) -> str:
     one_extent = len({tuple((s.start, s.end) for s in spans) for spans in found}) == 1
     one_type = len({label for spans in found for label in {s.label for s in spans}}) == 1
     return "type" if one_extent else "extent" if one_type else "type and extent"
+
+
+def difference_lines(tokens: Sequence[str], found: Sequence[Difference]) -> list[tuple[str, str]]:
+    """For each difference the words it is about, and a sentence of who reads them how."""
+    lines = []
+    for difference in found:
+        by_reading: dict[str, list[str]] = {}
+        for reader, spans in difference.readings:
+            what = ", ".join(_reading(span, difference, tokens) for span in spans) or "nothing"
+            by_reading.setdefault(what, []).append(reader)
+        sentence = "; ".join(f"{in_words(readers)}: {what}" for what, readers in by_reading.items())
+        lines.append((" ".join(tokens[difference.start : difference.end]), sentence))
+    return lines
+
+
+def _reading(span: Span, difference: Difference, tokens: Sequence[str]) -> str:
+    whole = (span.start, span.end) == (difference.start, difference.end)
+    return span.label if whole else f"{span.label} “{span.text(tuple(tokens))}”"
+
+
+def in_words(names: Sequence[str]) -> str:
+    """
+    >>> in_words(["A", "B", "C"])
+    'A, B and C'
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
