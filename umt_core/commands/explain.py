@@ -36,6 +36,9 @@ def explain(
     output: Annotated[Path, typer.Option(help="Folder for the reports; one of the same name is written anew.")],
     images: ImagesOption = None,
     foreign: Annotated[int, typer.Option(help="Of the input's other tweets, so many pictures are tried.")] = 4,
+    attribution: Annotated[
+        str, typer.Option(help="integrated_gradients or occlusion: what each entity's score rests on. Takes longer.")
+    ] = "",
     relevance: Annotated[
         Path | None, typer.Option(help="Folder that `relevance train` made: tells how well each picture fits.")
     ] = None,
@@ -76,6 +79,7 @@ def explain(
                 example,
                 picture,
                 foreign=_foreign(index, examples, example, foreign, seed),
+                method=attribution,
                 fit=None if fits is None or picture is None else _fit(fits, example, picture),
                 history=history.get(example.id, ()),
             )

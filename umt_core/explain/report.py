@@ -7,31 +7,23 @@ hold the same. Nothing else gets in: no path, no address of a store, no name of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 import umt_core
-from umt_core.analysis.agreement import differences
+from umt_core.analysis.agreement import difference_lines, differences
 from umt_core.explain import attention
-from umt_core.explain.counterfactuals import (
-    Counterfactuals,
-    counterfactuals,
-    counterfactuals_json,
-    make_variants,
-    regions_of,
-)
+from umt_core.explain.attributions import Attribution, attribution_json
+from umt_core.explain.counterfactuals import Counterfactuals, counterfactuals, counterfactuals_json, make_variants
 from umt_core.explain.provenance import Provenance, deciders, provenance
 from umt_core.schema import Example, Inspection, Span
 
 if TYPE_CHECKING:
-    from umt_core.encoders.vision import VisionEncoder
     from umt_core.predict import Workbench
-
-Progress = Callable[[str], None]  # what is at work
 
 FORMAT = 1
 MOST_WORDS = 8  # whose maps are drawn: the first of each entity, from the left
@@ -60,27 +52,28 @@ class Fit:
     images: str  # what the pictures were that it was learned from
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """A tagger of the report."""
+@dataclass(frozen=True, slots=True, eq=False)
+class SystemParts:
+    """What is said of one tagger beside its inspection; ``None`` and () were not asked for, or it has no such thing."""
 
     weights_sha256: str
     images: str  # what the pictures were that it was trained with
     text_encoder: str
-    vision_encoder: str | None
+    vision_encoder: str | None  # None: it reads text only
+    provenance: Provenance | None = None
+    counterfactuals: Counterfactuals | None = None
+    attributions: tuple[Attribution, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class CaseReport:
-    """One tweet and what is said of it, by checkpoint name; what is empty was not asked for."""
+    """One tweet and what is said of it, by checkpoint name."""
 
     example: Example
     picture: Image.Image | None  # upright RGB
     inspections: Mapping[str, Inspection]
-    about: Mapping[str, About] = field(default_factory=dict)
-    provenance: Mapping[str, Provenance] = field(default_factory=dict)
-    counterfactuals: Mapping[str, Counterfactuals] = field(default_factory=dict)
-    fit: Fit | None = None
+    parts: Mapping[str, SystemParts]  # of all that have an inspection
+    fit: Fit | None = None  # None: nobody asked, or there is no picture
     history: tuple[Correction, ...] = ()
 
 
@@ -90,42 +83,55 @@ def examine(
     picture: Image.Image | None,
     *,
     foreign: Mapping[str, Image.Image] | None = None,
+    method: str = "",
     fit: Fit | None = None,
     history: Sequence[Correction] = (),
-    progress: Progress | None = None,
 ) -> CaseReport:
     """Asks all taggers of a workbench about a tweet.
 
     Args:
         foreign: other tweets' pictures by a title, for the counterfactuals.
+        method: of ``attributions.METHODS``, for the score of each entity; "": no attribution, which takes longest.
 
     Raises:
         DataError: the tweet has no word.
+        ConfigError: there is no such method.
     """
-    say = progress or (lambda what: None)
-    say("tags and attention")
     inspections = workbench.inspect(example, picture)
-    variants = make_variants(picture, foreign=foreign, blocks=True)
-    regions: dict[VisionEncoder, list[np.ndarray | None]] = {}
-    asked: dict[str, Counterfactuals] = {}
-    parts: dict[str, Provenance] = {}
-    for name, predictor in workbench.predictors.items():
-        say(f"provenance of {name}")
-        parts[name] = provenance(predictor.scoring, predictor.own_path(example, picture))
-        say(f"other pictures for {name}")
-        if predictor.vision is not None:
-            if predictor.vision not in regions:
-                regions[predictor.vision] = regions_of(predictor, variants)
-            asked[name] = counterfactuals(predictor, example, variants, regions=regions[predictor.vision])
-    about = {
-        name: _about(predictor.info, predictor.loaded.info.manifest.weights_sha256)
-        for name, predictor in workbench.predictors.items()
-    }
-    return CaseReport(example, picture, inspections, about, parts, asked, fit, tuple(history))
+    parts = {name: system_parts(workbench, name, example, picture, foreign, method) for name in inspections}
+    return CaseReport(example, picture, inspections, parts, fit, tuple(history))
 
 
-def _about(info: Mapping[str, Any], weights_sha256: str) -> About:
-    return About(weights_sha256, info["images"], info["text_encoder"], info["vision_encoder"])
+def system_parts(
+    workbench: Workbench,
+    name: str,
+    example: Example,
+    picture: Image.Image | None,
+    foreign: Mapping[str, Image.Image] | None = None,
+    method: str = "",
+) -> SystemParts:
+    """What a report says of one tagger beside its inspection; arguments and errors as in ``examine``."""
+    predictor = workbench.predictors[name]
+    manifest = predictor.loaded.info.manifest
+    found = None
+    if predictor.vision is not None:
+        found = counterfactuals(predictor, example, make_variants(picture, foreign=foreign, blocks=True))
+    attributed: tuple[Attribution, ...] = ()
+    if method:
+        from umt_core.explain.span_score import attribute  # needs torch
+
+        (regions,) = predictor.picture_regions([picture])
+        spans = [s.span for s in predictor.inspect(example, picture).prediction.spans[:MOST_WORDS]]
+        attributed = tuple(attribute(predictor, example, regions, span, method) for span in spans)
+    return SystemParts(
+        manifest.weights_sha256,
+        manifest.images,
+        manifest.model.text_encoder,
+        manifest.model.vision_encoder if predictor.vision is not None else None,
+        provenance(predictor.scoring, predictor.own_path(example, picture)),
+        found,
+        attributed,
+    )
 
 
 # --- as data -------------------------------------------------------------------------------------
@@ -135,7 +141,9 @@ def report_values(case: CaseReport) -> dict[str, Any]:
     """All that a report says, as JSON; figures are those of the models, rounded to six digits."""
     tokens = case.example.tokens
     words = chosen_words(case)
-    found = {name: [s.span for s in i.prediction.spans] for name, i in case.inspections.items()}
+    titles = _titles(case.inspections)
+    found = {titles[name]: [s.span for s in i.prediction.spans] for name, i in case.inspections.items()}
+    differing = differences(found)
     gold = case.example.spans
     return {
         "format": FORMAT,
@@ -146,16 +154,8 @@ def report_values(case: CaseReport) -> dict[str, Any]:
             "gold": None if gold is None else [span_values(span, tokens) for span in gold],
             "picture": None if case.picture is None else {"width": case.picture.width, "height": case.picture.height},
         },
-        "systems": [_system(case, name, words) for name in case.inspections],
-        "differences": [
-            {
-                "start": d.start,
-                "end": d.end,
-                "kind": d.kind,
-                "readings": {reader: [span_values(span, tokens) for span in spans] for reader, spans in d.readings},
-            }
-            for d in differences(found)
-        ],
+        "systems": [{"title": title, **_system(case, name, words)} for name, title in titles.items()],
+        "differences": [{"words": words, "readings": line} for words, line in difference_lines(tokens, differing)],
         "relevance": None
         if case.fit is None
         else {
@@ -166,6 +166,12 @@ def report_values(case: CaseReport) -> dict[str, Any]:
         },
         "history": [_event(event, tokens) for event in case.history],
     }
+
+
+def _titles(inspections: Mapping[str, Inspection]) -> dict[str, str]:
+    """A short name for each checkpoint: its system's, where no other is of the same."""
+    systems = [inspection.system for inspection in inspections.values()]
+    return {name: i.system if systems.count(i.system) == 1 else name for name, i in inspections.items()}
 
 
 def chosen_words(case: CaseReport) -> list[int]:
@@ -182,15 +188,15 @@ def span_values(span: Span, tokens: tuple[str, ...]) -> dict[str, Any]:
 
 def _system(case: CaseReport, name: str, words: Sequence[int]) -> dict[str, Any]:
     inspection, tokens = case.inspections[name], case.example.tokens
-    about = case.about.get(name)
-    parts, others = case.provenance.get(name), case.counterfactuals.get(name)
+    parts = case.parts[name]
+    converted = parts.provenance is not None and parts.provenance.converted is not None
     return {
         "checkpoint": name,
         "system": inspection.system,
-        "weights_sha256": None if about is None else about.weights_sha256,
-        "images": None if about is None else about.images,
-        "text_encoder": None if about is None else about.text_encoder,
-        "vision_encoder": None if about is None else about.vision_encoder,
+        "weights_sha256": parts.weights_sha256,
+        "images": parts.images,
+        "text_encoder": parts.text_encoder,
+        "vision_encoder": parts.vision_encoder,
         "notices": list(inspection.prediction.notices),
         "tags": list(inspection.prediction.tags),
         "spans": [span_values(s.span, tokens) | {"probability": _round(s.score)} for s in inspection.prediction.spans],
@@ -201,8 +207,10 @@ def _system(case: CaseReport, name: str, words: Sequence[int]) -> dict[str, Any]
         else [{"mean": _round(row.mean()), "standard_deviation": _round(row.std())} for row in inspection.gate],
         # The picture reaches the words past the gate where the system has image-aware words.
         "gate_is_all": inspection.gate is not None and inspection.word_to_image_aware_block is None,
-        "provenance": None if parts is None else provenance_values(parts, tokens),
-        "counterfactuals": None if others is None else counterfactuals_json(others),
+        "uses_esd": converted,
+        "provenance": None if parts.provenance is None else provenance_values(parts.provenance, tokens),
+        "counterfactuals": None if parts.counterfactuals is None else counterfactuals_json(parts.counterfactuals),
+        "attributions": [attribution_json(found, tokens) for found in parts.attributions],
     }
 
 

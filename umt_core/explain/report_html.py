@@ -15,6 +15,7 @@ from typing import Any
 
 from umt_core.data.images import webp_uri
 from umt_core.explain.attention import EVEN_SHARE, MOST_ENTROPY
+from umt_core.explain.attributions import METHODS
 from umt_core.explain.counterfactuals import block_title
 from umt_core.explain.report import BITS, CaseReport, report_values
 from umt_core.schema import GRID
@@ -132,20 +133,14 @@ def _tracks(values: Mapping[str, Any]) -> Html:
     rows = []
     if values["tweet"]["gold"] is not None:
         rows.append(_track("Gold", values["tweet"]["gold"], len(tokens)))
-    rows += [_track(system["checkpoint"], system["spans"], len(tokens)) for system in values["systems"]]
+    rows += [_track(system["title"], system["spans"], len(tokens)) for system in values["systems"]]
     head = el("tr", el("th", "", scope="col"), *(el("th", token, scope="col") for token in tokens))
     caption = "An entity's cell covers its words; the figure is its probability (the CRF's marginal)."
     table = el("table", el("caption", caption), head, *rows)
     parts = [el("h2", "What each system finds"), el("div", table, class_="scroll", tabindex=0)]
-    for difference in values["differences"]:
-        words = " ".join(tokens[difference["start"] : difference["end"]])
-        readings = "; ".join(
-            f"{reader}: {', '.join(map(_named, spans)) or 'nothing'}"
-            for reader, spans in difference["readings"].items()
-        )
-        parts.append(el("p", el("b", words), f" – {readings}"))
+    parts += [el("p", el("b", found["words"]), f" – {found['readings']}") for found in values["differences"]]
     for system in values["systems"]:
-        parts += [el("p", f"{system['checkpoint']}: {notice}", class_="quiet") for notice in system["notices"]]
+        parts += [el("p", f"{system['title']}: {notice}", class_="quiet") for notice in system["notices"]]
     return join(parts)
 
 
@@ -182,8 +177,9 @@ def _relevance(found: Mapping[str, Any] | None) -> Html:
 def _system(values: Mapping[str, Any], system: Mapping[str, Any]) -> Html:
     tokens = [visible(token) for token in values["tweet"]["tokens"]]
     size = values["tweet"]["picture"]
-    parts = [_provenance(system["provenance"], tokens), _attention(system, tokens, size)]
+    parts = [_provenance(system["provenance"], tokens, system["uses_esd"]), _attention(system, tokens, size)]
     parts += [_gate(system, tokens), _counterfactuals(system["counterfactuals"], size)]
+    parts.append(_attributions(system["attributions"], size))
     about = f"{system['system']}; text encoder {system['text_encoder']}"
     if system["vision_encoder"]:
         about += f", vision encoder {system['vision_encoder']}; pictures in training: {system['images']}"
@@ -206,22 +202,25 @@ def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str | flo
     return el("div", el("table", el("caption", caption), head, *body), class_="scroll", tabindex=0)
 
 
-def _provenance(found: Mapping[str, Any] | None, tokens: Sequence[str]) -> Html:
+def _provenance(found: Mapping[str, Any] | None, tokens: Sequence[str], uses_esd: bool) -> Html:
     if found is None:
         return Html()
+    names = {"main": "main emission", "esd": "from ESD", "transitions": "transitions", "sum": "sum"}
+    if not uses_esd:
+        del names["esd"]
     rows: list[list[str | float]] = []
     for row in found["words"]:
         for which in ("tag", "second"):
             of = row[which]
             first = which == "tag"
-            parts = [of[part] for part in ("main", "esd", "transitions", "sum")]
+            parts = [of[part] for part in names]
             word = tokens[row["word"]] if first else ""
             rows.append([word, of["tag"] if first else f"next: {of['tag']}", *parts, _lines(row) if first else ""])
     caption = (
         "Each word's tag and the one that comes second: the score of the decoded path in parts (equations 5 to 7). "
         "Transitions are those from and to the decoded tags beside it."
     )
-    heads = ("word", "tag", "main emission", "from ESD", "transitions", "sum", "who decided")
+    heads = ("word", "tag", *names.values(), "who decided")
     table = _table(caption, heads, rows, "+.2f")
     check = (
         f"Check: the parts add up to {found['path_score']:.4f}, the tagger's own CRF says {found['own_score']:.4f} "
@@ -363,6 +362,28 @@ def _drops(span: Mapping[str, Any], size: Mapping[str, int], occlusion: str) -> 
     )
     figure = el("figure", drawn, el("figcaption", legend), _table(caption, ("", "change"), rows, "+.4f"))
     return el("div", figure, class_="maps")
+
+
+def _attributions(found: Sequence[Mapping[str, Any]], size: Mapping[str, int] | None) -> Html:
+    if not found:
+        return Html()
+    return _details("What its score rests on", *(_attribution(of, size) for of in found))
+
+
+def _attribution(found: Mapping[str, Any], size: Mapping[str, int] | None) -> Html:
+    name, scores = _named(found["span"]), f"{found['score']:.3f}; of the empty tweet {found['baseline_score']:.3f}"
+    line = f"{METHODS[found['method']]}, of the log-odds of {name}: {scores}."
+    if found["delta"] is not None:
+        line += f" Check: the parts miss the difference by {found['delta']:+.4f} (delta, {found['steps']} steps)."
+    rows: list[list[str | float]] = [[visible(token), value] for token, value in found["words"]]
+    parts = [el("h3", name), el("p", line), _table("What each word adds, in nats", ("word", "adds"), rows, "+.3f")]
+    if found["blocks"] is not None and size is not None:
+        most = sorted(range(len(found["blocks"])), key=lambda block: -abs(found["blocks"][block]))[:TOP]
+        drawn = _heat(size, f"What each block adds to {name}", found["blocks"])
+        caption = "Orange adds to the score, blue takes from it."
+        table = _table("Strongest blocks, in nats", ("row", "column", "adds"), _blocks(most, found["blocks"]), "+.4f")
+        parts.append(el("div", el("figure", drawn, el("figcaption", caption), table), class_="maps"))
+    return join(parts)
 
 
 # --- history and origin ----------------------------------------------------------------------------
