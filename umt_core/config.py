@@ -63,6 +63,7 @@ class ModelSettings(Settings):
     dropout: float = 0.1  # probability, in the added layers and on the encoder's output (3.1)
     max_subwords: int = 128  # subwords of a tweet that are read, [CLS] and [SEP] among them (3.1)
     word_shape: bool | None = None  # show the model each word's shape; None: where the encoder is uncased
+    other_set: bool = False  # a learned vector marks tweets of another data set in training; its own have none
     tagging: str = "word"  # "word": nine tags read at each word's first subword; "subword": the released 13
     constrain_bio: bool = False  # hold transitions that BIO2 forbids at a score of -100
     visual_projections: int = 1  # W_u: 1 (2.2), or 2, one for each direction of attention (released code)
@@ -104,6 +105,7 @@ class TrainSettings(Settings):
     word_dropout: float = 0.0  # share of training words hidden as unknown, so that context and shape must do
     train_embeddings: bool = True  # False: word, position and segment embeddings stay as published
     precision: str = "auto"  # of products in training: "float32", or "auto": 16 bits where the device is faster so
+    consistency: float = 0.0  # weight of what two passes with other dropout disagree in; 0: one pass
     teacher_weight: float = 0.0  # of what teachers say of each word, beside the gold labels; 0: there is no teacher
     train_layers: int | None = None  # of the encoder, from the top; those below stay as they began; None: all
     seed: int = 0
@@ -122,6 +124,7 @@ class TrainSettings(Settings):
         self._check_range("average_decay", 0, 0.99999)
         self._check_range("image_dropout", 0, 1)
         self._check_range("word_dropout", 0, 0.9)
+        self._check_range("consistency", 0, 100)
         self._check_range("teacher_weight", 0, 100)
         self._check_choice("precision", "auto", "float32")
         if self.train_layers is not None:

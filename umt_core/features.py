@@ -137,6 +137,7 @@ class Batch:
     tags: Tensor | None = None  # (batch, words or subwords) int64, targets
     esd_tags: Tensor | None = None  # the same for ESD
     characters: Tensor | None = None  # (batch, words, characters) int64, see ``character_ids``; 0: there is none
+    other_set: Tensor | None = None  # (batch,) bool, True at tweets of another data set than the tagger's own
     taught: Tensor | None = None  # (batch, words, tags) float32, P(tag) by teachers; zeros: they say nothing
     embedded: Tensor | None = None  # (batch, subwords, embedding), read in place of ``subwords`` and ``shapes``
     pictures: Tensor | None = None  # (batch,) int64: so many of ``regions``, in turn, are each tweet's; None: one each

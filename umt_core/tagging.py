@@ -31,6 +31,7 @@ class TweetSet:
     features: RegionFeatures | None = None  # None: the system reads text only
     channels: int = 0
     characters: bool = False  # whether the system reads the words' characters
+    own: int | None = None  # how many are of the tagger's own data set; those after them are of another; None: all
     taught: Sequence[np.ndarray] | None = None  # of each tweet (words, tags), P(tag) as teachers have it
 
     def __len__(self) -> int:
@@ -56,6 +57,8 @@ class TweetSet:
             tagging=self.tagging,
             tokens=[self.examples[i].tokens for i in indices] if self.characters else None,
         )
+        if self.own is not None:
+            batch.other_set = torch.tensor(indices) >= self.own
         if self.taught is not None:
             batch.taught = _stack([self.taught[i] for i in indices], batch.starts.shape[1])
         return batch

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.stats import entropy
 
 from tests.core import tiny
 from tests.core.test_crf import LENGTHS, TAGS, N, enumerate_paths, make_crf, probabilities
@@ -29,7 +30,7 @@ from umt_core.train import run as run_module
 from umt_core.train.loop import Epoch, Trainer
 from umt_core.train.reading import letters, read_also, read_labelled
 from umt_core.train.run import Job, run_job
-from umt_core.train.teaching import FILES, Lesson, distillation_loss, teach
+from umt_core.train.teaching import FILES, Lesson, disagreement, distillation_loss, teach
 from umt_core.train.watcher import Watcher
 
 UNLABELLED = ("Ann and Bob play in Rome", "the Hawks win tonight", "Dune at Roxy Hall", "Lee meets Ray", "no film 🎉")
@@ -358,3 +359,63 @@ def test_also_wants_labels_and_pictures_where_the_system_reads_them(world, tmp_p
         run_job(world.job(tmp_path, "umt-bert-crf", also=other_set(tmp_path)))
     with pytest.raises(DataError, match="without any span"):
         run_job(world.job(tmp_path, also=world.unlabelled))
+
+
+# --- marks and second passes --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("system", ["bert-crf", "umt-bert-crf", "bilstm-crf"])
+def test_tweets_of_the_other_set_are_marked_in_training_and_our_own_never(world, tmp_path, system):
+    tagger = tiny.system(system, other_set=True)
+    batch = tiny.batch(tagger)
+    plain = tagger(batch).emissions
+    batch.other_set = torch.arange(len(tiny.TWEETS)) >= 5
+    assert torch.equal(tagger(batch).emissions, plain)  # the vector starts at zero
+    with torch.no_grad():
+        tagger.other_set += 1.0
+    marked = tagger(batch).emissions
+    same = [torch.equal(a[m], b[m]) for a, b, m in zip(marked, plain, tagger(batch).mask, strict=True)]
+    assert same == [True] * 5 + [False] * 5
+    batch.other_set = None
+    assert torch.equal(tagger(batch).emissions, plain)
+
+
+def test_the_mark_is_learned_from_the_other_set_kept_and_read_again(world, tmp_path, monkeypatch):
+    seen: list[list[bool]] = []
+    losses = Trainer._losses
+
+    def listen(self, batch):
+        seen.append([] if batch.other_set is None else batch.other_set.tolist())
+        return losses(self, batch)
+
+    monkeypatch.setattr(Trainer, "_losses", listen)
+    job = world.job(tmp_path / "out", epochs=2, other_set=True, also=other_set(tmp_path), average_decay=0.0)
+    run_job(job)
+    assert [sum(map(len, seen)), sum(map(sum, seen))] == [2 * 14, 2 * 2]
+    loaded = Predictor.load(job.output, "cpu")
+    assert loaded.loaded.tagger.other_set.abs().max() > 0
+    seen.clear()
+    run_job(world.job(tmp_path / "without", epochs=1, other_set=True, average_decay=0.0, head_learning_rate=0.1))
+    assert not Predictor.load(tmp_path / "without", "cpu").loaded.tagger.other_set.any()
+    assert not any(seen)  # nobody was marked
+
+
+def test_disagreement_is_the_mean_of_both_kullback_leiblers(batch):
+    emissions, mask, other = batch
+    crf = make_crf().double()
+    found = disagreement(crf, Output(emissions, mask), Output(other, mask)).item()
+    p, q = (crf.posterior(values, mask).marginals.double()[mask] for values in (emissions, other))
+    by_scipy = entropy(p.numpy(), q.numpy(), axis=-1).sum() + entropy(q.numpy(), p.numpy(), axis=-1).sum()
+    assert found == pytest.approx(by_scipy / 2 / len(LENGTHS), rel=1e-4)
+    assert disagreement(crf, Output(emissions, mask), Output(emissions, mask)).item() == 0
+
+
+def test_two_passes_are_drawn_together(world, tmp_path):
+    manifest = run_job(world.job(tmp_path / "near", consistency=20.0, dropout=0.3, epochs=6))
+    for row in manifest.history:
+        assert row["loss_total"] == pytest.approx(row["loss_main"] + 20 * row["loss_consistency"], abs=5e-3)
+    loose = run_job(world.job(tmp_path / "loose", consistency=1e-6, dropout=0.3, epochs=6))
+    assert manifest.history[-1]["loss_consistency"] < loose.history[-1]["loss_consistency"]
+    taught = run_job(world.job(tmp_path / "taught", "bert-crf", (world.teacher,), consistency=1.0, epochs=1))
+    row = taught.history[0]
+    assert row["loss_total"] == pytest.approx(row["loss_main"] + row["loss_taught"] + row["loss_consistency"], abs=5e-3)

@@ -89,6 +89,8 @@ class Tagger(nn.Module):
         )
         if self.word_shape is not None:
             nn.init.zeros_(self.word_shape.weight)  # starts as the encoder was published
+        # Zero, as the tagger's own tweets have it at any time.
+        self.other_set = nn.Parameter(torch.zeros(encoder.embedding_size)) if settings.other_set else None
         self.crf = self.make_crf()
 
     def make_crf(self) -> LinearChainCRF:
@@ -98,16 +100,23 @@ class Tagger(nn.Module):
         """C of section 2.2, after dropout: (batch, subwords, hidden)."""
         if batch.embedded is not None:
             return self.dropout(self.encoder(batch.subwords, batch.mask, embedded=batch.embedded))
-        shapes = None if self.word_shape is None else self.word_shape(batch.shapes)
-        return self.dropout(self.encoder(batch.subwords, batch.mask, shapes))
+        return self.dropout(self.encoder(batch.subwords, batch.mask, self._added(batch)))
 
     def embed(self, batch: Batch) -> Tensor:
         """What the text encoder reads of a batch, each subword with its word's shape: (batch, subwords, embedding).
 
         As ``Batch.embedded`` it gives the same answer as the subwords themselves.
         """
-        words = self.encoder.embed(batch.subwords)
-        return words if self.word_shape is None else words + self.word_shape(batch.shapes)
+        words, added = self.encoder.embed(batch.subwords), self._added(batch)
+        return words if added is None else words + added
+
+    def _added(self, batch: Batch) -> Tensor | None:
+        """What is added to the embeddings, (batch, subwords or 1, embedding): word shapes, the other set's mark."""
+        shapes = None if self.word_shape is None else self.word_shape(batch.shapes)
+        if self.other_set is None or batch.other_set is None:
+            return shapes
+        mark = batch.other_set[:, None, None] * self.other_set  # (batch, 1, embedding)
+        return mark if shapes is None else shapes + mark
 
     def at_words(self, scores: Tensor, batch: Batch) -> Tensor:
         """Scores where tags are: at each word's first subword, or at all subwords."""

@@ -24,9 +24,9 @@ from umt_core.devices import mixed_type
 from umt_core.errors import DataError
 from umt_core.features import Batch, hide_words
 from umt_core.spans import tags_to_spans
-from umt_core.systems import Tagger
+from umt_core.systems import Output, Tagger
 from umt_core.tagging import TweetSet, tag_all
-from umt_core.train.teaching import distillation_loss
+from umt_core.train.teaching import disagreement, distillation_loss
 
 OnStep = Callable[[int, int, float], None]  # step of the epoch, steps in it, loss
 
@@ -207,8 +207,18 @@ class Trainer:
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The tagger's own terms, if the batch has gold labels, and what teachers ask for; "total" is of all."""
+        """All terms, "total" is of all; with ``consistency`` means of two passes (R-Drop, Liang et al., 2021)."""
         output = self.tagger(batch)
+        losses = self._terms(output, batch)
+        if not self.settings.consistency:
+            return losses
+        again = self.tagger(batch)
+        losses = {name: (losses[name] + other) / 2 for name, other in self._terms(again, batch).items()}
+        apart = disagreement(self.tagger.crf, output, again)
+        return losses | {"consistency": apart, "total": losses["total"] + self.settings.consistency * apart}
+
+    def _terms(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """The tagger's own terms, if the batch has gold labels, and what teachers ask for."""
         if batch.taught is None or not self.settings.teacher_weight:
             return output.losses
         taught = distillation_loss(self.tagger.crf, output, batch.taught)
@@ -248,7 +258,8 @@ def shuffled_batches(tweets: TweetSet, batch_size: int, rng: np.random.Generator
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-HEADS = ("classifier.", "crf.", "esd.classifier.", "esd_crf.", "conversion.", "word_shape.")
+HEADS = ("classifier.", "crf.", "esd.classifier.", "esd_crf.", "conversion.", "word_shape.", "other_set")
+AT_THE_BOTTOM = ("word_shape.", "other_set")  # what is added to the embeddings
 
 
 def hold_lower_layers(tagger: Tagger, trained: int | None) -> dict[str, nn.Parameter]:
@@ -262,7 +273,7 @@ def hold_lower_layers(tagger: Tagger, trained: int | None) -> dict[str, nn.Param
     free = {name: parameter for name, parameter in tagger.named_parameters() if parameter.requires_grad}
     lowest = 1 + max((_layer(n) for n in free if n.startswith("encoder.")), default=-1) - trained
     below = {n for n in free if n.startswith("encoder.") and _layer(n) < lowest}
-    held = {n: p for n, p in free.items() if n in below or (lowest >= 0 and n.startswith("word_shape."))}
+    held = {n: p for n, p in free.items() if n in below or (lowest >= 0 and n.startswith(AT_THE_BOTTOM))}
     for parameter in held.values():
         parameter.requires_grad_(False)
     return held

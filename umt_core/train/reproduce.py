@@ -98,16 +98,17 @@ def state_of(row: Row, setup: Setup, done: Mapping[str, Any] | None) -> str:
     if done is None:
         return "under way" if (work / STATE).exists() or (work / MANIFEST).exists() else "not run"
     settings = ModelSettings.from_dict(done["model"]), TrainSettings.from_dict(done["train"])
-    return "done" if _is_of(setup.job(row), *settings, done["data"]) else "done otherwise"
+    return "done" if is_of(setup.job(row), *settings, done["data"]) else "done otherwise"
 
 
-def _is_of(job: Job, model: ModelSettings, train: TrainSettings, data: Mapping[str, Any]) -> bool:
+def is_of(job: Job, model: ModelSettings, train: TrainSettings, data: Mapping[str, Any]) -> bool:
     """Whether what was trained is what the job is to train."""
     left_open = model.replace(word_shape=job.model.word_shape)  # where it is, the tokenizer decides
     model = left_open if job.model.word_shape is None else model
-    files = {"train": job.train, "valid": job.valid, "test": job.test}
+    files = {"train": job.train, "valid": job.valid, "test": job.test, "also": job.also, "unlabelled": job.unlabelled}
     sums = {split: file_sum(path) for split, path in files.items() if path}
-    return (model, train) == (job.model, job.settings) and {s: data[s]["sha256"] for s in sums} == sums
+    found = {split: of["sha256"] for split, of in data.items() if split in sums or split != "test"}
+    return (model, train) == (job.model, job.settings) and found == sums
 
 
 def run_row(row: Row, setup: Setup, watcher: Watcher | None = None) -> dict[str, Any] | None:
@@ -134,7 +135,7 @@ def _finished(job: Job) -> Manifest | None:
     if not (job.output / MANIFEST).exists():
         return None
     manifest = read_manifest(job.output)
-    if not _is_of(job, manifest.model, manifest.train, manifest.data):
+    if not is_of(job, manifest.model, manifest.train, manifest.data):
         raise CheckpointError(f"{job.output}: wanted a checkpoint of these settings and data, got another; remove it")
     return manifest
 

@@ -249,7 +249,7 @@ def _make_sets(
     if ALSO in splits:
         parts[TRAIN].append(splits[ALSO])
     channels = None if regions is None else regions.shape[-1]
-    return {
+    sets = {
         name: make_tweet_set(
             [example for split in of for example in split.examples],
             tokenizer,
@@ -259,6 +259,7 @@ def _make_sets(
         )
         for name, of in parts.items()
     }
+    return sets | {TRAIN: replace(sets[TRAIN], own=len(splits[TRAIN].examples) if ALSO in splits else None)}
 
 
 def _teach(job: Job, splits: Mapping[str, Split], watcher: Watcher) -> dict[str, list[np.ndarray]]:

@@ -59,6 +59,14 @@ def distillation_loss(crf: LinearChainCRF, output: Output, taught: Tensor) -> Te
     return -(taught * own * output.mask.unsqueeze(-1)).sum() / len(taught)
 
 
+def disagreement(crf: LinearChainCRF, one: Output, other: Output) -> Tensor:
+    """KL of the marginals of two passes over a batch, mean of both ways: summed over words, mean over tweets."""
+    with torch.autocast(one.mask.device.type, enabled=False):
+        p, q = (crf.log_marginals(output.emissions, output.mask) for output in (one, other))
+    apart = ((p.exp() - q.exp()) * (p - q)).sum(-1) / 2  # (batch, n)
+    return (apart * one.mask).sum() / len(apart)
+
+
 def teach(
     names: Sequence[str], lessons: Sequence[Lesson], folder: Path, device: str, told: Told | None = None
 ) -> list[list[np.ndarray]]:
