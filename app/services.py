@@ -122,12 +122,13 @@ def asker(chosen: Sequence[CheckpointInfo]) -> Callable[[Callable[[Any], T]], T]
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)
-def _pieces(
+def _explained(
     names: tuple[str, ...],
     sums: tuple[str, ...],
     device: str,
     tokens: tuple[str, ...],
     image: str | None,
+    module: str,
     function: str,
     checkpoint: str,
     arguments: tuple[Any, ...],
@@ -136,28 +137,30 @@ def _pieces(
     _picture: Image.Image | None,
 ) -> Any:
     def work(workbench: Any) -> Any:
-        compute = getattr(backend("umt_core.explain.span_score"), function)
+        compute = getattr(backend(module), function)
         return compute(workbench, checkpoint, _example, _picture, *arguments)
 
     return ask(_chosen, work)
 
 
-def attributed(
+def explained(
     chosen: Sequence[CheckpointInfo],
+    module: str,
     function: str,
     checkpoint: str,
     example: Example,
     picture: Image.Image | None,
     *arguments: Any,
 ) -> Any:
-    """What a ``workbench_`` function of ``span_score`` says of a tweet; the same question is computed once.
+    """What a module's ``workbench_`` function says of a tweet; the same question is computed once.
 
     Errors as the function's.
     """
-    return _pieces(
+    return _explained(
         *_key(chosen),
         example.tokens,
         example.image,
+        module,
         function,
         checkpoint,
         arguments,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from umt_core.commands import bias, jobs, what_if
+from umt_core.commands import bias, faithfulness, jobs, patterns, what_if
 from umt_core.commands.checkpoints import app as checkpoints_app
 from umt_core.commands.console import (
     Device,
@@ -64,6 +64,8 @@ sets_app.command("what-if")(what_if.what_if)
 sets_app.command("relevance")(sets_relevance)
 sets_app.command("router")(sets_router)
 sets_app.command("bias")(bias.bias)
+sets_app.command("faithfulness")(faithfulness.faithfulness)
+sets_app.command("patterns")(patterns.patterns)
 app.add_typer(sets_app, name="sets")
 app.add_typer(relevance_app, name="relevance")
 app.add_typer(jobs.app, name="jobs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -128,13 +129,14 @@ def _computed(case: Case, checkpoint: str, span: Span, method: str, steps: int) 
     found: list[Attribution] = []
     for number in range(count):
         bar.progress(number / count, text=f"Attributing: {number} of {count} parts")
-        found.append(
-            services.attributed(
-                case.chosen, "workbench_piece", checkpoint, case.example, case.picture, span, method, number, steps
-            )
-        )
+        found.append(_ask(case, "workbench_piece", checkpoint, span, method, number, steps))
     place.empty()
     return reduce(add, found)
+
+
+def _ask(case: Case, function: str, checkpoint: str, *arguments: Any) -> Any:
+    module = "umt_core.explain.span_score"
+    return services.explained(case.chosen, module, function, checkpoint, case.example, case.picture, *arguments)
 
 
 def _sum_line(found: Attribution) -> str:
@@ -193,7 +195,7 @@ def _blocks(case: Case, found: Attribution) -> None:
 
 def _sources(case: Case, checkpoint: str, span: Span) -> None:
     """The score without each of the tagger's sources."""
-    score, found = services.attributed(case.chosen, "workbench_ablations", checkpoint, case.example, case.picture, span)
+    score, found = _ask(case, "workbench_ablations", checkpoint, span)
     _sources_table(score, found)
 
 

@@ -51,13 +51,14 @@ def log_odds(predictor: Predictor, of: np.ndarray | None, span: Span = SPAN) -> 
 
 @every_system
 def test_the_score_is_the_log_odds_of_the_probability_that_is_shown(system):
-    predictor, picture = make(system), regions()
-    compared = 0
-    for tweet, (answer,) in zip(tiny.TWEETS, predictor.with_pictures(tiny.TWEETS, [[picture]] * 10), strict=True):
-        for scored in answer.prediction.spans:
-            score = SpanScore(predictor, tweet, picture, scored.span)
-            assert torch.sigmoid(score(*score.inputs)).item() == pytest.approx(scored.score, rel=1e-4, abs=1e-6)
-            compared += 1
+    picture, compared = regions(), 0
+    for predictor in (make(system, seed) for seed in range(3)):  # a tiny tagger may find nothing
+        answers = predictor.with_pictures(tiny.TWEETS, [[picture]] * len(tiny.TWEETS))
+        for tweet, (answer,) in zip(tiny.TWEETS, answers, strict=True):
+            for scored in answer.prediction.spans:
+                score = SpanScore(predictor, tweet, picture, scored.span)
+                assert torch.sigmoid(score(*score.inputs)).item() == pytest.approx(scored.score, rel=1e-4, abs=1e-6)
+                compared += 1
     assert compared
 
 
@@ -103,7 +104,7 @@ def test_of_a_linear_score_each_part_is_weight_times_input(method):
 @every_system
 def test_integrated_gradients_add_up_to_the_difference_in_score(system):
     predictor = make(system)
-    few, many = (attribute(predictor, TWEET, regions(), SPAN, steps=steps) for steps in (4, 300))
+    few, many = (attribute(predictor, TWEET, regions(), SPAN, steps=steps) for steps in (4, 200))
     assert many.delta == pytest.approx(many.words.sum() + (0 if many.blocks is None else many.blocks.sum())
                                        - (many.score - many.baseline))  # fmt: skip
     assert abs(many.delta) < 0.02 * abs(many.difference) + 0.01
