@@ -52,7 +52,7 @@ def figure_of(inspection: Inspection, name: str, word: int) -> float:
     if name == "received":
         return float(np.mean([row[word] for head in inspection.block_to_word for row in head]))
     heads = getattr(inspection, name.removeprefix("entropy_"))
-    return float(np.mean([-sum(p * np.log(p) for p in head[word]) for head in heads]) / np.log(49))
+    return float(np.mean([-sum(p * np.log(p) for p in head[word] if p) for head in heads]) / np.log(49))
 
 
 def by_hand(inspections: dict[str, Inspection], name: str, by: str) -> dict[str, list[float]]:
