@@ -22,8 +22,8 @@ class Case:
     example: Example  # its words; ``spans`` are gold where known
     picture: Image.Image | None  # upright RGB
     image: str | None  # names the picture's content; None: the tweet has none
-    chosen: tuple[CheckpointInfo, ...]  # the taggers that could be loaded, for ``services.ask``
-    inspections: Mapping[str, Inspection]  # what each says of the tweet, by checkpoint name
+    chosen: tuple[CheckpointInfo, ...]  # as chosen, for ``services.ask``: some may not have been loaded
+    inspections: Mapping[str, Inspection]  # what each that was loaded says of the tweet, by checkpoint name
     data: str = ""  # name of the data set that the tweet is of; "": a sample or the reader's own
 
     @property
@@ -57,3 +57,9 @@ def find(data: str, tweet: str) -> state.Request:
     if of_data and state.chosen_checkpoints() not in of_data:
         state.choose_checkpoints(found.info.dataset if found.info.dataset in of_data else min(of_data))
     return request
+
+
+def picture_note(case: Case) -> str | None:
+    """A line about what the pictures of the tweet's data set are, where they are not the tweets' own."""
+    folders, _ = sets.folders()
+    return sets.picture_note(sets.opened(folders[case.data])) if case.data in folders else None

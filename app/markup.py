@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
 
 from umt_core.schema import GRID
 from umt_core.showing import TYPE_COLOURS as TYPE_COLOURS
@@ -10,6 +15,7 @@ from umt_core.showing import escape as escape
 from umt_core.showing import right_to_left as right_to_left
 from umt_core.showing import visible as visible
 
+HEAT = ((20, 12, 40), (130, 20, 60), (225, 90, 10), (255, 225, 90))  # the overlay's ramp, see overlay.js
 _MARKDOWN = frozenset("\\`*_{}[]()<>#+-!|~:$/&^=@")
 
 
@@ -67,3 +73,31 @@ def _signed_cell(value: float, strength: float) -> str:
         f"display:flex;align-items:center;justify-content:center;outline:1px solid rgba(255,255,255,.25);"
         f'outline-offset:-1px">{text}</span>'
     )
+
+
+def small_maps(maps: Iterable[tuple[str, np.ndarray]], ratio: float) -> str:
+    """Maps over 7 x 7 blocks as small pictures beside each other, each from 0 to its own largest value.
+
+    Args:
+        maps: a title and (49,) values of each.
+        ratio: width by height of the picture that they are over.
+    """
+    drawn = "".join(
+        f'<figure style="margin:0;text-align:center"><img src="{_map_uri(values)}" alt="{escape(title)}: map over 49 '
+        f'blocks; the table has its figures" style="width:4.6rem;height:{4.6 / ratio:.2f}rem;max-height:9rem;'
+        f'image-rendering:pixelated;border-radius:.2rem"><figcaption style="font-size:.75rem;line-height:1.25">'
+        f"{escape(title)}</figcaption></figure>"
+        for title, values in maps
+    )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:.6rem .7rem">{drawn}</div>'
+
+
+def _map_uri(values: np.ndarray) -> str:
+    """A picture of 7 x 7 pixels, from dark to light as the values rise: it reads without hue too."""
+    shares = np.clip(values.astype(float) / max(float(values.max()), 1e-12), 0, 1)
+    stops = np.array(HEAT)
+    channels = [np.interp(shares, np.linspace(0, 1, len(stops)), stops[:, c]) for c in range(3)]
+    pixels = np.stack(channels, axis=-1).round().astype(np.uint8).reshape(GRID, GRID, 3)
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

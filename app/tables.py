@@ -13,6 +13,7 @@ from umt_core.analysis.agreement import in_words
 from umt_core.corrections.second_opinion import Agreement
 from umt_core.data.datasets import OWN_SPLIT
 from umt_core.data.files import harmless
+from umt_core.explain.attention import Head, maps_of, row_sums
 from umt_core.explain.attributions import Ablation
 from umt_core.labels import LABELS
 from umt_core.schema import GRID, Inspection, ScoredSpan, Span
@@ -149,6 +150,43 @@ def top_blocks(row: np.ndarray, count: int = 10) -> pd.DataFrame:
             "Of an even share": row[order].astype(float) * len(row),
         }
     )
+
+
+def heads_of_word(heads: Sequence[Head]) -> pd.DataFrame:
+    """Mean and heads of a map at one word. ``heads``: ``attention.heads_of_word``."""
+    return pd.DataFrame(
+        {
+            "Head": [head_title(head) for head in heads],
+            "Entropy (bits)": [head.bits for head in heads],
+            "Even (bits)": [head.most_bits for head in heads],
+            "Strongest block": [block_title(head.block) for head in heads],
+            "Weight there": [head.weight for head in heads],
+        }
+    )
+
+
+def head_title(head: Head) -> str:
+    return "Mean of the heads" if head.head is None else f"Head {head.head + 1}"
+
+
+def block_title(block: int) -> str:
+    """A block's place as people count.
+
+    >>> block_title(0), block_title(48)
+    ('row 1, column 1', 'row 7, column 7')
+    """
+    return f"row {block // GRID + 1}, column {block % GRID + 1}"
+
+
+def map_checks(inspection: Inspection) -> pd.DataFrame:
+    """A system's maps: what each makes, and the least and most that its rows sum to over all heads."""
+    lines = []
+    for of in maps_of(inspection):
+        low, high = row_sums(inspection, of)
+        over = "49 blocks" if of.rows_are_words else "words; the rest is [CLS]'s and [SEP]'s"
+        lines.append((of.title, of.feeds, len(getattr(inspection, of.name)), over, low, high))
+    columns = ["Map", "Gives", "Heads", "Each row is over", "Least row sum", "Largest row sum"]
+    return pd.DataFrame(lines, columns=columns)
 
 
 def words_of_block(tokens: Sequence[str], column: np.ndarray) -> pd.DataFrame:

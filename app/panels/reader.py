@@ -41,5 +41,4 @@ def read(request: state.Request, chosen: Sequence[CheckpointInfo]) -> Case:
         st.stop()
     for line in tables.notice_lines(list(inspections.values())):
         st.info(markup.plain(line))
-    loaded = tuple(info for info in chosen if info.name in inspections)
-    return Case(example, picture, services.picture_name(request), loaded, inspections, request.data)
+    return Case(example, picture, services.picture_name(request), tuple(chosen), inspections, request.data)

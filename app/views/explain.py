@@ -48,6 +48,8 @@ def sections() -> None:
         label_visibility="collapsed",
         persist_state="session",
     )
+    if case.picture is not None and (note := explaining.picture_note(case)):
+        st.caption(markup.plain(note))
     import_module(f"app.panels.explain_{part}").show(case)
     state.remember_in_link(state.EXPLAIN_LINK)
 

@@ -4,10 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import entropy as scipy_entropy
 
+from tests.core import tiny
+from tests.core.test_provenance import predictor_of
 from umt_core.errors import ConfigError
 from umt_core.explain import attention
 from umt_core.schema import REGIONS, Inspection, Prediction
+from umt_core.systems import SYSTEMS
 
 
 def make_inspection(**arrays):
@@ -63,3 +67,47 @@ def test_a_system_is_asked_only_for_the_maps_that_it_has():
     assert attention.heads(make_inspection()) == 0
     with pytest.raises(ConfigError, match="wanted a system with the map word → block"):
         attention.weights(shown, attention.get_map("word_to_block"))
+
+
+LOOKING = [name for name, system in SYSTEMS.items() if system.uses_image]
+
+
+@pytest.mark.parametrize("name", LOOKING)
+@pytest.mark.parametrize("picture", [tiny.photograph(), None], ids=["picture", "none"])
+def test_rows_over_the_49_blocks_sum_to_one_in_every_head(name, picture):
+    inspection = predictor_of(tiny.system(name)).inspect(tiny.TWEETS[8], picture)
+    seen = 0
+    for of in attention.maps_of(inspection):
+        low, high = attention.row_sums(inspection, of)
+        if of.rows_are_words:
+            assert low == pytest.approx(1, abs=1e-5)
+            assert high == pytest.approx(1, abs=1e-5)
+            assert getattr(inspection, of.name).shape[-1] == REGIONS
+            seen += 1
+        else:
+            assert 0 < low <= high < 1 + 1e-5  # [CLS] and [SEP] have the rest
+    assert seen
+
+
+def test_a_head_is_told_by_its_entropy_in_bits_and_its_strongest_block():
+    rng = np.random.default_rng(0)
+    maps = rng.dirichlet(np.full(REGIONS, 0.3), size=(3, 2)).astype(np.float32)
+    inspection = make_inspection(word_to_block=maps)
+    mean, *heads = attention.heads_of_word(inspection, attention.get_map("word_to_block"), 1)
+    for i, head in enumerate(heads):
+        assert head.bits == pytest.approx(scipy_entropy(maps[i, 1], base=2), abs=1e-5)
+        assert (head.head, head.block, head.weight) == (i, maps[i, 1].argmax(), maps[i, 1].max())
+    assert mean.bits == pytest.approx(scipy_entropy(maps[:, 1].mean(axis=0), base=2), abs=1e-5)
+    assert mean.bits >= np.mean([head.bits for head in heads])
+    assert mean.most_bits == pytest.approx(math.log2(49))
+
+
+def test_of_block_to_word_entropy_is_over_the_words_of_each_block():
+    rng = np.random.default_rng(0)
+    maps = 0.8 * rng.dirichlet(np.ones(2), size=(2, REGIONS)).astype(np.float32)  # [CLS] and [SEP] have a fifth
+    inspection = make_inspection(block_to_word=maps)
+    rows = attention.heads_of_word(inspection, attention.get_map("block_to_word"), 0)
+    assert rows[2].bits == pytest.approx(np.mean([scipy_entropy(block, base=2) for block in maps[1]]), abs=1e-5)
+    assert rows[2].most_bits == 1
+    assert rows[2].block == maps[1, :, 0].argmax()
+    assert attention.row_sums(inspection, attention.get_map("block_to_word")) == pytest.approx((0.8, 0.8))

@@ -44,3 +44,18 @@ def test_errors_leads_to_explain_with_the_tweet():
     button(page, "Explain").click().run()
     assert not page.exception
     assert component_data(page, "tracks")["words"] == ["Kevin", "Durant", "is", "here"]
+
+
+def test_attention_shows_every_head_beside_the_map_and_what_rows_sum_to():
+    page = opened("explain", data="tiny/test", tweet="broken", word="1")
+    tables = {tuple(frame.value.columns): frame.value for frame in page.dataframe}
+    heads = next(table for columns, table in tables.items() if "Entropy (bits)" in columns)
+    assert heads["Head"].tolist() == ["Mean of the heads", *(f"Head {i}" for i in range(1, 13))]
+    assert (heads["Entropy (bits)"] < heads["Even (bits)"]).all()
+    checks = next(table for columns, table in tables.items() if "Least row sum" in columns)
+    over_blocks = checks[checks["Each row is over"] == "49 blocks"]
+    assert len(over_blocks) == 2
+    assert over_blocks[["Least row sum", "Largest row sum"]].to_numpy() == pytest.approx(1, abs=1e-5)
+    assert "the model saw it resized to 224 × 224" in said(page)
+    assert "it only closes Q" in said(page)
+    assert "stand-in photographs of other scenes" in said(page)

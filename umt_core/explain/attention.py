@@ -12,6 +12,7 @@ from umt_core.schema import REGIONS, Inspection
 
 EVEN_SHARE = 1 / REGIONS  # what each block gets when a word prefers none
 MOST_ENTROPY = math.log(REGIONS)  # nats, of that even row
+MOST_BITS = math.log2(REGIONS)  # the same in bits, about 5.61
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +109,45 @@ def entropy(row: np.ndarray) -> float:
     """
     positive = row[row > 0].astype(float)
     return float(abs((positive * np.log(positive)).sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What one head does with a word.
+
+    Of a map whose rows are words: the entropy of the word's row over 49 blocks. Of block → word: the mean entropy over
+    the 49 blocks of what each gives to the words, made to sum to 1 (a part of it goes to [CLS] and [SEP]).
+    """
+
+    head: int | None  # from 0; None: the mean over the heads, whose entropy is not the mean of theirs
+    bits: float
+    most_bits: float  # of an even row
+    block: int  # that the word has most to do with, 0 to 48
+    weight: float  # at that block
+    row: np.ndarray  # (49,): the word's weight at each block
+
+
+def heads_of_word(inspection: Inspection, attention_map: AttentionMap, word: int) -> list[Head]:
+    """The mean and every head of a map at one word; errors as ``weights``."""
+    rows = []
+    for head in (None, *range(heads(inspection))):
+        of_head = weights(inspection, attention_map, head)  # (words, 49)
+        row = of_head[word]
+        if attention_map.rows_are_words:
+            bits, most = entropy(row) / math.log(2), MOST_BITS
+        else:
+            shares = of_head / np.maximum(of_head.sum(axis=0), 1e-12)
+            bits, most = float(np.mean([entropy(s) for s in shares.T])) / math.log(2), math.log2(len(of_head))
+        block = int(row.argmax())
+        rows.append(Head(head, bits, most, block, float(row[block]), row))
+    return rows
+
+
+def row_sums(inspection: Inspection, attention_map: AttentionMap) -> tuple[float, float]:
+    """The least and the most that a row of a map adds up to, over all heads and rows: a check.
+
+    Over 49 blocks that is 1. A block's row is over the words alone here, and lacks what [CLS] and [SEP] have of it.
+    """
+    weights(inspection, attention_map)  # says if there is none
+    sums = getattr(inspection, attention_map.name).astype(float).sum(axis=-1)
+    return float(sums.min()), float(sums.max())
