@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 CHOSEN, OTHERS = 1.0, 0.6  # opacity of the chosen word's bar and of the others'
 # Of Okabe and Ito; a system's name always stands at its bar or in the legend.
 SYSTEM_COLOURS = ("#56B4E9", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
-MAIN_COLOUR, ESD_COLOUR = "#0072B2", "#D55E00"
+MAIN_COLOUR, ESD_COLOUR, TRANSITION_COLOUR = "#0072B2", "#D55E00", "#009E73"
 
 
 def _label(text: str, limit: int = 14) -> str:
@@ -93,6 +93,29 @@ def contribution_bars(table: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(title="score", fixedrange=True, zeroline=True)
     figure.update_layout(barmode="group", legend={"orientation": "h", "y": 1.18, "x": 0})
     return _calm(figure, height=260)
+
+
+def part_bars(table: pd.DataFrame) -> go.Figure:
+    """What each part adds to each tag of a word, on top of each other. ``table``: ``parts.of_word``.
+
+    Tags that a transition rules out are left out: their bar would dwarf all others.
+    """
+    table = table[~table["Ruled out"]]
+    transitions = table["Tag before"] + table["Tag after"]
+    figure = go.Figure()
+    for name, values, colour, shape in (
+        ("main emission", table["Main"], MAIN_COLOUR, ""),
+        ("from ESD", table["From ESD"], ESD_COLOUR, "/"),
+        ("transitions", transitions, TRANSITION_COLOUR, "."),
+    ):
+        pattern = {"shape": shape, "size": 5}
+        figure.add_bar(name=name, x=table["Tag"], y=values, marker={"color": colour, "pattern": pattern})
+    diamond = {"symbol": "diamond", "size": 8, "color": "#808890"}
+    figure.add_scatter(name="sum", x=table["Tag"], y=table["Sum"], mode="markers", marker=diamond)
+    figure.update_xaxes(fixedrange=True)
+    figure.update_yaxes(title="score", fixedrange=True, zeroline=True)
+    figure.update_layout(barmode="relative", legend={"orientation": "h", "y": 1.18, "x": 0})
+    return _calm(figure, height=290)
 
 
 def outcome_bars(table: pd.DataFrame, share: bool, highest: float, bright: Sequence[bool]) -> go.Figure:

@@ -22,8 +22,9 @@ from app.state import Picture, Request
 from umt_core.data.images import content_hash, open_image, read_image_bytes, webp_uri
 from umt_core.data.samples import OPENING_SAMPLE, Sample, load_samples, sample_file, sample_picture, sample_thumbnail
 from umt_core.data.tokenize import tokenize
+from umt_core.model.chain import Scoring
 from umt_core.registry import CheckpointInfo, complaints
-from umt_core.schema import Example, Inspection
+from umt_core.schema import Example, Inspection, OwnPath
 
 T = TypeVar("T")
 
@@ -104,6 +105,34 @@ def inspect(chosen: Sequence[CheckpointInfo], example: Example, picture: Image.I
     """What each tagger says of a tweet, by checkpoint name; the same question is computed once."""
     return _inspections(
         *_key(chosen), example.tokens, example.image, _chosen=chosen, _example=example, _picture=picture
+    )
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _own_paths(
+    names: tuple[str, ...],
+    sums: tuple[str, ...],
+    device: str,
+    name: str,
+    tokens: tuple[str, ...],
+    image: str | None,
+    _chosen: Sequence[CheckpointInfo],
+    _example: Example,
+    _picture: Image.Image | None,
+) -> tuple[Scoring, OwnPath]:
+    def work(workbench: Any) -> tuple[Scoring, OwnPath]:
+        predictor = workbench.predictors[name]
+        return predictor.scoring, predictor.own_path(_example, _picture)
+
+    return ask(_chosen, work)
+
+
+def own_path(
+    chosen: Sequence[CheckpointInfo], name: str, example: Example, picture: Image.Image | None
+) -> tuple[Scoring, OwnPath]:
+    """What one of the taggers decodes with, and its raw scores of a tweet; computed once."""
+    return _own_paths(
+        *_key(chosen), name, example.tokens, example.image, _chosen=chosen, _example=example, _picture=picture
     )
 
 

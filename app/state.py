@@ -50,7 +50,7 @@ class Key(StrEnum):
     SYSTEMS = "systems"
     # Explain
     PART = "explain_part"  # name of the section that is shown
-    ATTRIBUTED = "explain_attributed"  # title of the tagger whose score is attributed
+    ATTRIBUTED = "explain_attributed"  # title of the tagger that Attribution and Provenance are about
     SPAN = "explain_span"  # "0-2-PER": the entity whose score it is
     METHOD = "explain_method"
     STEPS = "explain_steps"
@@ -59,6 +59,10 @@ class Key(StrEnum):
     PICTURES = "explain_pictures"  # how many foreign ones
     SEED = "explain_seed"  # they are drawn by
     GIVEN = "explain_given_picture"  # the reader's own picture, for picture what-if
+    ESD_SHARE = "explain_esd_share"
+    MATRIX = "explain_matrix"  # name of the conversion matrix
+    WHAT_IF = "explain_what_if"  # the tracks of what-if
+    WHAT_IF_SET = "explain_what_if_set"  # name of the set that is decoded again
     # Errors and Scores; ``errors_<field>`` are the widgets of a ``Query``'s fields, see ``field_key``
     TWEET = "errors_tweet"  # id of the tweet that is open; None: the list is shown
     ERRORS_WORD = "errors_word"
@@ -133,14 +137,10 @@ LINK = {"word": Key.WORD, "map": Key.MAP, "head": Key.HEAD, "system": Key.SYSTEM
 # draws the widget.
 EXPLAIN_LINK = (
     LINK
-    | {"part": Key.PART, "block": Key.BLOCK}
-    | {
-        "tagger": Key.ATTRIBUTED,
-        "span": Key.SPAN,
-        "method": Key.METHOD,
-        "steps": Key.STEPS,
-    }
+    | {"part": Key.PART, "block": Key.BLOCK, "tagger": Key.ATTRIBUTED}
+    | {"span": Key.SPAN, "method": Key.METHOD, "steps": Key.STEPS}
     | {"occlusion": Key.OCCLUSION, "pictures": Key.PICTURES, "seed": Key.SEED}
+    | {"esd_share": Key.ESD_SHARE, "matrix": Key.MATRIX}
 )
 
 
@@ -406,12 +406,17 @@ def clear_block() -> None:
     st.session_state[Key.BLOCK] = None
 
 
-def part(names: Sequence[str], key: Key = Key.PART) -> str:
-    """The section of Explain or Patterns that is shown: the chosen one, else the first."""
+def one_of(key: Key, names: Sequence[str], usual: str | None = None) -> str:
+    """What is chosen at a key if it is one of these, else the usual one or the first; its widget starts from that."""
     if st.session_state.get(key) not in names:
-        st.session_state[key] = names[0]
+        st.session_state[key] = names[0] if usual is None else usual
     chosen: str = st.session_state[key]
     return chosen
+
+
+def part(names: Sequence[str], key: Key = Key.PART) -> str:
+    """The section of Explain or Patterns that is shown: the chosen one, else the first."""
+    return one_of(key, names)
 
 
 def choice(key: Key, options: Sequence[T]) -> T:
@@ -429,6 +434,20 @@ def halt(what: str | None) -> None:
 
 def halted(what: str) -> bool:
     return bool(st.session_state.get(Key.HALTED) == what)
+
+
+def esd_share(most: float) -> float:
+    """The share of ESD that is asked for, 0 to ``most``; as trained where a link has none that can be."""
+    share = st.session_state.get(Key.ESD_SHARE)
+    if not (isinstance(share, float) and 0 <= share <= most):
+        share = st.session_state[Key.ESD_SHARE] = 1.0
+    return share
+
+
+def what_if_link() -> dict[str, str]:
+    """The parameters of a link to another tweet under the same what-if."""
+    chosen = {"part": Key.PART, "tagger": Key.ATTRIBUTED, "esd_share": Key.ESD_SHARE, "matrix": Key.MATRIX}
+    return {name: str(st.session_state[key]) for name, key in chosen.items() if st.session_state.get(key) is not None}
 
 
 def attention_choice(lookers: Mapping[str, Inspection]) -> tuple[AttentionMap, int | None, str] | None:

@@ -129,7 +129,7 @@ def _steps(
 ) -> Callable[[asking.Report], dict[str, Counterfactuals]]:
     """All taggers of the case, one after the other; pictures are encoded once for all that share an encoder."""
     ask: Callable[[Callable[[Any], Any]], Any] = services.asker(case.chosen)
-    names = [info.name for info in case.chosen]
+    names = list(case.inspections)
 
     def steps(report: asking.Report) -> dict[str, Counterfactuals]:
         report("drawing other tweets' pictures", 0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from app import markup, state, tables
 from app.panels.component import component
@@ -17,7 +18,7 @@ _KINDS = {"type": "type", "extent": "extent", "type and extent": "both", "found"
 def show(
     doc: str,
     tokens: Sequence[str],
-    found: Mapping[str, Sequence[ScoredSpan]],
+    found: Mapping[str, Sequence[ScoredSpan | Span]],
     *,
     gold: Sequence[Span] | None,
     esd: Sequence[tuple[str, float]],
@@ -30,8 +31,8 @@ def show(
 ) -> None:
     """Draws the tracks.
 
-    ``found`` goes from a system's title to its spans, ``read`` counts the words that the taggers
-    read, ``shares`` says how much each word has of a chosen block.
+    ``found`` goes from a system's title to its spans, with their probabilities where these are known, ``read`` counts
+    the words that the taggers read, ``shares`` says how much each word has of a chosen block.
 
     The chosen word arrives in ``state``, at ``word``, before the next run.
     """
@@ -41,7 +42,7 @@ def show(
         {
             "title": title,
             "gold": False,
-            "spans": [_span(s.span, f"{s.score:.2f}") for s in spans if s.span.end <= len(words)],
+            "spans": [drawn for drawn in map(_found, spans) if drawn["end"] <= len(words)],
         }
         for title, spans in found.items()
     ]
@@ -68,7 +69,11 @@ def show(
     )
 
 
-def _span(span: Span, probability: str | None) -> dict[str, object]:
+def _found(found: ScoredSpan | Span) -> dict[str, Any]:
+    return _span(found, None) if isinstance(found, Span) else _span(found.span, f"{found.score:.2f}")
+
+
+def _span(span: Span, probability: str | None) -> dict[str, Any]:
     return {"start": span.start, "end": span.end, "label": span.label, "p": probability}
 
 

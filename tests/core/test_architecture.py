@@ -36,7 +36,10 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 APP_LAYERS: tuple[tuple[str, ...], ...] = (
-    ("tables", "figures", "markup", "state", "outcomes", "lineage", "standings", "standing_figures", "variants"),
+    (
+        *("tables", "figures", "markup", "state", "outcomes", "lineage"),
+        *("standings", "standing_figures", "variants", "parts"),
+    ),
     ("services",),
     ("sets", "jobs"),
     ("corrections",),
@@ -139,7 +142,7 @@ def test_the_model_has_never_heard_of_tweets_or_files():
 
 
 def test_the_pure_parts_of_the_app_do_not_import_streamlit():
-    pure = ("app.tables", "app.figures", "app.markup", "app.outcomes", "app.lineage")
+    pure = ("app.parts", "app.tables", "app.figures", "app.markup", "app.outcomes", "app.lineage")
     assert not [edge for edge in edges("app") if edge[0] in pure and root(edge[1]) == "streamlit"]
 
 

@@ -19,8 +19,20 @@ from umt_core.analysis.sets import PredictionSet, Progress
 from umt_core.config import ModelSettings
 from umt_core.errors import UmtError
 from umt_core.explain.attributions import Ablation, Attribution, pieces
-from umt_core.labels import WORD_ESD_TAGS, WORD_TAGS, conversion_matrix, esd_tag
-from umt_core.schema import REGIONS, Answer, Example, Inspection, Prediction, ScoredSpan, Span
+from umt_core.explain.emissions import write_emissions
+from umt_core.labels import WORD_ESD_TAGS, WORD_TAGS, TagSet, conversion_matrix, esd_tag, is_allowed
+from umt_core.model.chain import Chain, Scoring
+from umt_core.schema import (
+    REGIONS,
+    Answer,
+    Example,
+    Inspection,
+    OwnPath,
+    Prediction,
+    RawScores,
+    ScoredSpan,
+    Span,
+)
 from umt_core.spans import tags_to_spans
 
 HEADS, HIDDEN, LONGEST = 12, 24, 60
@@ -93,6 +105,41 @@ class Predictor:
             spans = spans[:-1]
         light = 0.0 if regions is None or self.vision is None else 0.3 * float(regions.mean())
         return Prediction(example.id, example.tokens, tuple(ScoredSpan(s, 0.5 + light) for s in spans), tuple(tags))
+
+    @property
+    def scoring(self) -> Scoring:
+        """Nothing but what BIO2 forbids, and of UMT a matrix that favours no type."""
+        tags = Scoring(WORD_TAGS.tags, _chain(WORD_TAGS))
+        if not self.name.endswith("/umt-bert-crf"):
+            return tags
+        conversion = np.array(conversion_matrix(WORD_ESD_TAGS, WORD_TAGS))
+        return Scoring(tags.tags, tags.chain, WORD_ESD_TAGS.tags, _chain(WORD_ESD_TAGS), conversion)
+
+    def own_path(self, example: Example, image: Any) -> OwnPath:
+        found, scoring = fabricate(self.name, example, image is not None), self.scoring
+        main = found.emissions if found.main_emissions is None else found.main_emissions
+        raw = RawScores(main, found.esd_emissions, np.arange(len(main)))
+        path = scoring.chain.best_path(found.emissions.astype(float))
+        score = found.emissions[np.arange(len(path)), path].sum() + scoring.chain.steps(path).sum()
+        return OwnPath(raw, path, float(score))
+
+
+def _chain(tags: TagSet) -> Chain:
+    forbidden = [[not is_allowed(before, after) for after in tags.tags] for before in (*tags.tags, None)]
+    *between, opening = (-100.0 * np.array(row) for row in forbidden)
+    return Chain(opening, np.stack(between), np.zeros(len(tags)))
+
+
+def keep_emissions(found: PredictionSet, run: str, *, device: str, progress: Progress) -> None:
+    """Fabricated scores for a whole set."""
+    predictor = Predictor({}, run)
+    texts = found.table("texts")
+    sql = f"SELECT id, tokens FROM {found.table('tweets')} t JOIN {texts} x USING (tweet) ORDER BY tweet"
+    rows = []
+    for row in found.query(sql):
+        rows.append(predictor.own_path(Example(row["id"], tuple(row["tokens"])), None).raw)
+        progress(run, len(rows), found.info.tweets)
+    write_emissions(found, run, predictor.scoring, rows)
 
 
 class Workbench:
