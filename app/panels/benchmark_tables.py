@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import benchmark, standings
+from app import benchmark, markup, standings
 from app.panels import benchmark_tweets, linked
 from app.standings import Browser
 from umt_core.analysis.benchmark import Results, Standing, table_1
 from umt_core.analysis.paper import FIGURES
-from umt_core.analysis.reproduction_document import ABLATED, DAGGER
+from umt_core.analysis.reproduction_document import ABLATED, about_daggers
 
 _DEV = "Dev chose the epoch: these figures flatter. The paper prints none, and no predictions on dev are kept."
 
@@ -27,9 +27,12 @@ def table_2(dataset: str, found: Sequence[Standing], split: str, where: Browser)
     of_test = split == "test"
     better = benchmark.daggers(dataset) if of_test else []
     linked.show(f"benchmark_2_{dataset}", *standings.standing_cells(found, where, better or ()))
-    about = line(DAGGER) if of_test else _DEV
-    wait = " **Where a † belongs is being worked out …**" if better is None else ""
-    st.caption(f"Percent, over strict matches: the mean of the seeds, below it their spread. {about}{wait}")
+    encoders = dict.fromkeys(standing.encoder for standing in found if standing.encoder)
+    said = [f"Text encoder: {markup.plain(', '.join(encoders))}."] if encoders else []
+    said += ["Percent, over strict matches: the mean of the seeds, below it their standard deviation."]
+    said += map(line, about_daggers(dataset)) if of_test else [_DEV]
+    said += ["**Where a † belongs is being worked out …**"] if better is None else []
+    st.caption(" ".join(said))
     if of_test:
         benchmark_tweets.show(dataset, found, where)
 

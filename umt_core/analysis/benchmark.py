@@ -82,6 +82,7 @@ class Standing:
     ours: Mapping[str, Spread]  # by ``FIGURES``; {}: not run
     paper: Mapping[str, float]  # by ``FIGURES``, as far as the paper prints them for this split
     pictures: str  # what they were that the system was trained with; "": it reads none, or is not run
+    encoder: str  # of text; "": not run
     weights: str  # their sum, of the first seed, whose predictions are kept; "": that one is not run
 
     @property
@@ -176,6 +177,7 @@ def _standing(results: Results, dataset: str, system: str, split: str) -> Standi
         ours={name: Spread(tuple(f[name] for f in figures)) for name in FIGURES if figures},
         paper=_printed(data_of(dataset), system) if split == "test" else {},
         pictures=next(map(_pictures, done.values()), ""),
+        encoder=next((v["model"]["text_encoder"] for v in done.values()), ""),
         weights=first["weights_sha256"] if first else "",
     )
 
