@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from umt_core.schema import GRID
+
 CHOSEN, OTHERS = 1.0, 0.6  # opacity of the chosen word's bar and of the others'
 # Of Okabe and Ito; a system's name always stands at its bar or in the legend.
 SYSTEM_COLOURS = ("#56B4E9", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
@@ -67,6 +69,95 @@ def signed_bars(labels: Sequence[str], values: Sequence[float], chosen: Collecti
     figure.update_xaxes(tickvals=list(range(len(labels))), ticktext=ticks, tickangle=-50, fixedrange=True)
     figure.update_yaxes(title=unit, fixedrange=True, zeroline=True, tickformat="+.2~f")
     return _calm(figure, height=270)
+
+
+def spread_boxes(table: pd.DataFrame, unit: str) -> go.Figure:
+    """A box a group: whiskers hold the middle 90 %, the box the middle half, a diamond is the mean."""
+    figure = go.Figure(
+        go.Box(
+            x=[_label(str(group), 30) for group in table["Group"]],
+            lowerfence=table["5 %"],
+            q1=table["25 %"],
+            median=table["Median"],
+            q3=table["75 %"],
+            upperfence=table["95 %"],
+            marker={"color": MAIN_COLOUR},
+            line={"width": 1.5},
+            hoverinfo="y",
+            showlegend=False,
+        )
+    )
+    figure.add_scatter(
+        x=[_label(str(group), 30) for group in table["Group"]],
+        y=table["Mean"],
+        mode="markers",
+        marker={"symbol": "diamond", "size": 9, "color": ESD_COLOUR},
+        hovertemplate="mean %{y:.3f}<extra></extra>",
+        showlegend=False,
+    )
+    figure.update_xaxes(fixedrange=True)
+    figure.update_yaxes(title=unit, fixedrange=True)
+    return _calm(figure, height=330)
+
+
+def block_shares(mean: Sequence[float], chosen: int) -> go.Figure:
+    """A map's mean share of each of the 7 x 7 blocks, in percent, as numbers on shades; the chosen block is framed."""
+    rows = [[100 * float(value) for value in mean[i : i + GRID]] for i in range(0, GRID * GRID, GRID)]
+    places = list(range(1, GRID + 1))
+    figure = go.Figure(
+        go.Heatmap(
+            z=rows,
+            x=places,
+            y=places,
+            colorscale="Blues",
+            text=[[f"{value:.2f}" for value in row] for row in rows],
+            texttemplate="%{text}",
+            hovertemplate="row %{y}, column %{x}: %{z:.3f} %<extra></extra>",
+            colorbar={"title": "%"},
+        )
+    )
+    row, column = chosen // GRID + 1, chosen % GRID + 1
+    figure.add_shape(
+        type="rect",
+        x0=column - 0.5,
+        x1=column + 0.5,
+        y0=row - 0.5,
+        y1=row + 0.5,
+        line={"color": ESD_COLOUR, "width": 3},
+    )
+    figure.update_xaxes(title="column", dtick=1, fixedrange=True)
+    figure.update_yaxes(title="row", dtick=1, autorange="reversed", fixedrange=True, scaleanchor="x")
+    return _calm(figure, height=380)
+
+
+def rho_intervals(table: pd.DataFrame, explains: float) -> go.Figure:
+    """Each map's mean rho with its interval; dotted: from where on we say that it explains. ``table``: faithfulness."""
+    figure = go.Figure(
+        go.Scatter(
+            x=table["ρ"],
+            y=[_label(str(title), 40) for title in table["Map"]],
+            mode="markers",
+            marker={
+                "size": 9,
+                "color": [MAIN_COLOUR if attention else ESD_COLOUR for attention in table["Attention"]],
+                "symbol": ["circle" if attention else "diamond" for attention in table["Attention"]],
+            },
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": table["High"] - table["ρ"],
+                "arrayminus": table["ρ"] - table["Low"],
+                "thickness": 1.5,
+                "width": 3,
+            },
+            hovertemplate="%{y}: %{x:.2f}<extra></extra>",
+        )
+    )
+    figure.add_vline(x=0, line={"color": "#808890", "width": 1})
+    figure.add_vline(x=explains, line={"color": "#808890", "width": 1, "dash": "dot"})
+    figure.update_xaxes(title="Spearman's ρ with occlusion, mean", range=[-1, 1.05], fixedrange=True)
+    figure.update_yaxes(autorange="reversed", fixedrange=True)
+    return _calm(figure, height=90 + 22 * len(table))
 
 
 def contribution_bars(table: pd.DataFrame) -> go.Figure:

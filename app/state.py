@@ -84,6 +84,12 @@ class Key(StrEnum):
     BENCHMARK_BAD_LINK = "benchmark_bad_link"  # what a link came to, and lines about what it asked for in vain
     # Patterns
     PATTERNS_PART = "patterns_part"  # name of the section that is shown
+    PATTERNS_FIGURE = "patterns_figure"
+    PATTERNS_BY = "patterns_by"
+    PATTERNS_GROUP = "patterns_group"  # whose tweets are listed
+    PATTERNS_MAP = "patterns_map"
+    PATTERNS_BLOCK = "patterns_block"  # 0 to 48
+    PATTERNS_MATTERS = "patterns_matters"  # only entities that some block of the picture moves
     PATTERNS_ADDRESS = "patterns_address"  # parameters that we wrote last
     # Data
     OWN_NAME = "own_name"  # of the data set that tweets are added to
@@ -589,7 +595,17 @@ def keep_benchmark_address() -> None:
 
 # Of Patterns' sections too: a number comes as a float, all else as text. A section checks what is at its key before it
 # draws the widget.
-PATTERNS_LINK = {"baseline": "errors_baseline", "system": "errors_system", "part": Key.PATTERNS_PART}
+PATTERNS_LINK = {
+    "baseline": "errors_baseline",
+    "system": "errors_system",
+    "part": Key.PATTERNS_PART,
+    "figure": Key.PATTERNS_FIGURE,
+    "by": Key.PATTERNS_BY,
+    "group": Key.PATTERNS_GROUP,
+    "map": Key.PATTERNS_MAP,
+    "block": Key.PATTERNS_BLOCK,
+    "matters": Key.PATTERNS_MATTERS,
+}
 
 
 def follow_patterns_link() -> None:

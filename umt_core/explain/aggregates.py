@@ -187,7 +187,6 @@ def extremes(
     by: str,
     group: str,
     baseline: str | None = None,
-    *,
     highest: bool = True,
     count: int = 10,
 ) -> list[Extreme]:
