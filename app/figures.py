@@ -160,6 +160,26 @@ def rho_intervals(table: pd.DataFrame, explains: float) -> go.Figure:
     return _calm(figure, height=90 + 22 * len(table))
 
 
+def relevance_bars(table: pd.DataFrame) -> go.Figure:
+    """How many tweets have which relevance, beside what chance would give. ``table``: ``relevance_cells.histogram``."""
+    middle = (table["Low"] + table["High"]) / 2
+    figure = go.Figure(
+        go.Bar(
+            x=middle,
+            y=table["Tweets"],
+            marker={"color": MAIN_COLOUR},
+            customdata=table[["Low", "High"]],
+            hovertemplate="%{customdata[0]:.2f} to %{customdata[1]:.2f}: %{y} tweets<extra></extra>",
+        )
+    )
+    even = table["Tweets"].sum() / max(len(table), 1)
+    figure.add_hline(y=even, line={"dash": "dash", "color": "rgba(128,128,128,.9)"}, annotation_text="by chance")
+    figure.update_layout(bargap=0.05)
+    figure.update_xaxes(range=[0, 1], title="relevance", fixedrange=True)
+    figure.update_yaxes(title="tweets", fixedrange=True)
+    return _calm(figure, height=260)
+
+
 def contribution_bars(table: pd.DataFrame) -> go.Figure:
     """Main and converted ESD emission beside each other for each tag. ``table``: ``contributions``."""
     figure = go.Figure(

@@ -16,9 +16,10 @@ from tests.core import tiny
 from umt_core.analysis.building import build_set
 from umt_core.data.jsonl import write_jsonl
 from umt_core.errors import CheckpointError, DataError
-from umt_core.explain.contrastive import FitSettings, Pairs, Projections, fit, own_beats_others, wins
+from umt_core.explain.contrastive import Pairs, Projections, fit, own_beats_others, wins
 from umt_core.explain.kept import about_kept
-from umt_core.explain.relevance import Relevance, Source, keep_relevance, read_info, retrieval, train_relevance
+from umt_core.explain.relevance import Relevance, Source, keep_relevance, retrieval, train_relevance
+from umt_core.explain.relevance_info import FitSettings, read_info
 from umt_core.explain.router import read_relevance
 from umt_core.explain.vectors import Encoders
 from umt_core.manifest import MANIFEST, WEIGHTS

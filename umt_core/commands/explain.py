@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from umt_core.data.images import ImageIndex
     from umt_core.explain.relevance import Relevance
-    from umt_core.explain.report import Correction, Fit
+    from umt_core.explain.report import Correction
     from umt_core.schema import Example
 
 
@@ -80,7 +80,7 @@ def explain(
                 picture,
                 foreign=_foreign(index, examples, example, foreign, seed),
                 method=attribution,
-                fit=None if fits is None or picture is None else _fit(fits, example, picture),
+                fit=None if fits is None or picture is None else fits.fit(example, picture),
                 history=history.get(example.id, ()),
             )
             write_text(output / f"{names[i]}.html", report_html(case))
@@ -145,13 +145,6 @@ def _relevance(folder: Path | None, device: str) -> Relevance | None:
     from umt_core.explain.relevance import Relevance
 
     return None if folder is None else Relevance.load(folder, device)
-
-
-def _fit(relevance: Relevance, example: Example, picture: Image.Image) -> Fit:
-    from umt_core.explain.report import Fit
-
-    info = relevance.info
-    return Fit(relevance.score(example, picture), info.others, info.beats, info.images)
 
 
 def _history(url: str, data: str, authors: bool) -> Mapping[str, tuple[Correction, ...]]:

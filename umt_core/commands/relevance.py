@@ -44,8 +44,8 @@ def train(
     device: Device = "auto",
 ) -> None:
     """Learn which picture belongs to which tweet, from tweets with pictures."""
-    from umt_core.explain.contrastive import FitSettings
-    from umt_core.explain.relevance import relevance_folder, train_relevance
+    from umt_core.explain.relevance import train_relevance
+    from umt_core.explain.relevance_info import FitSettings, relevance_folder
 
     sources = _sources(data, images)
     if (valid is None) != (valid_images is None):

@@ -16,23 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from umt_core.explain.relevance_info import FitSettings
+
 Watch = Callable[[int, int, float], bool]  # epoch, of how many, figure on dev; True: stop
 MOST_SCALE = 100.0  # of cosines before the softmax, as in CLIP
 FIRST_SCALE = 1 / 0.07
-
-
-@dataclass(frozen=True, slots=True)
-class FitSettings:
-    """How the projections are trained."""
-
-    size: int = 128  # of what both sides are projected to
-    dropout: float = 0.5  # of the vectors that go in: there are few tweets for so many numbers
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    batch_size: int = 256  # tweets; the others of a batch are what a tweet's picture is told from
-    epochs: int = 40  # at most
-    patience: int = 6  # epochs without a better figure on dev
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

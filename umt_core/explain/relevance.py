@@ -27,26 +27,22 @@ from umt_core.analysis.run_set import set_examples, set_images
 from umt_core.analysis.sets import PredictionSet, now
 from umt_core.analysis.significance import LEVEL, Interval
 from umt_core.checkpoint import read_weights, save_weights
-from umt_core.data.files import home_dir, write_text
+from umt_core.data.files import write_text
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
 from umt_core.errors import CheckpointError, DataError
-from umt_core.explain.contrastive import FitSettings, Pairs, Projections, Watch, fit, own_beats_others, wins
+from umt_core.explain.contrastive import Pairs, Projections, Watch, fit, own_beats_others, wins
 from umt_core.explain.kept import write_kept
+from umt_core.explain.relevance_info import FitSettings, RelevanceInfo, read_info, relevance_folder
+from umt_core.explain.report import Fit
 from umt_core.explain.router import KIND
 from umt_core.explain.vectors import Encoders, Progress
 from umt_core.manifest import MANIFEST, WEIGHTS, file_sum
 from umt_core.schema import Example
 
-FORMAT = 1
 OTHERS = 499  # pictures that a tweet's own is compared with, so that a score has three digits
 HELD_OUT = 10  # one picture in so many is dev where no dev split is given
 SAME = 0.9999  # cosine of two projected pictures from which on they are one and the same picture
-
-
-def relevance_folder() -> Path:
-    """Where the projections are that commands and pages take: ``relevance/`` in the home folder."""
-    return home_dir() / "relevance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +51,6 @@ class Source:
 
     data: Path
     images: Path
-
-
-@dataclass(frozen=True, slots=True)
-class RelevanceInfo:
-    """The contents of ``manifest.json``."""
-
-    fit: dict[str, Any]  # FitSettings
-    text_encoder: str
-    vision_encoder: str
-    text_width: int
-    channels: int
-    encoders: dict[str, str | None]  # name -> SHA-256 of its weights
-    weights_sha256: str
-    data: list[dict[str, Any]]  # "file", "sha256", "tweets" with a picture, of each that was learned from
-    valid: dict[str, Any]  # the same of dev
-    images: str  # what the pictures were, in words
-    beats: float  # share of other dev pictures that a dev tweet's own one beats, mean over tweets; chance is 0.5
-    history: list[float]  # the same by epoch
-    epoch: int  # the epoch that was kept
-    others: int  # pictures that are kept to compare with
-    code: str
-    created: str
-    format: int = FORMAT
 
 
 # --- the score -----------------------------------------------------------------------------------
@@ -124,27 +97,15 @@ class Relevance:
         texts, picture = self.encoders.texts([example]), self.encoders.picture(image)[None]
         return float(self.scores(Pairs(texts, picture, torch.zeros(1, dtype=torch.int64)))[0])
 
+    def fit(self, example: Example, image: Image.Image) -> Fit:
+        """``score``, with what a reader must know of it; errors as there."""
+        return Fit(self.score(example, image), len(self.others), self.info.beats, self.info.images)
+
     @torch.no_grad()
     def scores(self, pairs: Pairs) -> Tensor:
         """The relevance of each tweet's picture, (n,)."""
         texts, pictures = self.model.texts(pairs.texts), self.model.pictures(pairs.pictures)
         return wins((texts * pictures).sum(1), texts @ self.others.T, pictures @ self.others.T > SAME)
-
-
-def read_info(folder: Path) -> RelevanceInfo:
-    """What projections say of themselves (``CheckpointError``: there are none, or not of ours). Loads no weights."""
-    path = folder / MANIFEST
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["format"] != FORMAT:
-            raise ValueError(f"format {values['format']!r}")
-        info = RelevanceInfo(**values)
-        FitSettings(**info.fit)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{folder}: wanted what `relevance train` makes, found no {MANIFEST}") from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path}: not a manifest of ours: {error}") from error
-    return info
 
 
 def _check_encoders(folder: Path, info: RelevanceInfo, encoders: Encoders) -> None:
