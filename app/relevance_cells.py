@@ -57,7 +57,9 @@ def rule_line(routed: Routed, baseline: str, system: str) -> str:
     """What the router does, in a sentence."""
     if not 0 <= routed.threshold <= 1:
         always = system if routed.threshold < 0 else baseline
-        return f"On dev no threshold does better than to take {always}'s answer always, so that is what the router does."
+        return (
+            f"On dev no threshold does better than to take {always}'s answer always, so that is what the router does."
+        )
     return (
         f"Dev chose relevance {routed.threshold:.3f}: from there on the router takes {system}'s answer "
         f"({routed.to_system['test']:.1%} of the test tweets), below it and without a picture {baseline}'s."
@@ -79,8 +81,8 @@ def verdict_line(routed: Routed, baseline: str, system: str) -> str:
 
 def trend_line(trend: Trend, system: str) -> str:
     return (
-        f"Spearman's correlation of relevance with what {system} fixes less what it breaks, over {trend.tweets:,} tweets "
-        f"with a picture and an entity: {trend.correlation:+.3f} (p {p_value(trend.p)}, by shuffling)."
+        f"Spearman's correlation of relevance with what {system} fixes less what it breaks, over {trend.tweets:,}"
+        f" tweets with a picture and an entity: {trend.correlation:+.3f} (p {p_value(trend.p)}, by shuffling)."
     )
 
 

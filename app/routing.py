@@ -71,7 +71,5 @@ def _found(folder: Path, stamp: tuple[str | int, ...], baseline: str, system: st
 
 
 @st.cache_data(max_entries=16, show_spinner="Choosing the router's threshold on dev …")
-def _routed(
-    dev: Path, test: Path, stamps: tuple[tuple[str | int, ...], ...], baseline: str, system: str
-) -> Routed:
+def _routed(dev: Path, test: Path, stamps: tuple[tuple[str | int, ...], ...], baseline: str, system: str) -> Routed:
     return route(*(read_pair(sets.opened(folder), baseline, system) for folder in (dev, test)))

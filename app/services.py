@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 from PIL import Image
@@ -25,6 +25,9 @@ from umt_core.data.tokenize import tokenize
 from umt_core.model.chain import Scoring
 from umt_core.registry import CheckpointInfo, complaints
 from umt_core.schema import Example, Inspection, OwnPath
+
+if TYPE_CHECKING:
+    from umt_core.explain.report import Fit
 
 T = TypeVar("T")
 
@@ -197,6 +200,22 @@ def explained(
         _example=example,
         _picture=picture,
     )
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _relevance(weights: str, device: str) -> Any:
+    return _EXECUTOR.submit(lambda: backend("umt_core.explain.relevance").Relevance.load(None, device)).result()
+
+
+def fit(weights: str, example: Example, picture: Image.Image) -> Fit:
+    """How well a tweet's picture fits its words, by the projections of these weights.
+
+    Raises:
+        CheckpointError, BackboneError: they, or their encoders, cannot be loaded.
+    """
+    relevance = _relevance(weights, DEVICE)
+    found: Fit = _EXECUTOR.submit(relevance.fit, example, picture).result()
+    return found
 
 
 # --- tweets and pictures ------------------------------------------------------------------------

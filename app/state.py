@@ -83,6 +83,9 @@ class Key(StrEnum):
     BENCHMARK_ADDRESS = "benchmark_address"  # parameters that we wrote last
     BENCHMARK_BAD_LINK = "benchmark_bad_link"  # what a link came to, and lines about what it asked for in vain
     # Patterns
+    REPORT_METHOD = "report_method"  # attributions in a case report
+    REPORT_AUTHORS = "report_authors"  # whether it names people
+    REPORT_PREVIEW = "report_preview"
     PATTERNS_PART = "patterns_part"  # name of the section that is shown
     PATTERNS_FIGURE = "patterns_figure"
     PATTERNS_BY = "patterns_by"

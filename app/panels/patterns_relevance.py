@@ -14,7 +14,9 @@ from umt_core.analysis.sets import PredictionSet
 from umt_core.explain.kept import about_kept
 from umt_core.explain.router import KIND
 
-TRAIN = "python -m umt_core relevance train --data TRAIN.txt --images PICTURES --valid VALID.txt --valid-images PICTURES"
+TRAIN = (
+    "python -m umt_core relevance train --data TRAIN.txt --images PICTURES --valid VALID.txt --valid-images PICTURES"
+)
 WHY = (
     "A tweet's relevance is the share of other tweets' pictures that its own one beats at fitting its words. "
     "It is learned without labels, from which pictures tweets come with."
@@ -82,8 +84,8 @@ def _distribution(table: pa.Table) -> None:
     mean = float(np.mean(scores)) if len(scores) else float("nan")
     learned = f" It was learned from {markup.plain(about['images'])}." if about.get("images") else ""
     st.caption(
-        f"{WHY} {NO_PROOF} Compared with {about['others']} others. Mean here **{mean:.3f}**, by chance 0.5; on the tweets "
-        f"that chose its epoch {float(about['dev']):.3f}.{learned}"
+        f"{WHY} {NO_PROOF} Compared with {about['others']} others. Mean here **{mean:.3f}**, by chance 0.5; on the"
+        f" tweets that chose its epoch {float(about['dev']):.3f}.{learned}"
     )
     with st.expander("As a table"):
         st.dataframe(counts, hide_index=True, alt="Tweets by relevance")
@@ -103,7 +105,7 @@ def _router(asked: Asked) -> None:
     linked.show(f"router_{asked.key}", columns, rows)
     st.markdown(markup.plain(relevance_cells.verdict_line(routed, asked.baseline_title, asked.title)))
     st.caption(
-        f"The oracle takes {outcomes.percent(routed.oracle_to_system)} % of the answers from {asked.title}, by the gold "
-        "labels: no router of these two can do better. Below a figure: its 95 % interval over tweets; of the routers by "
-        "other tweets' relevance the middle 95 %."
+        f"The oracle takes {outcomes.percent(routed.oracle_to_system)} % of the answers from {asked.title}, by the"
+        " gold labels: no router of these two can do better. Below a figure: its 95 % interval over tweets; of the"
+        " routers by other tweets' relevance the middle 95 %."
     )

@@ -38,12 +38,12 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
 APP_LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("tables", "figures", "markup", "state", "outcomes", "lineage"),
-        *("standings", "standing_figures", "variants", "parts"),
+        *("standings", "standing_figures", "variants", "parts", "relevance_cells"),
     ),
     ("services",),
     ("sets", "jobs"),
     ("corrections",),
-    ("models", "benchmark", "explaining", "keeping", "patterns", "asking"),
+    ("models", "benchmark", "explaining", "keeping", "patterns", "asking", "routing"),
     ("panels",),
     ("views",),
     ("streamlit_app",),

@@ -19,7 +19,9 @@ from umt_core.analysis.sets import PredictionSet, Progress
 from umt_core.config import ModelSettings
 from umt_core.errors import UmtError
 from umt_core.explain.attributions import Ablation, Attribution, pieces
+from umt_core.explain.counterfactuals import counterfactuals, make_variants
 from umt_core.explain.emissions import write_emissions
+from umt_core.explain.report import SystemParts
 from umt_core.labels import WORD_ESD_TAGS, WORD_TAGS, TagSet, conversion_matrix, esd_tag, is_allowed
 from umt_core.model.chain import Chain, Scoring
 from umt_core.schema import (
@@ -288,3 +290,18 @@ def run_set(
             progress(name, len(found), prediction_set.info.tweets)
         write_run(prediction_set, name.split("/")[1], found)
     return prediction_set
+
+
+def system_parts(
+    workbench: Workbench, name: str, example: Example, picture: Any, foreign: Any = None, method: str = ""
+) -> SystemParts:
+    """Of a case report: other pictures, and nothing that a fabricated tagger does not have."""
+    predictor: Any = workbench.predictors[name]
+    found = None
+    if predictor.vision is not None:
+        found = counterfactuals(predictor, example, make_variants(picture, foreign=foreign, blocks=True))
+    attributed = tuple(
+        workbench_piece(workbench, name, example, picture, s.span, method, 0, 1)
+        for s in (fabricate(name, example, picture is not None).prediction.spans if method else ())
+    )
+    return SystemParts("0" * 64, IMAGES, "minilm", "efficientnet-lite0", None, found, attributed)

@@ -24,6 +24,7 @@ from umt_core.errors import DataError, ImageError
 if TYPE_CHECKING:
     from PIL import Image
 
+    from umt_core.corrections.events import Event
     from umt_core.data.images import ImageIndex
     from umt_core.explain.relevance import Relevance
     from umt_core.explain.report import Correction
@@ -151,15 +152,11 @@ def _history(url: str, data: str, authors: bool) -> Mapping[str, tuple[Correctio
     """The events on each tweet of a data set, oldest first."""
     if not url:
         return {}
-    from umt_core.corrections.events import COMMON
     from umt_core.corrections.store import Store
-    from umt_core.explain.report import Correction
+    from umt_core.corrections.told import told
 
-    found: dict[str, tuple[Correction, ...]] = {}
+    events: dict[str, list[Event]] = {}
     with Store(url, read_only=True) as store:
         for event in store.events(data=data):
-            if event.track == COMMON:  # a second opinion is nobody else's to read
-                author = event.author if authors else ""
-                told = Correction(event.time, event.action, event.before, event.after, event.reason, author)
-                found[event.key.tweet] = (*found.get(event.key.tweet, ()), told)
-    return found
+            events.setdefault(event.key.tweet, []).append(event)
+    return {tweet: told(of_tweet, authors=authors) for tweet, of_tweet in events.items()}

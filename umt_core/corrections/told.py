@@ -1,0 +1,21 @@
+"""The history of a tweet's labels, as a case report tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from umt_core.corrections.events import COMMON, Event
+from umt_core.explain.report import Correction
+
+
+def told(events: Iterable[Event], *, authors: bool) -> tuple[Correction, ...]:
+    """Events in their order; second opinions, which are nobody else's to read, are left out.
+
+    Args:
+        authors: name who made them.
+    """
+    return tuple(
+        Correction(e.time, e.action, e.before, e.after, e.reason, e.author if authors else "")
+        for e in events
+        if e.track == COMMON
+    )
