@@ -85,13 +85,13 @@ def check_version(version: str) -> str:
 
 
 def families() -> list[str]:
-    """Names of all families, with an original or with versions."""
+    """Names of all families, with an original or with versions: by checkpoint set, then by system."""
     originals = {path.parent.relative_to(checkpoints_folder()) for path in checkpoints_folder().glob(f"*/*/{MANIFEST}")}
     retrained = {
         path.parents[1].relative_to(retrained_folder()) for path in retrained_folder().glob(f"*/*/*/{MANIFEST}")
     }
     names = {path.as_posix() for path in originals | retrained}
-    return sorted(name for name in names if _FAMILY.fullmatch(name))
+    return sorted((name for name in names if _FAMILY.fullmatch(name)), key=lambda name: name.split("/"))
 
 
 def checkpoints() -> list[CheckpointInfo]:

@@ -60,7 +60,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def test_a_set_has_its_own_name_and_its_taggers_their_data_set(world, capsys):
-    assert families() == [BASE, SMALL]
+    assert families() == [SMALL, BASE]
     manifest = find_checkpoint(BASE).manifest
     assert (manifest.name, manifest.dataset) == (BASE, "twitter0")
     assert find_checkpoint(world.root / "checkpoints" / BASE).name == BASE
@@ -90,7 +90,7 @@ def test_they_are_compared_and_kept_on_the_data_set_s_tweets(world, tmp_path):
     assert json.loads(out.read_text()).keys() == {BASE}
     assert main(f"sets run --checkpoint {SMALL} --checkpoint {BASE} --data {world.files.test}".split()) == 0
     found = find_set("twitter0/test")
-    assert set(found.runs) == {SMALL, BASE}
+    assert list(found.runs) == [SMALL, BASE]
     assert resolve(found, Query()).baseline == SMALL
 
 

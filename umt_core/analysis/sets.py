@@ -174,7 +174,8 @@ class PredictionSet:
             if run.finished:
                 taken = run.checkpoint in runs
                 runs[f"{run.checkpoint}@{run.weights_sha256[:12]}" if taken else run.checkpoint] = run
-        return cls(folder, info, dict(sorted(runs.items())), tuple(complaints))
+        by_set = sorted(runs.items(), key=lambda row: row[0].split("/"))
+        return cls(folder, info, dict(by_set), tuple(complaints))
 
     @property
     def name(self) -> str:
