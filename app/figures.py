@@ -267,6 +267,34 @@ def outcome_bars(table: pd.DataFrame, share: bool, highest: float, bright: Seque
     return _calm(figure, height=270).update_layout(bargap=0.45)
 
 
+def rate_bars(table: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
+    """Shares with their intervals, a group of bars for each row of the table.
+
+    ``names`` goes from a column to what its bars are called; ``<column>_low`` and ``<column>_high`` are the intervals.
+    A bar gives back the place of its row as custom data.
+    """
+    figure = go.Figure()
+    for place, (column, name) in enumerate(names.items()):
+        value = table[column]
+        figure.add_bar(
+            name=name,
+            x=table["title"],
+            y=value,
+            text=[f"{100 * share:.1f}" for share in value],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=[[row] for row in range(len(table))],
+            error_y={"array": table[f"{column}_high"] - value, "arrayminus": value - table[f"{column}_low"]},
+            marker={"color": SYSTEM_COLOURS[place], "pattern": {"shape": ("", "/")[place % 2]}},
+            hovertemplate="%{x}: %{y:.2%}<extra>" + name + "</extra>",
+        )
+    highest = max((table[f"{column}_high"].max() for column in names), default=0) if len(table) else 0
+    figure.update_xaxes(fixedrange=True)
+    figure.update_yaxes(range=[0, 1.2 * max(highest, 1e-3)], fixedrange=True, tickformat=".0%", nticks=5)
+    figure.update_layout(barmode="group", showlegend=True, legend={"orientation": "h", "y": 1.16, "x": 0})
+    return _calm(figure, height=280)
+
+
 def loss_curve(losses: Sequence[tuple[float, float]], rows: Sequence[Mapping[str, Any]], epochs: int) -> go.Figure:
     """The loss while a job trains: as the log has it between epochs, and each epoch's mean. ``rows``: its history."""
     means = [(row["epoch"], row["loss_total"]) for row in rows]

@@ -58,6 +58,8 @@ class Key(StrEnum):
     OCCLUSION = "explain_occlusion"  # how a block is taken out
     PICTURES = "explain_pictures"  # how many foreign ones
     SEED = "explain_seed"  # they are drawn by
+    WORDING = "explain_wording"  # name of the edit that is shown word by word
+    REWRITTEN = "explain_rewritten"  # the reader's own wording; it never goes into a link
     GIVEN = "explain_given_picture"  # the reader's own picture, for picture what-if
     ESD_SHARE = "explain_esd_share"
     MATRIX = "explain_matrix"  # name of the conversion matrix
@@ -148,7 +150,7 @@ EXPLAIN_LINK = (
     LINK
     | {"part": Key.PART, "block": Key.BLOCK, "tagger": Key.ATTRIBUTED}
     | {"span": Key.SPAN, "method": Key.METHOD, "steps": Key.STEPS}
-    | {"occlusion": Key.OCCLUSION, "pictures": Key.PICTURES, "seed": Key.SEED}
+    | {"occlusion": Key.OCCLUSION, "pictures": Key.PICTURES, "seed": Key.SEED, "wording": Key.WORDING}
     | {"esd_share": Key.ESD_SHARE, "matrix": Key.MATRIX}
 )
 

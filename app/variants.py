@@ -10,6 +10,7 @@ import pandas as pd
 from app import markup
 from umt_core.analysis.significance import Interval
 from umt_core.explain.counterfactuals import Change, Counterfactuals
+from umt_core.explain.text_what_if import TextWhatIf
 from umt_core.schema import GRID, Span
 
 _CARDS = "display:grid;grid-template-columns:repeat(auto-fill,minmax(13.5rem,1fr));gap:.8rem"
@@ -155,3 +156,93 @@ def probability_bars(
             f'bottom:-.12rem;border-left:2px solid currentColor"></div></div>'
         )
     return "".join(rows)
+
+
+# --- other wordings --------------------------------------------------------------------------------
+
+
+def wordings(found: Mapping[str, TextWhatIf]) -> pd.DataFrame:
+    """One row for each wording: its words, and what becomes of each tagger's entities, by the tagger's title."""
+    edits = [of.edit for of in next(iter(found.values())).reworded] if found else []
+    rows = []
+    for i, edit in enumerate(edits):
+        row = {"Wording": markup.visible(edit.name)}
+        for title, of in found.items():
+            lines = change_lines(of.reworded[i].change, edit.before, edit.tokens)
+            row[title] = "; ".join(lines) or "same"
+        rows.append(row | {"Words": " ".join(markup.visible(token) for token in edit.tokens)})
+    return pd.DataFrame(rows, columns=["Wording", *found, "Words"])
+
+
+def moved(found: Mapping[str, TextWhatIf], place: int) -> pd.DataFrame:
+    """One row for each entity of each tagger: its probability, that of what stands for it in a wording, the change."""
+    rows = []
+    for title, of in found.items():
+        wording = of.reworded[place]
+        for scored, p in zip(of.spans, wording.probabilities, strict=True):
+            there = wording.edit.forward(scored.span)
+            rows.append(
+                {
+                    "Tagger": title,
+                    "Entity": span_line(scored.span, of.original.tokens),
+                    "Now": "no words stand for it" if there is None else span_line(there, wording.edit.tokens),
+                    "What became of it": _fate(wording.change, scored.span, wording.edit.tokens),
+                    "Before": scored.score,
+                    "After": p,
+                    "Change": None if p is None else p - scored.score,
+                }
+            )
+        rows += [
+            {"Tagger": title, "Entity": "", "Now": span_line(span, wording.edit.tokens), "What became of it": "gained"}
+            for span in wording.change.gained
+        ]
+    columns = ["Tagger", "Entity", "Now", "What became of it", "Before", "After", "Change"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _fate(change: Change, span: Span, tokens: Sequence[str]) -> str:
+    if span in change.kept:
+        return "kept"
+    into = next((b for a, b in change.changed if a == span), None)
+    return "lost" if into is None else f"became {span_line(into, tokens)}"
+
+
+def side_by_side(found: Mapping[str, TextWhatIf], place: int) -> str:
+    """The tweet over a wording, once for each tagger, with its entities; words that changed are marked."""
+    pieces = []
+    for title, of in found.items():
+        wording = of.reworded[place]
+        edit = wording.edit
+        gone = {i for start, end, _, _ in edit.blocks for i in range(start, end)}
+        new = {j for _, _, start, end in edit.blocks for j in range(start, end)}
+        before, after = ([s.span for s in said.spans] for said in (of.original, wording.prediction))
+        pieces.append(
+            f'<div style="margin:.4rem 0 .8rem"><b style="font-size:.85rem">{markup.escape(title)}</b>'
+            f"{_line('as it is', edit.before, before, gone, 'line-through')}"
+            f"{_line('reworded', edit.tokens, after, new, 'underline')}</div>"
+        )
+    return "".join(pieces)
+
+
+def _line(name: str, tokens: Sequence[str], spans: Sequence[Span], marked: set[int], mark: str) -> str:
+    words = [markup.escape(markup.visible(token)) for token in tokens]
+    style = f"text-decoration:{mark} 2px;text-underline-offset:.2em"
+    words = [f'<span style="{style}">{word}</span>' if i in marked else word for i, word in enumerate(words)]
+    starts = {span.start: span for span in spans}
+    pieces, i = [], 0
+    while i < len(words):
+        if (span := starts.get(i)) is None:
+            pieces.append(words[i])
+            i += 1
+            continue
+        colour = markup.TYPE_COLOURS.get(span.label, "#777")
+        pieces.append(
+            f'<span style="border-bottom:3px solid {colour};padding:0 .1em">{" ".join(words[i : span.end])}'
+            f'<small style="opacity:.85;margin-left:.3em">{markup.escape(span.label)}</small></span>'
+        )
+        i = span.end
+    direction = "rtl" if markup.right_to_left(tokens) else "ltr"
+    return (
+        f'<div style="display:flex;gap:.8rem;line-height:2"><span style="flex:0 0 5.2rem;opacity:.7;font-size:.8rem">'
+        f'{name}</span><span dir="{direction}" style="flex:1;overflow-wrap:anywhere">{" ".join(pieces)}</span></div>'
+    )

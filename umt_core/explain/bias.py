@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -228,17 +228,23 @@ def _rate(group: str, rows: np.ndarray) -> Rate:
     if not count:
         nothing = Interval(0.0, 0.0, 0.0)
         return Rate(group, 0, nothing, nothing, nothing if rows.shape[1] > 3 else None)
-    drawn = _resampled(rows[rows[:, 2] > 0])
-    below = np.maximum(drawn[:, 2], 1)  # a draw always has a tweet, and each has a span
-    found = [interval_of(total[i] / count, drawn[:, i] / below) for i in (0, 1, 3) if i < rows.shape[1]]
+    drawn = _resampled(rows)
+    drawn = drawn[drawn[:, 2] > 0]  # a draw without any of them says nothing of them
+    found = [interval_of(total[i] / count, drawn[:, i] / drawn[:, 2]) for i in (0, 1, 3) if i < rows.shape[1]]
     return Rate(group, count, *found)
 
 
-def _resampled(columns: np.ndarray, seed: int = 0) -> np.ndarray:
+def _resampled(columns: np.ndarray) -> np.ndarray:
     """Totals of tweets drawn again, as many as there are: (``RESAMPLES``, columns)."""
-    n, rng = len(columns), np.random.default_rng(seed)
-    parts = [rng.multinomial(n, np.full(n, 1 / n), size=200) @ columns for _ in range(RESAMPLES // 200)]
-    return np.concatenate(parts)
+    totals: np.ndarray = _draws(len(columns)) @ columns
+    return totals
+
+
+@lru_cache(maxsize=2)
+def _draws(tweets: int) -> np.ndarray:
+    """How often each tweet comes in each resample: (``RESAMPLES``, tweets). The same for all figures."""
+    drawn = np.random.default_rng(0).integers(tweets, size=(RESAMPLES, tweets))
+    return np.stack([np.bincount(row, minlength=tweets) for row in drawn]).astype(np.float64)
 
 
 def bias_json(bias: Bias, gold: Mapping[int, Sequence[Span]], baseline: Mapping[int, Sequence[Span]]) -> dict[str, Any]:

@@ -1,0 +1,129 @@
+"""Explain, Text what-if: other wordings of the tweet beside the same picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import asking, markup, services, state, tables, variants
+from app.explaining import Case
+from app.panels import asking as asking_panel
+from umt_core.data.images import content_hash
+from umt_core.explain.text_edits import Edit, ready_edits, rewrite
+from umt_core.explain.text_what_if import TextWhatIf, text_what_if
+from umt_core.schema import Span
+
+SEEDS = 10
+NOTHING = "none"
+WHAT_IT_SAYS = (
+    "The picture stays, the words change. Entities are matched by the words that stand for them, and held against what "
+    "the tagger says of the tweet as it is, not against gold labels: a change is no mistake, and no change no merit."
+)
+
+
+def show(case: Case) -> None:
+    st.subheader("What if it were worded otherwise?", anchor=False)
+    st.caption(WHAT_IT_SAYS)
+    span, seed = _choose(case)
+    edits = ready_edits(case.example.tokens, span, seed=seed)
+    own = _own_wording(case)
+    if own is not None:
+        edits.insert(0, own)
+    if not edits:
+        st.text("There is nothing to change in this tweet.")
+        return
+    weights = "".join(info.manifest.weights_sha256[:8] for info in case.chosen)
+    asked = content_hash("\0".join(" ".join(edit.tokens) for edit in edits).encode("utf-8", "replace"))[:16]
+    found = asking_panel.answer(f"wordings_{case.doc}_{weights}_{asked}", _steps(case, edits))
+    if found is None:
+        return
+    titled = {tables.checkpoint_title(name): of for name, of in found.items()}
+    st.dataframe(variants.wordings(titled), hide_index=True, alt="What becomes of the entities in each wording")
+    st.caption("Each row is one wording; “same” means the same entities of the same types.")
+    names = [edit.name for edit in edits]
+    place = names.index(state.choice(state.Key.WORDING, names))
+    st.selectbox(
+        "Word by word",
+        names,
+        format_func=markup.visible,
+        key=state.Key.WORDING,
+        persist_state="session",
+    )
+    st.html(variants.side_by_side(titled, place))
+    number, change = st.column_config.NumberColumn(format="%.3f"), st.column_config.NumberColumn(format="%+.3f")
+    st.dataframe(
+        variants.moved(titled, place),
+        hide_index=True,
+        column_config={"Before": number, "After": number, "Change": change},
+        alt="Each entity before and after",
+    )
+    st.caption(
+        "Probability after: that the very words which stand for the entity now are one entity of its type (the CRF's "
+        "marginal). Words that are struck out or underlined were changed."
+    )
+
+
+def _choose(case: Case) -> tuple[Span | None, int]:
+    """The entity whose name is exchanged, and the seed that draws other names."""
+    spans: dict[str, Span] = {}
+    for inspection in reversed(list(case.inspections.values())):
+        for scored in inspection.prediction.spans:
+            spans.setdefault(f"{scored.span.start}-{scored.span.end}-{scored.span.label}", scored.span)
+    names = [*spans, NOTHING]
+    chosen, seed = state.choice(state.Key.SPAN, names), state.choice(state.Key.SEED, range(SEEDS))
+    tokens = case.example.tokens
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Put other names in the place of",
+            names,
+            format_func=lambda name: variants.span_line(spans[name], tokens) if name in spans else "no entity",
+            key=state.Key.SPAN,
+            persist_state="session",
+        )
+        st.selectbox(
+            "Names drawn by seed",
+            range(SEEDS),
+            key=state.Key.SEED,
+            width=160,
+            persist_state="session",
+            help="Names are from a short list of ours: two of the entity's type, one of each other type.",
+        )
+    return spans.get(chosen), seed
+
+
+def _own_wording(case: Case) -> Edit | None:
+    """The reader's wording; ``None``: it is the tweet's own."""
+    words = " ".join(markup.visible(token) for token in case.example.tokens)
+    text = st.text_area(
+        "Your own wording",
+        words,
+        key=f"{state.Key.REWRITTEN}_{case.doc}",
+        help="Words are told apart by spaces, as the taggers get them.",
+        max_chars=1000,
+    )
+    after = text.split()
+    if not after or after == words.split():
+        return None
+    return rewrite(case.example.tokens, after)
+
+
+def _steps(case: Case, edits: Sequence[Edit]) -> Callable[[asking.Report], dict[str, TextWhatIf]]:
+    """All taggers of the case, one after the other."""
+    ask: Callable[[Callable[[Any], Any]], Any] = services.asker(case.chosen)
+    names = [info.name for info in case.chosen]
+
+    def one(bench: Any, name: str) -> TextWhatIf:
+        predictor = bench.predictors[name]
+        (regions,) = predictor.picture_regions([case.picture])
+        return text_what_if(predictor, case.example, edits, regions)
+
+    def steps(report: asking.Report) -> dict[str, TextWhatIf]:
+        found = {}
+        for place, name in enumerate(names):
+            report(f"asking {tables.checkpoint_title(name)} about {len(edits)} wordings", place, len(names))
+            found[name] = ask(lambda bench, name=name: one(bench, name))
+        return found
+
+    return steps

@@ -1,0 +1,68 @@
+"""Explain, Text what-if: other wordings, the reader's own among them."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import asking, variants
+from tests.ui import fake
+from tests.ui.reading import address, opened, said
+from tests.ui.tiny_set import HOSTILE
+from umt_core.explain.text_edits import rewrite
+from umt_core.explain.text_what_if import text_what_if
+from umt_core.schema import Example
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A busy machine may take its time: these tests are about the answer, not about the progress bar."""
+    monkeypatch.setattr(asking, "QUICK", 60.0)
+
+
+@pytest.fixture
+def page(made):
+    return opened("explain", tweet="broken", part="text_what_if")
+
+
+def frame(page, column: str):
+    return next(element.value for element in page.dataframe if column in element.value)
+
+
+def test_each_wording_is_held_against_the_tweet(page):
+    table = frame(page, "Wording")
+    lower = table[table["Wording"] == "lower case"].iloc[0]
+    assert lower["Words"] == "kevin durant is here"
+    assert lower["UMT"].startswith("lost: Kevin")  # the fake sees entities in capitals alone
+    assert any("Kevin" in name and "→" in name for name in table["Wording"])
+    assert "held against what the tagger says of the tweet as it is, not against gold labels" in said(page)
+
+
+def test_ones_own_wording_comes_first_and_stays_out_of_the_address(page):
+    page.text_area[-1].set_value("Kevin Durant was in Oslo").run()
+    assert not page.exception
+    table = frame(page, "Wording")
+    assert table["Wording"][0] == "your wording"
+    assert "gained: Oslo" in table["UMT"][0]
+    assert not any("Oslo" in value for value in address(page).values())
+
+
+def test_an_address_restores_the_wording_and_the_names(made):
+    page = opened("explain", tweet="broken", part="text_what_if", wording="UPPER CASE", seed="4")
+    assert {"wording": "UPPER CASE", "seed": "4"}.items() <= address(page).items()
+    assert set(frame(page, "What became of it")["Tagger"]) == {"BERT-CRF", "MT", "UMT"}
+
+
+def test_hostile_words_are_text_in_the_comparison():
+    tokens = (f"A{HOSTILE}", "Oslo")
+    predictor = fake.Predictor({}, "twitter2017/umt-bert-crf")
+    edits = [rewrite(tokens, (f"B{HOSTILE}", "oslo"))]
+    found = {"<b>UMT</b>": text_what_if(predictor, Example("1", tokens), edits)}
+    html = variants.side_by_side(found, 0)
+    assert "<img/src" not in html
+    assert "<b>UMT</b>" not in html
+    assert html.count("&lt;img/src") == 2
+
+
+def test_an_empty_table_has_the_columns_of_a_full_one():
+    assert list(variants.wordings({}).columns) == ["Wording", "Words"]
+    assert list(variants.moved({}, 0).columns)[:3] == ["Tagger", "Entity", "Now"]
