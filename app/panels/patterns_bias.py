@@ -55,10 +55,11 @@ def show(asked: Asked) -> None:
 
 def _headline(asked: Asked, found: BiasFigures) -> None:
     bias, changes = found.bias, found.bias.changes
+    title, foreign, none = markup.plain(asked.title), _percent(changes.foreign), _percent(changes.none)
     st.markdown(
-        f"A foreign picture changes what {markup.plain(asked.title)} says of a tweet in "
-        f"**{_percent(changes.foreign)}** of cases, no picture in **{_percent(changes.none)}** ({len(bias.tweets):,} tweets, {bias.pictures} of "
-        f"{bias.pool:,} different pictures beside each, seed {bias.seed})."
+        f"A foreign picture changes what {title} says of a tweet in **{foreign}** of cases, no picture in **{none}** "
+        f"({len(bias.tweets):,} tweets, {bias.pictures} of {bias.pool:,} different pictures beside each, "
+        f"seed {bias.seed})."
     )
     if (scores := found.scores) is not None:
         st.markdown(
