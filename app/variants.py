@@ -144,7 +144,7 @@ def probability_bars(
     """A bar for each entity; a notch stands where its probability was before, and the change is written out."""
     rows = []
     for name, label, p, was in zip(names, labels, probabilities, before, strict=True):
-        shift = "" if p == was else f" ({p - was:+.3f})"
+        shift = "" if p == was else f" ({p - was:+.3f})" if abs(p - was) >= 5e-4 else " (±&lt;0.001)"
         colour = markup.TYPE_COLOURS.get(label, "#777")
         rows.append(
             f'<div style="display:flex;justify-content:space-between;gap:.5rem"><span style="overflow:hidden;'

@@ -271,7 +271,7 @@ def _check(found: Counterfactuals, place: int, drops: np.ndarray) -> None:
         for i in found.of_kind("block")
     )
     st.caption(
-        f"Check: largest drop **{drops[at]:+.4f}** (row {at // GRID + 1}, column {at % GRID + 1}), all 49 add up to "
-        f"**{drops.sum():+.4f}**; without any picture the probability falls by **{whole:+.4f}**. The entity is gone "
-        f"without **{gone}** of the 49 blocks."
+        f"Check: largest drop **{drops[at]:+.4f}** (row {at // GRID + 1}, column {at % GRID + 1}); all 49 add up to "
+        f"**{drops.sum():+.4f}**, the drop without any picture is **{whole:+.4f}** (below 0: the probability rises). "
+        f"The entity is gone without **{gone}** of the 49 blocks."
     )

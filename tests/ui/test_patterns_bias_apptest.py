@@ -48,7 +48,7 @@ def test_where_nothing_is_kept_the_page_offers_to_compute_it(page):
 def test_figures_are_shown_with_their_counts_and_intervals(page):
     keep()
     shown = page()
-    assert "in 25.0 % (" in said(shown)  # 1/2 and 0 of two tweets
+    assert "**25.0 % (" in said(shown)  # 1/2 and 0 of two tweets
     assert "2 tweets, 2 of 3 different pictures" in said(shown)
     by_outcome = component_data(shown, "bias_table_outcome")
     fixed = next(cells for cells in (r["cells"] for r in by_outcome["rows"]) if cells[0]["text"] == "fixed")
