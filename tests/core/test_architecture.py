@@ -43,7 +43,7 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
     ("services",),
     ("sets", "jobs"),
     ("corrections",),
-    ("models", "benchmark", "explaining", "keeping", "patterns", "asking", "routing"),
+    ("models", "benchmark", "explaining", "keeping", "patterns", "asking", "routing", "visual_bias"),
     ("panels",),
     ("views",),
     ("streamlit_app",),
