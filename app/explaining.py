@@ -62,4 +62,5 @@ def find(data: str, tweet: str) -> state.Request:
 def picture_note(case: Case) -> str | None:
     """A line about what the pictures of the tweet's data set are, where they are not the tweets' own."""
     folders, _ = sets.folders()
-    return sets.picture_note(sets.opened(folders[case.data])) if case.data in folders else None
+    note = sets.picture_note(sets.opened(folders[case.data])) if case.data in folders else None
+    return note and f"{note}. Where the picture shown is one too, nothing here speaks of the one that was tweeted."

@@ -89,7 +89,9 @@ def small_maps(maps: Iterable[tuple[str, np.ndarray]], ratio: float) -> str:
         f"{escape(title)}</figcaption></figure>"
         for title, values in maps
     )
-    return f'<div style="display:flex;flex-wrap:wrap;gap:.6rem .7rem">{drawn}</div>'
+    return (
+        f'<div style="display:grid;grid-template-columns:repeat(auto-fill,minmax(6.4rem,1fr));gap:.6rem">{drawn}</div>'
+    )
 
 
 def _map_uri(values: np.ndarray) -> str:

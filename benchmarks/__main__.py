@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import browse, corrections, evaluate_split, occlusion, start, training_cost, warm_inspect
+from benchmarks import browse, corrections, evaluate_split, occlusion, redecode, start, training_cost, warm_inspect
 from benchmarks.measure import Measure, cores, write_results
 from umt_core.errors import UmtError
 
@@ -25,6 +25,7 @@ BENCHMARKS = {
     "browse": browse,
     "corrections": corrections,
     "occlusion": occlusion,
+    "redecode": redecode,
 }
 
 
