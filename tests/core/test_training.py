@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -468,6 +469,29 @@ def test_sixteen_bits_keep_weights_in_float32_and_near_those_of_float32(world, t
     for ours, theirs in zip(mixed.history, whole.history, strict=True):
         assert ours["loss_total"] == pytest.approx(theirs["loss_total"], rel=0.05)
     assert mixed.history[-1]["loss_total"] != whole.history[-1]["loss_total"]
+
+
+def test_weights_held_still_are_cast_once_and_no_weight_comes_out_other(world, monkeypatch):
+    monkeypatch.setattr(loop, "mixed_type", lambda _: torch.bfloat16)
+    cast, anew = (make_trainer(world, "umt-bert-crf", train_layers=1, epochs=1) for _ in range(2))
+    below = cast.tagger.encoder.model.encoder.layer[0].output.dense.weight
+    before, types = below.detach().clone(), set()
+    list(cast.epochs(lambda *_: types.add(below.dtype)))
+    assert types == {torch.bfloat16}
+    assert below.dtype == torch.float32
+    assert torch.equal(below, before)
+    monkeypatch.setattr(loop, "cast_held_weights", lambda *_: nullcontext())
+    list(anew.epochs())
+    for name, weights in anew.finish().items():
+        assert torch.equal(weights, cast.finish()[name]), name
+
+
+def test_weights_held_still_are_whole_again_after_a_run_is_stopped(world, monkeypatch):
+    monkeypatch.setattr(loop, "mixed_type", lambda _: torch.bfloat16)
+    trainer = make_trainer(world, "bert-crf", train_layers=1)
+    with pytest.raises(KeyboardInterrupt):
+        next(trainer.epochs(lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)))
+    assert {p.dtype for p in trainer.tagger.parameters()} == {torch.float32}
 
 
 def test_a_processor_without_bfloat16_trains_in_float32(monkeypatch):

@@ -157,12 +157,13 @@ class Trainer:
         batches = self.batches(order)
         self.tagger.train()
         sums: dict[str, list[float]] = {}
-        for i, (source, indices) in enumerate(batches, start=1):
-            losses = self.run_step(source, indices, order)
-            for name, value in losses.items():
-                sums.setdefault(name, []).append(value)
-            if on_step:
-                on_step(i, len(batches), losses["total"])
+        with cast_held_weights(self.tagger, self.mixed):
+            for i, (source, indices) in enumerate(batches, start=1):
+                losses = self.run_step(source, indices, order)
+                for name, value in losses.items():
+                    sums.setdefault(name, []).append(value)
+                if on_step:
+                    on_step(i, len(batches), losses["total"])
         with self.averaged():
             scores = evaluate(self.tagger, self.valid, self.device)
             best = self.best_scores is None or scores.overall.f1 > self.best_scores.overall.f1
@@ -245,6 +246,24 @@ def linear_rate(step: int, total: int, warmup: float) -> float:
     if step < warm:
         return (step + 1) / (warm + 1)
     return max(0.0, (total - step) / max(1.0, total - warm))
+
+
+@contextmanager
+def cast_held_weights(tagger: Tagger, to: torch.dtype | None) -> Iterator[None]:
+    """Inside, weights of linear layers that are not trained are kept in the type of their products, if one is given.
+
+    Autocast would cast them to the same numbers at every step: with adapters on an encoder of the paper's size, a
+    twentieth of it.
+    """
+    layers = [module for module in tagger.modules() if isinstance(module, nn.Linear)] if to else []
+    held = {p: p.data for layer in layers for p in layer.parameters(recurse=False) if not p.requires_grad}
+    for parameter, weights in held.items():
+        parameter.data = weights.to(to)
+    try:
+        yield
+    finally:
+        for parameter, weights in held.items():
+            parameter.data = weights
 
 
 def shuffled_batches(tweets: TweetSet, batch_size: int, rng: np.random.Generator) -> list[list[int]]:
