@@ -12,7 +12,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import browse, corrections, evaluate_split, occlusion, redecode, start, training_cost, warm_inspect
+from benchmarks import (
+    browse,
+    corrections,
+    evaluate_split,
+    occlusion,
+    redecode,
+    start,
+    training_cost,
+    training_memory,
+    warm_inspect,
+)
 from benchmarks.measure import Measure, cores, write_results
 from umt_core.errors import UmtError
 
@@ -21,6 +31,7 @@ BENCHMARKS = {
     "warm_inspect": warm_inspect,
     "evaluate_split": evaluate_split,
     "training_cost": training_cost,
+    "training_memory": training_memory,
     "start": start,
     "browse": browse,
     "corrections": corrections,
