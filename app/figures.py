@@ -173,7 +173,12 @@ def relevance_bars(table: pd.DataFrame) -> go.Figure:
         )
     )
     even = table["Tweets"].sum() / max(len(table), 1)
-    figure.add_hline(y=even, line={"dash": "dash", "color": "rgba(128,128,128,.9)"}, annotation_text="by chance")
+    figure.add_hline(
+        y=even,
+        line={"dash": "dash", "color": "rgba(128,128,128,.9)"},
+        annotation_text="by chance",
+        annotation_position="top left",
+    )
     figure.update_layout(bargap=0.05)
     figure.update_xaxes(range=[0, 1], title="relevance", fixedrange=True)
     figure.update_yaxes(title="tweets", fixedrange=True)

@@ -28,7 +28,7 @@ def server(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) 
 def saved(page: Page, tweet: str, folder: Path) -> Path:
     page.goto(f"/explain?data=tiny/test&tweet={tweet}&part=report")
     button = page.get_by_role("button", name="Save the report")
-    button.wait_for()
+    button.wait_for(timeout=6 * WAIT)
     with page.expect_download() as download:
         button.click()
     path = folder / download.value.suggested_filename
