@@ -47,7 +47,7 @@ def test_a_block_is_chosen_by_keyboard_and_an_own_picture_gets_its_card(page: Pa
 
 def test_an_own_wording_is_set_beside_the_tweet(page: Page):
     page.goto(f"/{TAGGED}text_what_if&wording=lower case")
-    box = page.get_by_label("Your own wording")
+    box = page.get_by_role("textbox", name="Your own wording")
     box.wait_for(timeout=PATIENCE)
     page.get_by_text("as it is").first.wait_for(timeout=PATIENCE)
     box.fill("Nobody <i>sings</i> in Paris")
