@@ -1,7 +1,6 @@
 """Explain: where an entity comes from and what would have changed it, each with a value by which to doubt it."""
 
 from importlib import import_module
-from importlib.util import find_spec
 
 import streamlit as st
 
@@ -9,6 +8,7 @@ from app import explaining, markup, services, state
 from app.panels import findings, reader, sidebar, tweet_form
 from umt_core.labels import LABEL_NAMES
 
+# Each is a panel, explain_<name>, that is imported when it is chosen: some need much.
 SECTIONS = {
     "attention": "Attention",
     "provenance": "Provenance",
@@ -37,11 +37,10 @@ def sections() -> None:
     """All that depends on the chosen word and section: a choice redraws this and not the page."""
     st.html(markup.legend(LABEL_NAMES))
     findings.tracks(findings.view(case))
-    here = [name for name in SECTIONS if find_spec(f"app.panels.explain_{name}")]
-    part = state.part(here)
+    part = state.part(list(SECTIONS))
     st.segmented_control(
         "What to look at",
-        here,
+        list(SECTIONS),
         format_func=SECTIONS.__getitem__,
         key=state.Key.PART,
         required=True,

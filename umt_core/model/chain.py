@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from umt_core.errors import ConfigError
+
 
 class Chain(NamedTuple):
     """The transitions of eq. 5, float64; ``start`` and ``end`` are its T at i = 0 and i = n."""
@@ -57,9 +59,15 @@ class Scoring:
     esd_factor: float = 1.0  # of the converted scores: 0.5 where the setting ``esd_mix`` is "mean"
 
     def converted(self, esd: np.ndarray, conversion: np.ndarray | None = None) -> np.ndarray:
-        """What ESD adds, the second term of eq. 7: (..., tags), float64. ``conversion`` stands in for W^c."""
+        """What ESD adds, the second term of eq. 7: (..., tags), float64. ``conversion`` stands in for W^c.
+
+        Raises:
+            ConfigError: there is no matrix.
+        """
         # esd: (..., esd tags)
         matrix = self.conversion if conversion is None else conversion
+        if matrix is None:
+            raise ConfigError("wanted a system with a conversion matrix, got one that has none")
         added: np.ndarray = self.esd_factor * (esd.astype(np.float64) @ matrix)
         return added
 
