@@ -15,6 +15,7 @@ from umt_core.data.datasets import OWN_SPLIT
 from umt_core.data.files import harmless
 from umt_core.explain.attention import Head, maps_of, row_sums
 from umt_core.explain.attributions import Ablation
+from umt_core.explain.faithfulness import MEAN, TITLES, SpanFaithfulness
 from umt_core.labels import LABELS
 from umt_core.schema import GRID, Inspection, ScoredSpan, Span
 from umt_core.upload import Outcome
@@ -309,5 +310,18 @@ def ablation_table(score: float, found: Sequence[Ablation]) -> pd.DataFrame:
             "Log-odds left": [a.score for a in found],
             "Falls by": [a.drop(score) for a in found],
             "Probability left": [1 / (1 + np.exp(-a.score)) for a in found],
+        }
+    )
+
+
+def faithfulness(found: SpanFaithfulness) -> pd.DataFrame:
+    """Each map and head of one entity against occlusion."""
+    checks = found.checks
+    return pd.DataFrame(
+        {
+            "Map": [TITLES[check.map] for check in checks],
+            "Head": ["Mean" if check.head == MEAN else f"Head {check.head + 1}" for check in checks],
+            "ρ": [check.rho for check in checks],
+            "Area": [check.area for check in checks],
         }
     )

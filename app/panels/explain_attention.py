@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import markup, state, tables
 from app.explaining import Case
-from app.panels import findings, word_detail
+from app.panels import findings, map_check, word_detail
 from app.panels.findings import View
 from umt_core.explain import attention as maps
 
@@ -31,6 +31,8 @@ def show(case: Case) -> None:
     with right:
         _heads(view)
     _maps(view)
+    if (choice := state.attention_choice(view.lookers)) is not None and view.word < view.read:
+        map_check.show(case, choice[2], choice[0], choice[1], view.word)
 
 
 def _heads(view: View) -> None:

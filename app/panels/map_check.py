@@ -10,6 +10,11 @@ from umt_core.explain.attention import AttentionMap
 from umt_core.explain.faithfulness import EXPLAINS, MEAN, SpanFaithfulness
 from umt_core.schema import ScoredSpan, Span
 
+YARDSTICK = (
+    "Each of the 49 blocks is set to zeros in turn, and the entity's log-odds are asked for again. Such a picture is "
+    "nothing the tagger was trained on, so occlusion is a yardstick, no truth; the last line of the table has how well "
+    "two ways of it agree. One entity proves little: Patterns has a whole data set."
+)
 MODULE = "umt_core.explain.keep_faithfulness"
 
 
@@ -18,14 +23,20 @@ def show(case: Case, title: str, attention_map: AttentionMap, head: int | None, 
     checkpoint = next((name for name in case.inspections if tables.checkpoint_title(name) == title), "")
     if case.picture is None or not checkpoint:
         return
+    st.subheader("Does this map say what the tagger does?", anchor=False)
     scored = _at(case.inspections[checkpoint].prediction.spans, word)
     if scored is None:
-        st.caption(f"Faithfulness: {markup.plain(title)} finds no entity at this word, so no score could fall.")
+        st.text(f"{title} finds no entity at this word, so there is no score that could fall.")
         return
     with st.spinner("Taking blocks away …"):
         found = faithfulness(case, checkpoint, scored.span)
-    if found is not None:
-        st.caption(line(found, attention_map, head, case.example.tokens))
+    if found is None:
+        return
+    st.markdown(line(found, attention_map, head, case.example.tokens))
+    st.caption(YARDSTICK)
+    with st.expander("Every map and head"):
+        number = st.column_config.NumberColumn(format="%+.3f")
+        st.dataframe(tables.faithfulness(found), hide_index=True, column_config={"ρ": number, "Area": number})
 
 
 def faithfulness(case: Case, checkpoint: str, span: Span) -> SpanFaithfulness | None:
@@ -42,10 +53,10 @@ def line(found: SpanFaithfulness, attention_map: AttentionMap, head: int | None,
     name = markup.plain(f"“{found.span.text(tokens)}”")
     rho = None if check is None else check.rho
     if rho is None:
-        return f"Faithfulness: the map is even, it orders no blocks for {name}."
+        return f"The map is even: it orders no blocks for {name}."
     agrees = "agrees with" if rho >= EXPLAINS else "hardly agrees with" if rho > -EXPLAINS else "contradicts"
     said = (
-        f"Faithfulness: for {name} this map **{agrees}** what happens when blocks are taken away "
+        f"For {name} this map **{agrees}** what happens when blocks are taken away "
         f"(Spearman's ρ **{rho:+.2f}** over 49 blocks; no single block moves the log-odds by more than "
         f"{found.effect:.3f})."
     )

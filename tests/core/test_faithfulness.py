@@ -219,7 +219,10 @@ def test_a_sample_is_drawn_by_its_seed_from_tweets_with_a_picture(found):
 
 
 def test_the_command_prints_the_verdict_and_writes_the_figures(found, tmp_path, capsys):
-    assert main(["sets", "faithfulness", "tiny/test", "--tweets", "1", "--json", str(tmp_path / "f.json")]) == 0
+    assert (
+        main(["sets", "faithfulness", "tiny/test", "--run", UMT, "--tweets", "1", "--json", str(tmp_path / "f.json")])
+        == 0
+    )
     said = capsys.readouterr()
     assert "word → block" in said.out
     values = json.loads((tmp_path / "f.json").read_text())["runs"]

@@ -21,6 +21,7 @@ from umt_core.errors import UmtError
 from umt_core.explain.attributions import Ablation, Attribution, pieces
 from umt_core.explain.counterfactuals import counterfactuals, make_variants
 from umt_core.explain.emissions import write_emissions
+from umt_core.explain.faithfulness import MEAN, Check, SpanFaithfulness
 from umt_core.explain.report import SystemParts
 from umt_core.labels import WORD_ESD_TAGS, WORD_TAGS, TagSet, conversion_matrix, esd_tag, is_allowed
 from umt_core.model.chain import Chain, Scoring
@@ -275,6 +276,18 @@ def workbench_ablations(
     workbench: Workbench, checkpoint: str, example: Example, picture: Any, span: Span
 ) -> tuple[float, tuple[Ablation, ...]]:
     return 2.0, (Ablation("word shape", "no word has a shape", -1.0), Ablation("picture", "49 blocks of zeros", 1.5))
+
+
+def workbench_faithfulness(
+    workbench: Workbench, checkpoint: str, example: Example, picture: Any, span: Span
+) -> SpanFaithfulness | None:
+    """The mean of word → block agrees with occlusion, its first head contradicts it."""
+    checks = (
+        Check("word_to_block", MEAN, 0.75, 0.125),
+        Check("word_to_block", 0, -0.75),
+        Check("word_to_block", 1, 0.1),
+    )
+    return SpanFaithfulness(span, 2.0, 1.0, np.linspace(0, 0.5, REGIONS), checks)
 
 
 def run_set(

@@ -81,3 +81,20 @@ def test_signs_are_told_without_colour():
     bars = figures.signed_bars(["<b>a", "b"], [1.0, -1.0], [0], "adds").data[0]
     assert list(bars.marker.pattern.shape) == ["", "/"]
     assert "<b>a" not in str(bars.customdata[0])
+
+
+# --- beside the attention maps ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("head", "says"), [("0", "agrees with"), ("1", "contradicts"), ("2", "hardly agrees with")])
+def test_beside_a_map_stands_whether_it_says_what_the_tagger_does(head, says):
+    page = reading.opened("explain", tweet="broken", word="0", system="UMT", map="word_to_block", head=head)
+    lines = said(page)
+    assert f"this map **{says}** what happens when blocks are taken away" in lines
+    assert "0.125 below that of random orders" in lines
+    assert page.dataframe[-1].value["ρ"].tolist() == [0.75, -0.75, 0.1]
+
+
+def test_at_a_word_without_an_entity_there_is_no_score_that_could_fall():
+    page = reading.opened("explain", tweet="broken", word="2", system="UMT")
+    assert "no score that could fall" in said(page)

@@ -46,9 +46,9 @@ RUNS = {"baseline": "twitter2017/bert-crf", "system": UMT}
 def kept(made: PredictionSet) -> PredictionSet:
     """The gate of word i of tweet t is t / 10 + i / 100; block 10 has most in "broken"."""
     words = [
-        (t, i, aggregates.part_of(token), t / 10 + i / 100, 0.9, 0.8, None, 0.05)
+        (t, i, part, t / 10 + i / 100, 0.9, 0.8, None, 0.05)
         for t, row in enumerate(TWEETS)
-        for i, token in enumerate(row[1].split(" "))
+        for i, part in enumerate(aggregates.parts_of(row[1].split(" ")))
         if row[0] in ("fixed", "broken", "right")
     ]
     write_kept(made, UMT, aggregates.KIND, table(words, aggregates.SCHEMA))

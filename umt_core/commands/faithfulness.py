@@ -29,13 +29,15 @@ def faithfulness(
     from umt_core.analysis.sets import find_set
     from umt_core.explain.faithfulness import KIND, MATTERS, faithfulness_json, summarise, verdict
     from umt_core.explain.keep_faithfulness import keep_faithfulness
-    from umt_core.explain.kept import about_kept, read_kept
+    from umt_core.explain.kept import about_kept, looking_runs, read_kept
 
     if json_out:
         check_place(json_out)
     found = find_set(name)
     values = {}
-    for of in run or [of for of, info in found.runs.items() if info.uses_image and not info.folds]:
+    for line in () if run else found.changed().values():
+        say(f"left out: {line}")
+    for of in run or looking_runs(found):
         kept = read_kept(found, of, KIND)
         if kept is None or about_kept(kept) != {"tweets": str(tweets), "seed": str(seed)}:
             with progress_bar() as bar:

@@ -30,14 +30,16 @@ def patterns(
     from umt_core.analysis.sets import find_set
     from umt_core.explain.aggregates import BLOCKS, BYS, FIGURES, KIND, boxes, figures_of, patterns_json
     from umt_core.explain.keep_patterns import keep_patterns
-    from umt_core.explain.kept import read_kept
+    from umt_core.explain.kept import looking_runs, read_kept
 
     if json_out:
         check_place(json_out)
     found = find_set(name)
     against = baseline or next((of for of, info in found.runs.items() if info.system == "bert-crf"), None)
     values = {}
-    for of in run or [of for of, info in found.runs.items() if info.uses_image and not info.folds]:
+    for line in () if run else found.changed().values():
+        say(f"left out: {line}")
+    for of in run or looking_runs(found):
         if any(read_kept(found, of, kind) is None for kind in (KIND, BLOCKS)):
             with progress_bar() as bar:
                 keep_patterns(found, of, device=device, progress=reporter(bar))

@@ -95,16 +95,27 @@ class Extreme:
 # --- what is kept ----------------------------------------------------------------------------------
 
 
-def part_of(token: str) -> str:
-    """What a token is in a tweet, of PARTS.
+def parts_of(tokens: Sequence[str]) -> list[str]:
+    """What each token is in a tweet, of PARTS. The data sets part # and @ from their word: both then are of the whole.
 
-    >>> [part_of(token) for token in ("@anna", "#nba", "https://t.co/x", "🎉", "...", "Anna's", "#", "")]
-    ['mention', 'hashtag', 'URL', 'emoji', 'punctuation', 'word', 'punctuation', 'punctuation']
+    >>> parts_of(["@anna", "#", "nba", "https://t.co/x", "🎉", "...", "Anna's", "#", ""])
+    ['mention', 'hashtag', 'hashtag', 'URL', 'emoji', 'punctuation', 'word', 'punctuation', 'punctuation']
     """
+    parts = [_part(token) for token in tokens]
+    for i, (sign, following) in enumerate(zip(tokens, parts[1:], strict=False)):
+        if sign in _SIGNS and following == "word":
+            parts[i] = parts[i + 1] = _SIGNS[sign]
+    return parts
+
+
+_SIGNS = {"@": "mention", "#": "hashtag"}
+
+
+def _part(token: str) -> str:
     if token.lower().startswith(("http://", "https://", "www.")):
         return "URL"
     if any(c.isalnum() for c in token):
-        return {"@": "mention", "#": "hashtag"}.get(token[0], "word")
+        return _SIGNS.get(token[0], "word")
     return "emoji" if any(unicodedata.category(c) == "So" for c in token) else "punctuation"
 
 
@@ -115,7 +126,7 @@ def rows_of(tweet: int, inspection: Inspection) -> list[tuple[Any, ...]]:
     for name in FIGURES:
         values = _values(inspection, name)
         columns.append([None] * words if values is None else [float(v) for v in values])
-    parts = [part_of(token) for token in inspection.prediction.tokens[:words]]
+    parts = parts_of(inspection.prediction.tokens[:words])
     return [(tweet, i, part, *row) for i, (part, *row) in enumerate(zip(parts, *columns, strict=True))]
 
 
@@ -219,8 +230,8 @@ def tweets_behind(by: str, group: str) -> Query:
 
 
 _REGEXES = {
-    "mention": r"(^|\s)@\w",
-    "hashtag": r"(^|\s)#\w",
+    "mention": r"(^|\s)@\s?\w",
+    "hashtag": r"(^|\s)#\s?\w",
     "URL": r"(?i)https?://|www\.",
     "emoji": r"\p{So}",
     "punctuation": r"(^|\s)[\p{P}]+(\s|$)",

@@ -79,6 +79,12 @@ def about_kept(table: pa.Table) -> dict[str, str]:
     return {key.removeprefix(start): value for key, value in marks.items() if key.startswith(start)}
 
 
+def looking_runs(found: PredictionSet) -> list[str]:
+    """The runs of systems that look at pictures, of checkpoints that are as they were when they ran."""
+    gone = found.changed()
+    return [name for name, run in found.runs.items() if run.uses_image and not run.folds and name not in gone]
+
+
 def _marks(found: PredictionSet, run: str | None, kind: str) -> dict[str, str]:
     """What a file must say of itself to be this run's."""
     return {
