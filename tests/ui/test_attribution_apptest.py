@@ -91,7 +91,7 @@ def test_beside_a_map_stands_whether_it_says_what_the_tagger_does(head, says):
     page = reading.opened("explain", tweet="broken", word="0", system="UMT", map="word_to_block", head=head)
     lines = said(page)
     assert f"this map **{says}** what happens when blocks are taken away" in lines
-    assert "0.125 below that of random orders" in lines
+    assert "0.125 below random orders" in lines
     assert page.dataframe[-1].value["ρ"].tolist() == [0.75, -0.75, 0.1]
 
 
