@@ -87,7 +87,6 @@ class Key(StrEnum):
     # Patterns
     REPORT_METHOD = "report_method"  # attributions in a case report
     REPORT_AUTHORS = "report_authors"  # whether it names people
-    REPORT_PREVIEW = "report_preview"
     PATTERNS_PART = "patterns_part"  # name of the section that is shown
     PATTERNS_FIGURE = "patterns_figure"
     PATTERNS_BY = "patterns_by"

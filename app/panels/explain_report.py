@@ -22,7 +22,6 @@ from umt_core.explain.report import CaseReport, Correction, Fit, SystemParts, re
 from umt_core.explain.report_html import report_html
 
 FOREIGN = 4  # other tweets' pictures
-PREVIEW = 700  # pixels
 WHAT_IT_IS = (
     "One HTML file with all that the taggers say of this tweet: it opens without network, runs no script, and holds no "
     "path, no address and nothing of the picture's file but its pixels. The text and the picture are in it: send it to "
@@ -42,8 +41,6 @@ def show(case: Case) -> None:
     report = CaseReport(case.example, case.picture, case.inspections, parts, fit, _history(case, authors))
     _downloads(case, report)
     st.dataframe(_contents(report), hide_index=True, alt="What the report holds")
-    if st.toggle("Preview", key=state.Key.REPORT_PREVIEW):
-        st.iframe(report_html(report), height=PREVIEW)
 
 
 def _choose() -> tuple[str, bool]:
