@@ -437,6 +437,11 @@ def choice(key: Key, options: Sequence[T]) -> T:
     return chosen
 
 
+def show_wording(name: str) -> None:
+    """Shows a wording word by word."""
+    st.session_state[Key.WORDING] = name
+
+
 def halt(what: str | None) -> None:
     """Notes that the reader stopped something, or that it may go on."""
     st.session_state[Key.HALTED] = what

@@ -11,7 +11,7 @@ from app import asking, markup, services, state, tables, variants
 from app.explaining import Case
 from app.panels import asking as asking_panel
 from umt_core.data.images import content_hash
-from umt_core.explain.text_edits import Edit, ready_edits, rewrite
+from umt_core.explain.text_edits import OWN, Edit, ready_edits, rewrite
 from umt_core.explain.text_what_if import TextWhatIf, text_what_if
 from umt_core.schema import Span
 
@@ -102,6 +102,8 @@ def _own_wording(case: Case) -> Edit | None:
         key=f"{state.Key.REWRITTEN}_{case.doc}",
         help="Words are told apart by spaces, as the taggers get them.",
         max_chars=1000,
+        on_change=state.show_wording,
+        args=(OWN,),
     )
     after = text.split()
     if not after or after == words.split():

@@ -27,6 +27,7 @@ CASES: Mapping[str, Callable[[str], str]] = {
     "Title Case": lambda token: token[:1].upper() + token[1:].lower(),
 }
 _URL = re.compile(r"https?:|www\.|t\.co/|pic\.twitter\.com/", re.IGNORECASE)
+OWN = "your wording"  # name of one that somebody wrote
 DROPS = {"mentions": "@", "hashtags": "#", "URLs": ""}
 
 
@@ -170,7 +171,7 @@ def swap(tokens: Sequence[str], span: Span, name: str) -> Edit:
     return replace(f"{was} → {name}", tokens, [(span.start, span.end, name.split())])
 
 
-def rewrite(before: Sequence[str], after: Sequence[str], name: str = "your wording") -> Edit:
+def rewrite(before: Sequence[str], after: Sequence[str], name: str = OWN) -> Edit:
     """A wording that somebody wrote; which words stand for which is found by difflib, capitals or not."""
     old, new = ([word.casefold() for word in words] for words in (before, after))
     matcher = SequenceMatcher(None, old, new, autojunk=False)
