@@ -53,5 +53,5 @@ def test_an_own_wording_is_set_beside_the_tweet(page: Page):
     box.fill("Nobody <i>sings</i> in Paris")
     box.press("Control+Enter")
     page.locator("span").filter(has_text="Nobody").last.wait_for(timeout=PATIENCE)  # it is the one that is shown now
-    assert "<i>sings</i>" in page.locator('[data-testid="stHtml"]').last.inner_text()
+    assert "<i>sings</i>" in page.locator('[data-testid="stHtml"]').filter(has_text="reworded").inner_text()
     assert "Nobody" not in page.url
