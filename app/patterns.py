@@ -12,13 +12,12 @@ import pyarrow as pa
 import streamlit as st
 
 from app import outcomes, sets
+from app.outcomes import Cells
 from umt_core.analysis.sets import PredictionSet, RunInfo
 from umt_core.explain import aggregates, faithfulness
 from umt_core.explain.aggregates import Box, Extreme
 from umt_core.explain.faithfulness import MapFaithfulness
 from umt_core.explain.kept import kept_file
-
-Columns = Rows = list[dict[str, Any]]  # of a linked table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +90,7 @@ def spreads(by: str, boxes: Sequence[Box]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Group", "Count", "Tweets", "Mean", "5 %", "25 %", "Median", "75 %", "95 %"])
 
 
-def spread_cells(asked: Asked, by: str, boxes: Sequence[Box]) -> tuple[Columns, Rows]:
+def spread_cells(asked: Asked, by: str, boxes: Sequence[Box]) -> tuple[Cells, Cells]:
     """The same for a linked table: a group leads to its tweets on Errors."""
     what = "Words" if by == "part" else "Entities"
     titles = ["", what, "Tweets", "Mean", "5 %", "25 %", "Median", "75 %", "95 %"]
@@ -110,7 +109,7 @@ def extreme_cells(
     asked: Asked, title: str, rows: Sequence[Extreme]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Tweets at an end, each a link to it."""
-    columns = [{"title": title, "words": True}, {"title": "Value"}]
+    columns: Cells = [{"title": title, "words": True}, {"title": "Value"}]
     cells = [
         [outcomes.cell(row.id, link=asked.link | {"tweet": row.id}), outcomes.cell(f"{row.value:.3f}")] for row in rows
     ]
