@@ -63,7 +63,7 @@ def by_turns(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[st
     """Median seconds of each, run one after the other, in every second round backwards."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for i in range(repeats):
-        for name in works if i % 2 == 0 else reversed(works):
+        for name in list(works)[:: 1 if i % 2 == 0 else -1]:
             times[name].append(seconds(works[name]))
     return {name: median(values) for name, values in times.items()}
 
