@@ -140,8 +140,10 @@ class Predictor:
         """Regions (49, channels) of pictures in memory, float16, remembered; ``None`` for ``None``, or of text only."""
         found: list[np.ndarray | None] = []
         for picture in pictures:
-            nothing = self.vision is None or picture is None
-            found.append(None if nothing else self.cache.get_or_compute(picture, self.vision))
+            if self.vision is None or picture is None:
+                found.append(None)
+            else:
+                found.append(self.cache.get_or_compute(picture, self.vision))
             if progress:
                 progress(len(found), len(pictures))
         return found
@@ -590,7 +592,7 @@ def _twin(published: TextEncoder, manifest: Manifest) -> TextEncoder:
     if manifest.model.adapter_rank:
         kept = list(published.parameters())
     elif not manifest.train.train_embeddings:
-        kept = [published.model.get_input_embeddings().weight]
+        kept = [published.model.get_input_embeddings().get_parameter("weight")]
     twin = copy.deepcopy(published, {id(weight): weight for weight in kept})
     shared = {id(weight) for weight in kept}
     for weight in twin.parameters():

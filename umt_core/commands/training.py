@@ -46,7 +46,10 @@ class TrainingView(Watcher):
         self.interrupted = interrupted
         self.steps_task: Any = None
         self.features_task: Any = None
-        self.teaching = reporter(bar)  # type: ignore[method-assign]
+        self._teaching = reporter(bar)
+
+    def teaching(self, what: str, done: int, total: int) -> None:
+        self._teaching(what, done, total)
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         if self.steps_task is None:

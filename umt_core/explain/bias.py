@@ -7,7 +7,7 @@ changes, the tagger would have said the same of any of these pictures. Intervals
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -128,7 +128,7 @@ class Bias:
             rows.append((sum(gone) / len(t.foreign), without, len(places), sum(shifts) / len(t.foreign)))
         return _rate(label, np.array(rows, float).reshape(-1, 4))
 
-    def by_outcome(self, gold: Mapping[int, Sequence[Span]], baseline: Mapping[int, Sequence[Span]]) -> list[Rate]:
+    def by_outcome(self, gold: Mapping[int, Collection[Span]], baseline: Mapping[int, Collection[Span]]) -> list[Rate]:
         """Of the ledger's spans against a baseline, by outcome: how often one is turned round, see ``FLIPS``.
 
         Args:
@@ -151,7 +151,7 @@ class Bias:
                 rows[outcome].append((counts[0], counts[1], int(counts[2])))
         return [_rate(outcome, np.array(of, float).reshape(-1, 3)) for outcome, of in rows.items()]
 
-    def scores(self, gold: Mapping[int, Sequence[Span]]) -> PictureScores:
+    def scores(self, gold: Mapping[int, Collection[Span]]) -> PictureScores:
         """F1 beside the own picture, none, and foreign ones.
 
         Raises:
@@ -247,7 +247,7 @@ def _draws(tweets: int) -> np.ndarray:
     return np.stack([np.bincount(row, minlength=tweets) for row in drawn]).astype(np.float64)
 
 
-def bias_json(bias: Bias, gold: Mapping[int, Sequence[Span]], baseline: Mapping[int, Sequence[Span]]) -> dict[str, Any]:
+def bias_json(bias: Bias, gold: Mapping[int, Collection[Span]], baseline: Mapping[int, Collection[Span]]) -> dict[str, Any]:
     """All figures as JSON. Arguments as in ``Bias.by_outcome``."""
     return {
         "tweets": len(bias.tweets),

@@ -233,7 +233,7 @@ def regions_of(
     occluded: np.ndarray | None = None
     for i, variant in enumerate(variants):
         if variant.kind == "mean" and foreign:
-            found[i] = np.mean(foreign, axis=0, dtype=np.float32).astype(np.float16)
+            found[i] = np.asarray(np.mean(foreign, axis=0, dtype=np.float32), np.float16)
         elif variant.block is not None and own is not None:
             if occluded is None:
                 occluded = _occluded(predictor, own, variants[0].picture, occlusion)

@@ -287,7 +287,7 @@ def _event(event: Correction, tokens: tuple[str, ...]) -> dict[str, Any]:
     def labels(spans: tuple[Span, ...] | None) -> list[dict[str, Any]] | None:
         return None if spans is None else [span_values(span, tokens) for span in spans]
 
-    values = {"time": event.time, "action": event.action, "reason": event.reason}
+    values: dict[str, Any] = {"time": event.time, "action": event.action, "reason": event.reason}
     values |= {"before": labels(event.before), "after": labels(event.after)}
     return values | ({"author": event.author} if event.author else {})
 

@@ -114,7 +114,8 @@ def choose_threshold(pair: Pair) -> float:
     # The first k tweets are the baseline's, the others the system's.
     below = np.concatenate([np.zeros((1, 2), np.int64), counts[:, :2].cumsum(axis=0)])
     above = np.concatenate([counts[::-1, 2:4].cumsum(axis=0)[::-1], np.zeros((1, 2), np.int64)])
-    f1 = _f1(*(below + above).T, counts[:, 4].sum())  # (n + 1,)
+    correct, predicted = (below + above).T
+    f1 = _f1(correct, predicted, counts[:, 4].sum())  # (n + 1,)
     thresholds = np.append(relevance, ALL_BASELINE)
     thresholds[0] = ALL_SYSTEM
     # Tweets of the same relevance go the same way.
