@@ -19,9 +19,13 @@ def answer(key: str, steps: Callable[[asking.Report], Any]) -> Any:
         return None
     if job.error:
         st.warning(markup.plain(job.error))
-        st.button("Go on", icon=":material/play_arrow:", on_click=asking.start, args=(key, steps), key=f"go_on_{key}")
+        st.button("Go on", icon=":material/play_arrow:", on_click=_go_on, args=(key, steps), key=f"go_on_{key}")
         return None
     return job.answer
+
+
+def _go_on(key: str, steps: Callable[[asking.Report], Any]) -> None:
+    asking.start(key, steps)
 
 
 @st.fragment(run_every=0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -131,24 +132,34 @@ def _steps(
     ask: Callable[[Callable[[Any], Any]], Any] = services.asker(case.chosen)
     names = list(case.inspections)
 
+    def one(name: str, made: tuple[Variant, ...], regions: list[np.ndarray | None], bench: Any) -> Counterfactuals:
+        predictor = bench.predictors[name]
+        return counterfactuals(predictor, case.example, made, occlusion=wanted.occlusion, regions=regions)
+
     def steps(report: asking.Report) -> dict[str, Counterfactuals]:
         report("drawing other tweets' pictures", 0, 0)
         made = make_variants(case.picture, foreign=foreign(), given=given, blocks=True)
         regions: dict[int | None, list[np.ndarray | None]] = {}
         found = {}
         for place, name in enumerate(names):
-            encoder = ask(lambda bench, name=name: id(v) if (v := bench.predictors[name].vision) else None)
+            encoder = ask(partial(_vision, name))
             if encoder not in regions:
                 regions[encoder] = _encode(ask, name, made, wanted.occlusion, report)
             report(f"asking {tables.checkpoint_title(name)}, one batch", place, len(names))
-            found[name] = ask(
-                lambda bench, name=name, of=regions[encoder]: counterfactuals(
-                    bench.predictors[name], case.example, made, occlusion=wanted.occlusion, regions=of
-                )
-            )
+            found[name] = ask(partial(one, name, made, regions[encoder]))
         return found
 
     return steps
+
+
+def _vision(name: str, bench: Any) -> int | None:
+    """Which vision encoder a tagger has: taggers with the same one share what it makes of pictures."""
+    vision = bench.predictors[name].vision
+    return None if vision is None else id(vision)
+
+
+def _remember(name: str, picture: Image.Image, bench: Any) -> None:
+    bench.predictors[name].picture_regions([picture])
 
 
 def _encode(
@@ -162,7 +173,7 @@ def _encode(
     pictures = [variant.picture for variant in made if variant.picture is not None]
     for i, picture in enumerate(pictures):
         report("encoding pictures", i, len(pictures))
-        ask(lambda bench, picture=picture: bench.predictors[name].picture_regions([picture]))
+        ask(partial(_remember, name, picture))
     report("taking blocks out", 0, 0)
     encoded: list[np.ndarray | None] = ask(lambda bench: regions_of(bench.predictors[name], made, occlusion=occlusion))
     return encoded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -69,15 +70,17 @@ def _steps(case: Case, method: str) -> Callable[[asking.Report], tuple[dict[str,
     system_parts = services.backend("umt_core.explain.report").system_parts
     foreign, info = _foreign(case), routing.model()
 
+    def one(name: str, drawn: Mapping[str, Image.Image], bench: Any) -> SystemParts:
+        parts: SystemParts = system_parts(bench, name, case.example, case.picture, drawn, method)
+        return parts
+
     def steps(report: asking.Report) -> tuple[dict[str, SystemParts], Fit | None]:
         report("drawing other tweets' pictures", 0, 0)
         drawn = {f"another tweet's picture {i}": other for i, other in enumerate(foreign().values(), 1)}
         parts = {}
         for place, name in enumerate(case.inspections):
             report(f"asking {tables.checkpoint_title(name)}", place, len(case.inspections))
-            parts[name] = ask(
-                lambda bench, name=name: system_parts(bench, name, case.example, case.picture, drawn, method)
-            )
+            parts[name] = ask(partial(one, name, drawn))
         fit = None
         if info is not None and case.picture is not None:
             report("asking whether the picture fits", len(parts), len(parts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -116,7 +117,7 @@ def _steps(case: Case, edits: Sequence[Edit]) -> Callable[[asking.Report], dict[
     ask: Callable[[Callable[[Any], Any]], Any] = services.asker(case.chosen)
     names = [info.name for info in case.chosen]
 
-    def one(bench: Any, name: str) -> TextWhatIf:
+    def one(name: str, bench: Any) -> TextWhatIf:
         predictor = bench.predictors[name]
         (regions,) = predictor.picture_regions([case.picture])
         return text_what_if(predictor, case.example, edits, regions)
@@ -125,7 +126,7 @@ def _steps(case: Case, edits: Sequence[Edit]) -> Callable[[asking.Report], dict[
         found = {}
         for place, name in enumerate(names):
             report(f"asking {tables.checkpoint_title(name)} about {len(edits)} wordings", place, len(names))
-            found[name] = ask(lambda bench, name=name: one(bench, name))
+            found[name] = ask(partial(one, name))
         return found
 
     return steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -84,7 +85,7 @@ def _rates(asked: Asked, by: str, rates: Sequence[Rate], titles: dict[str, str])
         key=f"bias_{by}_{asked.key}",
         alt="The table below has the numbers",
     )
-    columns = [{"title": by.capitalize(), "words": True}, {"title": "Entities"}]
+    columns: outcomes.Cells = [{"title": by.capitalize(), "words": True}, {"title": "Entities"}]
     columns += [{"title": title.capitalize()} for title in COLUMNS.values()]
     columns += [{"title": "Change of probability"}] if by == "type" else [{"title": "Turned round is", "words": True}]
     linked.show(f"bias_table_{by}", columns, [{"cells": _cells(asked, by, rate, titles)} for rate in shown])
@@ -102,8 +103,9 @@ def _bars(rates: Sequence[Rate], titles: dict[str, str]) -> pd.DataFrame:
 
 
 def _cells(asked: Asked, by: str, rate: Rate, titles: dict[str, str]) -> outcomes.Cells:
-    only = {} if rate.group == ALL else {"predicted_type" if by == "type" else "outcome": (rate.group,)}
-    query = Query(data=asked.found.name, baseline=asked.baseline, system=asked.system, **only)
+    query = Query(data=asked.found.name, baseline=asked.baseline, system=asked.system)
+    if rate.group != ALL:
+        query = replace(query, **{"predicted_type" if by == "type" else "outcome": (rate.group,)})
     last = (
         outcomes.cell("" if rate.shift is None else _percent(rate.shift))
         if by == "type"
@@ -124,7 +126,11 @@ def _most_moved(asked: Asked, found: BiasFigures) -> None:
         st.text("No foreign picture changed any answer.")
         return
     ids = asked.found.column(f"SELECT id FROM {asked.found.table('tweets')} ORDER BY tweet")
-    columns = [{"title": "Tweet", "words": True}, {"title": "Other answer beside"}, {"title": "Other answer without"}]
+    columns: outcomes.Cells = [
+        {"title": "Tweet", "words": True},
+        {"title": "Other answer beside"},
+        {"title": "Other answer without"},
+    ]
     rows = []
     for t in moved:
         link = {"data": asked.found.name, "tweet": str(ids[t.tweet]), "part": "picture_what_if"}

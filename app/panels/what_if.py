@@ -67,6 +67,7 @@ def show(case: Case, checkpoint: str, scoring: Scoring, raw: RawScores) -> None:
             required=True,
             persist_state="session",
         )
+    assert name is not None  # required
     matrix, name = _matrix(checkpoint, scoring, name)
     what = WhatIf(share, matrix)
     try:

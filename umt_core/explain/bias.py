@@ -247,7 +247,9 @@ def _draws(tweets: int) -> np.ndarray:
     return np.stack([np.bincount(row, minlength=tweets) for row in drawn]).astype(np.float64)
 
 
-def bias_json(bias: Bias, gold: Mapping[int, Collection[Span]], baseline: Mapping[int, Collection[Span]]) -> dict[str, Any]:
+def bias_json(
+    bias: Bias, gold: Mapping[int, Collection[Span]], baseline: Mapping[int, Collection[Span]]
+) -> dict[str, Any]:
     """All figures as JSON. Arguments as in ``Bias.by_outcome``."""
     return {
         "tweets": len(bias.tweets),

@@ -345,7 +345,9 @@ def _resume(job: Job, trainer: Trainer, watcher: Watcher) -> tuple[list[dict[str
 
 def _identity(job: Job) -> dict[str, Any]:
     """What must be the same for a run to be resumed."""
-    more: dict[str, Any] = {name: file_sum(path) for name, path in ((ALSO, job.also), (UNLABELLED, job.unlabelled)) if path}
+    more: dict[str, Any] = {
+        name: file_sum(path) for name, path in ((ALSO, job.also), (UNLABELLED, job.unlabelled)) if path
+    }
     if job.init_encoder:
         more["init_encoder"] = file_sum(job.init_encoder / ENCODER_WEIGHTS)
     if job.teachers:
