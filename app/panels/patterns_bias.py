@@ -105,7 +105,8 @@ def _bars(rates: Sequence[Rate], titles: dict[str, str]) -> pd.DataFrame:
 def _cells(asked: Asked, by: str, rate: Rate, titles: dict[str, str]) -> outcomes.Cells:
     query = Query(data=asked.found.name, baseline=asked.baseline, system=asked.system)
     if rate.group != ALL:
-        query = replace(query, **{"predicted_type" if by == "type" else "outcome": (rate.group,)})
+        group = (rate.group,)
+        query = replace(query, predicted_type=group) if by == "type" else replace(query, outcome=group)
     last = (
         outcomes.cell("" if rate.shift is None else _percent(rate.shift))
         if by == "type"
