@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -38,12 +39,12 @@ QUERIES = (
 def measure() -> Iterator[Measure]:
     with tempfile.TemporaryDirectory() as folder:
         few, many = (make_set(Path(folder) / str(size), size) for size in (FEW, MANY))
-        first = {size: seconds(lambda s=s: s.pair(*RUNS)) for size, s in ((FEW, few), (MANY, many))}
+        first = {size: seconds(partial(s.pair, *RUNS)) for size, s in ((FEW, few), (MANY, many))}
         times: dict[Query, tuple[list[float], list[float]]] = {query: ([], []) for query in QUERIES}
         for _ in range(REPEATS):
             for query in QUERIES:
                 for which, prediction_set in enumerate((few, many)):
-                    times[query][which].append(seconds(lambda s=prediction_set, q=query: _ask(s, q)))
+                    times[query][which].append(seconds(partial(_ask, prediction_set, query)))
         quick, slow = (median(median(of_query[which]) for of_query in times.values()) for which in (0, 1))
         slowest = [max(median(of_query[which]) for of_query in times.values()) for which in (0, 1)]
         memory = [_peak_memory(s.folder) for s in (few, many)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Measure, interleaved
@@ -26,10 +27,10 @@ def measure() -> Iterator[Measure]:
             fill(url, size)
         for name, work in WORK.items():
             with Store(urls[FEW]) as few, Store(urls[MANY]) as many:
-                value, baseline = interleaved(lambda w=work, s=many: w(s), lambda w=work, s=few: w(s), REPEATS)
+                value, baseline = interleaved(partial(work, many), partial(work, few), REPEATS)
             yield Measure(f"store_{name}", 1000 * value, "ms (of 1,000 events)", 1000 * baseline, aim=AIMS.get(name))
-        size = {events: Path(folder, f"{events}.sqlite").stat().st_size / events for events in urls}
-        yield Measure("store_size", size[MANY], "bytes an event (of 1,000)", size[FEW])
+        sizes = {events: Path(folder, f"{events}.sqlite").stat().st_size / events for events in urls}
+        yield Measure("store_size", sizes[MANY], "bytes an event (of 1,000)", sizes[FEW])
 
 
 def fill(url: str, events: int) -> None:

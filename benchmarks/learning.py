@@ -97,11 +97,11 @@ class Learner:
 
     def fit(self, labelled: Sequence[int], epochs: int) -> None:
         """Trains on from the weights there are."""
-        sets = [
+        train, valid = (
             make_tweet_set(part, self.tokenizer, self.tagger)
             for part in ([self.train[i] for i in labelled], self.valid)
-        ]
-        trainer = Trainer(self.tagger, *sets, replace(self.settings, epochs=epochs, patience=epochs), DEVICE)
+        )
+        trainer = Trainer(self.tagger, train, valid, replace(self.settings, epochs=epochs, patience=epochs), DEVICE)
         for _ in trainer.epochs():
             pass
         put_weights(self.tagger, trainer.best, where="benchmark")

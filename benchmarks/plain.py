@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 import torchcrf
@@ -89,7 +90,7 @@ def plain_tags(predictor: Predictor, examples: Sequence[Example], images: ImageI
 def padded(batch: Batch, length: int, pad_id: int) -> Batch:
     """A batch with subwords, words and their tags padded to ``length``."""
 
-    def rows() -> Iterator[tuple[str, Tensor | None]]:
+    def rows() -> Iterator[tuple[str, Any]]:
         for field in fields(batch):
             value = getattr(batch, field.name)
             if value is not None and field.name != "regions":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -40,8 +41,8 @@ def measure() -> Iterator[Measure]:
         assert kept is not None
         redecoding = Redecoding(found, run, kept)
         redecoding.change(WhatIf(2.0))  # the first one loads what the paired test needs
-        decoding = median(seconds(lambda share=share: kept.tags(WhatIf(share))) for share in SHARES)
-        ledger = median(seconds(lambda share=share: redecoding.change(WhatIf(share))) for share in SHARES)
+        decoding = median(seconds(partial(kept.tags, WhatIf(share))) for share in SHARES)
+        ledger = median(seconds(partial(redecoding.change, WhatIf(share))) for share in SHARES)
     yield Measure("redecode", anew / ledger, "times predicting anew, ledger and test included", 1.0, 20, True)
     yield Measure("redecode_time", 1000 * ledger, "ms", 1000 * anew)
     yield Measure("redecode_decoding_alone", 1000 * decoding, "ms", 1000 * anew)

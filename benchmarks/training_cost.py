@@ -99,11 +99,10 @@ class Bench:
         return works
 
     def _read(self, examples: Sequence[Example]) -> TweetSet:
-        features = self.vision and FeatureStore().features_for(
-            [self.images.path(e.image) for e in examples], self.vision
-        )
-        channels = self.vision and self.vision.channels
-        return make_tweet_set(examples, self.tokenizer, self.tagger, features=features, channels=channels)
+        if self.vision is None:
+            return make_tweet_set(examples, self.tokenizer, self.tagger)
+        features = FeatureStore().features_for([self.images.path(e.image) for e in examples], self.vision)
+        return make_tweet_set(examples, self.tokenizer, self.tagger, features=features, channels=self.vision.channels)
 
     def _trainer(self, tweets: TweetSet, **changes: Any) -> Trainer:
         return Trainer(self.tagger, tweets, self.valid, self.settings.replace(**changes), CPU)
