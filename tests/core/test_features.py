@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from umt_core.features import (
     MOST_CHARACTERS,
     SHAPE_IDS,
     SHAPES,
+    Batch,
     character_ids,
     encode_example,
     encode_examples,
@@ -207,9 +210,7 @@ def test_a_missing_picture_is_zeros_and_the_others_stay():
 
 
 def test_a_batch_moves_as_a_whole():
-    batch = batch_of(
-        SHORT, LONG, targets=[SHORT, LONG], regions=[None, None], channels=2, tokens=[SHORT.tokens, LONG.tokens]
-    )
+    batch = Batch(**{field.name: torch.zeros(2) for field in fields(Batch)})
     moved = batch.to(torch.device("meta"))
     assert {getattr(moved, name).device.type for name in moved.__slots__} == {"meta"}
 

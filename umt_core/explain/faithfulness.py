@@ -294,7 +294,10 @@ def verdict(found: Sequence[MapFaithfulness]) -> str:
     many = f"{len(maps)} maps and heads"
     agrees = f"ρ = {best.rho.value:.2f}, {best.rho.low:.2f} to {best.rho.high:.2f}"
     if best.surely <= 0:
-        line = f"None does: of {many} none agrees with occlusion beyond chance (best: {best.title}, {agrees})."
+        line = (
+            f"None does: of {many} none agrees with occlusion beyond what the best of so many has by chance "
+            f"(best: {best.title}, {agrees})."
+        )
     elif best.rho.value < EXPLAINS:
         line = f"None does well: the best of {many}, {best.title}, agrees weakly with occlusion ({agrees})."
     else:
