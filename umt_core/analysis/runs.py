@@ -39,9 +39,13 @@ def write_part(
         (tweet, _spans(prediction, surfaces), *(getattr(summary, name, None) for name in FIGURES))
         for tweet, (prediction, summary) in enumerate(zip(predictions, summaries, strict=True), start)
     ]
-    path = part_path(folder, start, start + len(predictions))
+    write_rows(part_path(folder, start, start + len(predictions)), rows, PARTS)
+
+
+def write_rows(path: Path, rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> None:
+    """Writes a part, whole or not at all."""
     temporary = path.with_suffix(".part")
-    pq.write_table(table(rows, PARTS), temporary)
+    pq.write_table(table(rows, schema), temporary)
     temporary.replace(path)
 
 

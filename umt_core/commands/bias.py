@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from umt_core.commands.console import Device, check_place, out, progress_bar, reporter, say, write_json
+from umt_core.commands.console import Device, check_place, out, progress_bar, reporter, say_pictures, write_json
 from umt_core.commands.what_if import SetName
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def bias(
         out.print(_table(f"{found.name}: {of}, {kept.pictures} foreign pictures a tweet", kept))
         if against and against != of:
             out.print(_outcomes(f"{of} against {against}", kept.by_outcome(gold, before)))
-    if note := next((info.images for info in found.runs.values() if info.uses_image), ""):
-        say(f"pictures in training: {note}")
+    say_pictures(found)
     if json_out:
         write_json(json_out, {"set": found.name, "baseline": against, "runs": values})
 

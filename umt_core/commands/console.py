@@ -17,6 +17,7 @@ from rich.table import Table
 from umt_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from umt_core.analysis.sets import PredictionSet
     from umt_core.data.images import ImageIndex
 
 # A pipe has no width of its own, and a table cut at 80 columns says nothing.
@@ -32,6 +33,12 @@ ImagesOption = Annotated[
 def say(text: str) -> None:
     """One line on stderr, whatever the text holds and however wide the terminal is."""
     err.print(" ".join(text.splitlines()), markup=False, highlight=False, soft_wrap=True)
+
+
+def say_pictures(found: PredictionSet) -> None:
+    """What the pictures were that a set's taggers were trained with, if one of them looks at any."""
+    if note := next((run.images for run in found.runs.values() if run.uses_image), ""):
+        say(f"pictures in training: {note}")
 
 
 def progress_bar() -> Progress:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from umt_core.commands.console import Device, check_place, out, progress_bar, reporter, say, write_json
+from umt_core.commands.console import Device, check_place, out, progress_bar, reporter, say, say_pictures, write_json
 from umt_core.commands.what_if import SetName
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def faithfulness(
         out.print(_table(f"{found.name}: {of}, seed {seed}", summary))
         say(f"{of}: {verdict(summary)}")
         say(f"{of}, where a block moves the score by {MATTERS} and more: {verdict(summarise(kept, MATTERS))}")
-    if note := next((info.images for info in found.runs.values() if info.uses_image), ""):
-        say(f"pictures in training: {note}")
+    say_pictures(found)
     if json_out:
         write_json(json_out, {"set": found.name, "runs": values})
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from umt_core.commands.console import Device, check_place, out, progress_bar, reporter, say, write_json
+from umt_core.commands.console import Device, check_place, out, progress_bar, reporter, say, say_pictures, write_json
 from umt_core.commands.what_if import SetName
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def patterns(
                 if by != "outcome" or against:
                     title = f"{found.name}: {of}, {FIGURES[figure].title.lower()} by {by}"
                     out.print(_table(title, boxes(found, of, figure, by, against)))
-    if note := next((info.images for info in found.runs.values() if info.uses_image), ""):
-        say(f"pictures in training: {note}")
+    say_pictures(found)
     if json_out:
         write_json(json_out, {"set": found.name, "runs": values})
 

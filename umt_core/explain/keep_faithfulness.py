@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 from umt_core.analysis.before_after import spans_by_tweet
-from umt_core.analysis.building import table
-from umt_core.analysis.run_set import predictor_of, set_examples, set_images
-from umt_core.analysis.runs import part_path
-from umt_core.analysis.sets import PredictionSet, Progress, is_whole
+from umt_core.analysis.run_set import predictor_of, set_examples
+from umt_core.analysis.sets import PredictionSet, Progress
 from umt_core.errors import DataError
 from umt_core.explain.faithfulness import (
     GRADIENTS,
@@ -27,7 +24,7 @@ from umt_core.explain.faithfulness import (
     rows_of,
     span_maps,
 )
-from umt_core.explain.kept import kept_file, write_kept
+from umt_core.explain.parts import Done, keep_in_parts, wanted_images
 from umt_core.explain.span_score import SpanScore, block_gradients
 from umt_core.predict import Predictor, Workbench
 from umt_core.schema import Example, Inspection, Span
@@ -58,33 +55,31 @@ def keep_faithfulness(
     if not found.run(run).uses_image:
         raise DataError(f"{run}: wanted a system that looks at pictures, this one reads text only")
     predictor = predictor_of(found, run, device)
-    if (index := set_images(found)) is None:
-        raise DataError(f"{found.name}: wanted a set with pictures, no tweet of it has one")
+    index = wanted_images(found)
     spans = {tweet: sorted(of) for tweet, of in spans_by_tweet(found, found.table("spans", run)).items()}
     chosen = sample(found, list(spans), tweets, seed)
-    folder = kept_file(found, run, KIND).parent / "parts" / f"{KIND}-{tweets}-{seed}"
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for start in range(0, len(chosen), part):
-        of_part = chosen[start : start + part]
-        files.append(path := part_path(folder, start, start + len(of_part)))
-        if not is_whole(path):
-            rows = []
-            for tweet in of_part:
-                (example,) = set_examples(found, tweet, tweet + 1)
-                regions = predictor.regions([example], index)[0]
-                if regions is not None:
-                    rows += rows_of(tweet, tweet_faithfulness(predictor, example, regions, spans[tweet], seed))
-                if progress:
-                    progress(run, start, len(chosen))
-            temporary = path.with_suffix(".part")
-            pq.write_table(table(rows, SCHEMA), temporary)
-            temporary.replace(path)
-        if progress:
-            progress(run, start + len(of_part), len(chosen))
-    kept = pa.concat_tables([pq.read_table(path) for path in files]) if files else SCHEMA.empty_table()
-    write_kept(found, run, KIND, kept, {"tweets": str(tweets), "seed": str(seed)})
-    shutil.rmtree(folder, ignore_errors=True)
+
+    def rows_of_part(of_part: Sequence[int], done: Done) -> dict[str, list[tuple[Any, ...]]]:
+        rows: list[tuple[Any, ...]] = []
+        for tweet in of_part:
+            (example,) = set_examples(found, tweet, tweet + 1)
+            regions = predictor.regions([example], index)[0]
+            if regions is not None:
+                rows += rows_of(tweet, tweet_faithfulness(predictor, example, regions, spans[tweet], seed))
+            done(0)
+        return {KIND: rows}
+
+    keep_in_parts(
+        found,
+        run,
+        {KIND: SCHEMA},
+        chosen,
+        rows_of_part,
+        part=part,
+        settings=f"-{tweets}-{seed}",
+        about={"tweets": str(tweets), "seed": str(seed)},
+        progress=progress,
+    )
 
 
 def tweet_faithfulness(
