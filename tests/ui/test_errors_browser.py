@@ -36,8 +36,8 @@ def settled(page: Page) -> None:
 
 
 def at(page: Page, part: str) -> None:
-    """Waits until the address holds this; it is written when a run of the script ends."""
-    page.wait_for_function("part => location.search.includes(part)", arg=part)
+    """Waits until the address holds just this; it is written when a run of the script ends."""
+    page.wait_for_function("part => location.search.slice(1).split('&').includes(part)", arg=part)
 
 
 def shows(page: Page, *wanted: str) -> None:
