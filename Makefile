@@ -1,6 +1,6 @@
 # `make help` prints the comment that follows a target.
 .DEFAULT_GOAL := help
-.PHONY: help app test check format bench reproduce lock runtime dev
+.PHONY: help app test check format bench reproduce backup wheelhouse lock runtime dev
 
 HOST ?= 127.0.0.1
 PORT ?= 8501
@@ -38,11 +38,20 @@ bench: runtime ## measure speed and memory, write benchmarks/results/latest.json
 reproduce: runtime ## train and score all of the paper's systems (DATA=folder ABOUT="what the pictures are"); can be stopped
 	OMP_WAIT_POLICY=PASSIVE $(RUN) -m umt_core reproduce $(if $(DATA),--data "$(DATA)") $(if $(ABOUT),--about-images "$(ABOUT)") $(ARGS)
 
+backup: runtime ## corrections, own data, retrained checkpoints and users into one file (FILE=backups/<time>.tar)
+	$(RUN) -m umt_core backup create --output "$(or $(FILE),backups/$(shell date -u +%Y%m%dT%H%M%SZ).tar)"
+
+wheelhouse: ## every package into DIR=wheelhouse, for a machine without network (docs/operating.md)
+	"$(PYTHON)" -m pip download --disable-pip-version-check --require-hashes -r requirements.txt -d "$(or $(DIR),wheelhouse)"
+	"$(PYTHON)" -m pip download --disable-pip-version-check -d "$(or $(DIR),wheelhouse)" setuptools wheel
+
 lock: ## pin again what pyproject.toml asks for (needs uv)
-	uv pip compile --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
 		pyproject.toml -o requirements.txt
-	uv pip compile --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
 		pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
+		pyproject.toml --extra postgres -c requirements.txt -o deploy/requirements.txt
 
 runtime dev:
 	@if [ -z "$(PYTHON)" ]; then echo "wanted Python 3.11 or newer on the path, found none;" \

@@ -31,7 +31,7 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
     ("analysis",),
     ("explain",),
     ("corrections", "upload"),
-    ("train",),
+    ("train", "backup"),
     ("commands",),
     ("__main__",),
 )
@@ -51,7 +51,7 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
 TORCH_FREE = {
     "umt_core",
     *(f"umt_core.{name}" for name in ("errors", "labels", "schema", "config", "showing", "spans")),
-    *(f"umt_core.{name}" for name in ("manifest", "promotions", "registry", "versions", "upload")),
+    *(f"umt_core.{name}" for name in ("manifest", "promotions", "registry", "versions", "upload", "backup")),
     *(f"app.{name}" for name in ("tables", "figures", "markup", "state", "outcomes", "lineage")),
     *(f"app.{name}" for name in ("standings", "standing_figures", "variants")),
 }

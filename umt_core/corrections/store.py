@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import islice, takewhile
 from pathlib import Path
 from types import TracebackType
@@ -261,7 +261,7 @@ class Store:
             raise StoreError(f"{path}: wanted a new file for the backup, got one that is there")
         part = path.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            self._copy(part)
+            self._copy(file_url(part))
             part.replace(path)
         except OSError as error:
             raise StoreError(f"{path}: wanted a place for the backup, got: {error.strerror}") from error
@@ -269,17 +269,28 @@ class Store:
             with suppress(OSError):
                 part.unlink()
 
-    def _copy(self, path: Path) -> None:
+    def copy_to(self, url: str) -> int:
+        """Copies all events into another store, which must have none, as one transaction; how many there are.
+
+        Raises:
+            StoreError: it has events already, or cannot be written; nothing is then in it that was not before.
+        """
+        return self._copy(url)
+
+    def _copy(self, url: str) -> int:
         last = self.last()  # what comes after it may come into the next one
         with self._database.reading("read of data sets") as connection:
             sums = [dict(row) for row in connection.execute(select(DATA_SUMS)).mappings()]
-        copy = Database(file_url(path))
-        with copy.writing("write the backup") as connection:
+        copy, copied = Database(url), 0
+        with closing(copy), copy.writing("write the copy") as connection:
+            if there := connection.execute(select(func.count()).select_from(EVENTS)).scalar():
+                raise StoreError(f"{copy.url}: wanted an empty store to copy into, got one of {there:,} events")
             if sums:
                 connection.execute(insert(DATA_SUMS), sums)
             for entries in _batches(self._entries(), last):
                 connection.execute(insert(EVENTS), [log.to_row(entry) for entry in entries])
-        copy.close()
+                copied += len(entries)
+        return copied
 
 
 def _batches(entries: Iterator[Entry], last: int) -> Iterator[list[Entry]]:
