@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -48,6 +48,7 @@ from umt_core.systems import Output
 from umt_core.tagging import Progress, TweetSet, make_tweet_set, run, tag_all, word_tags
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 Images = ImageIndex | Sequence[Image.Image | None] | None
 
@@ -129,7 +130,7 @@ class Predictor:
             return FeatureStore().features_for(paths, self.vision, progress=progress)
         if len(images) != len(examples):
             raise DataError(f"wanted a picture or None for each of {len(examples)} tweets, got {len(images)}")
-        found = [None if image is None else self.cache.get_or_compute(image, self.vision) for image in images]
+        found = self.cache.get_or_compute_all(images, self.vision)
         rows = iter(range(len(found)))
         array = np.stack([f for f in found if f is not None]) if any(f is not None for f in found) else np.zeros(0)
         return RegionFeatures(array, tuple(None if f is None else next(rows) for f in found), {})
@@ -412,78 +413,108 @@ class Predictor:
         Raises:
             DataError: the tweet has no word.
         """
-        return self._inspect(example, self.regions([example], [image]))
+        return self.inspect_many([example], [image])[0]
+
+    def inspect_many(self, examples: Sequence[Example], images: Images = None) -> list[Inspection]:
+        """``inspect`` of several tweets in one batch, padded to the longest: what each would get alone.
+
+        Raises:
+            DataError: a tweet has no word, or as many pictures as tweets were wanted.
+        """
+        return self._inspect(examples, self.regions(examples, images))
 
     def inspect_regions(self, example: Example, regions: np.ndarray | None) -> Inspection:
         """``inspect``, where the picture's regions (49, channels) are known already; ``None``: no picture."""
         array = np.zeros((0, 0, 0), np.float16) if regions is None else regions[None]
-        return self._inspect(example, RegionFeatures(array, (None if regions is None else 0,), {}))
+        return self._inspect([example], RegionFeatures(array, (None if regions is None else 0,), {}))[0]
 
-    def _inspect(self, example: Example, regions: RegionFeatures) -> Inspection:
-        """``inspect``, where the picture's regions are computed already."""
-        if not example.tokens:
+    def _inspect(self, examples: Sequence[Example], regions: RegionFeatures) -> list[Inspection]:
+        """``inspect_many``, where the pictures' regions are computed already."""
+        if not all(example.tokens for example in examples):
             raise DataError("wanted a tweet with at least one word, got none")
+        if not examples:
+            return []
         began = time.perf_counter()
         tagger = self.loaded.tagger
-        tweets = self._tweet_set([example], regions)
-        encoded = tweets.encoded[0]
+        tweets = self._tweet_set(examples, regions)
         with torch.inference_mode():
-            output = tagger(tweets.batch([0]).to(self.device))
+            output = tagger(tweets.batch(range(len(examples))).to(self.device))
         posterior = tagger.crf.posterior(output.emissions, output.mask)
-        has_image = regions.rows[0] is not None
-        words = word_tags(tagger.decode(output)[0], encoded, tweets.tagging, len(example.tokens))
-        notices = self._notices(example, encoded, has_image, None)
-        reader = _Reader(encoded, tweets.tagging)
-        return Inspection(
-            system=self.system,
-            checkpoint=self.name,
-            prediction=self._prediction(example, words, encoded, posterior, 0, notices),
-            tags=tagger.tag_set.tags,
-            marginals=reader.words(posterior.marginals),
-            emissions=reader.words(output.emissions),
-            has_image=has_image,
-            seconds=time.perf_counter() - began,
-            **self._inside(output, reader),
-        )
+        marginals, emissions, decoded = _array(posterior.marginals), _array(output.emissions), tagger.decode(output)
+        parts = self._parts(output)
+        found = []
+        for row, (example, encoded) in enumerate(zip(examples, tweets.encoded, strict=True)):
+            has_image = regions.rows[row] is not None
+            words = word_tags(decoded[row], encoded, tweets.tagging, len(example.tokens))
+            notices = self._notices(example, encoded, has_image, None)
+            reader = _Reader(encoded, tweets.tagging, row)
+            inspection = Inspection(
+                system=self.system,
+                checkpoint=self.name,
+                prediction=self._prediction(example, words, encoded, posterior, row, notices),
+                tags=tagger.tag_set.tags,
+                marginals=reader.words(marginals),
+                emissions=reader.words(emissions),
+                has_image=has_image,
+                **self._inside(parts, reader),
+            )
+            found.append(inspection)
+        seconds = (time.perf_counter() - began) / len(examples)
+        return [replace(inspection, seconds=seconds) for inspection in found]
 
     def _tweet_set(self, examples: Sequence[Example], regions: RegionFeatures) -> TweetSet:
         channels = self.vision.channels if self.vision else None
         return make_tweet_set(examples, self.loaded.tokenizer, self.loaded.tagger, features=regions, channels=channels)
 
-    def _inside(self, output: Output, reader: _Reader) -> dict[str, Any]:
-        """What systems show of themselves, as fields of ``Inspection``."""
-        inside: dict[str, Any] = {}
-        if (mmi := output.interaction) is not None:
-            inside |= {
-                "word_to_block": reader.from_words(mmi.word_to_block),
-                "block_to_word": _if_there(mmi.block_to_word, reader.to_words),
-                "word_to_image_aware_block": _if_there(mmi.word_to_image_aware_block, reader.from_words),
-                "gate": _if_there(mmi.gate, reader.first_subwords),
-            }
-        if output.fused is not None:
-            inside |= {
-                "visual_attention": reader.words(output.fused.attention)[None],
-                "gate": reader.words(output.fused.gate),
-            }
-        if output.main_emissions is not None:
-            inside["main_emissions"] = reader.words(output.main_emissions)
+    def _parts(self, output: Output) -> _Parts:
+        """What systems show of themselves, of a whole batch: brought over from the device once."""
+        esd: _EsdParts | None = None
         if output.esd_emissions is not None:
             tagger: Any = self.loaded.tagger
-            tags: TagSet = tagger.esd_tag_set
-            posterior = tagger.esd_crf.posterior(output.esd_emissions, output.mask)
-            path = tagger.esd_crf.best_paths(output.esd_emissions, output.mask)[0]
-            names = [tags.tags[i] for i in path]
+            esd = _EsdParts(
+                _array(tagger.esd_crf.posterior(output.esd_emissions, output.mask).marginals),
+                _array(output.esd_emissions),
+                tagger.esd_crf.best_paths(output.esd_emissions, output.mask),
+                _if_there(output.converted_esd, _array),
+                None if output.converted_esd is None else _array(tagger.conversion.matrix),
+            )
+        mmi, fused = output.interaction, output.fused
+        return _Parts(
+            word_to_block=None if mmi is None else _array(mmi.word_to_block),
+            block_to_word=None if mmi is None else _if_there(mmi.block_to_word, _array),
+            word_to_image_aware_block=None if mmi is None else _if_there(mmi.word_to_image_aware_block, _array),
+            gate=None if mmi is None else _if_there(mmi.gate, _array),
+            fused_attention=None if fused is None else _array(fused.attention),
+            fused_gate=None if fused is None else _array(fused.gate),
+            main_emissions=_if_there(output.main_emissions, _array),
+            esd=esd,
+        )
+
+    def _inside(self, parts: _Parts, reader: _Reader) -> dict[str, Any]:
+        """One tweet's share of the parts, as fields of ``Inspection``."""
+        inside: dict[str, Any] = {
+            "word_to_block": _if_there(parts.word_to_block, reader.from_words),
+            "block_to_word": _if_there(parts.block_to_word, reader.to_words),
+            "word_to_image_aware_block": _if_there(parts.word_to_image_aware_block, reader.from_words),
+            "gate": _if_there(parts.gate, reader.first_subwords),
+            "main_emissions": _if_there(parts.main_emissions, reader.words),
+        }
+        if parts.fused_attention is not None and parts.fused_gate is not None:
+            inside |= {
+                "visual_attention": reader.words(parts.fused_attention)[None],
+                "gate": reader.words(parts.fused_gate),
+            }
+        if (esd := parts.esd) is not None:
+            tags: TagSet = self.loaded.tagger.esd_tag_set
+            names = [tags.tags[i] for i in esd.paths[reader.row]]
             inside |= {
                 "esd_tags": tags.tags,
-                "esd_marginals": reader.words(posterior.marginals),
-                "esd_emissions": reader.words(output.esd_emissions),
+                "esd_marginals": reader.words(esd.marginals),
+                "esd_emissions": reader.words(esd.emissions),
                 "esd_decoded": tuple(word_tags(names, reader.encoded, reader.tagging, reader.encoded.words)),
+                "converted_esd": _if_there(esd.converted, reader.words),
+                "conversion": esd.conversion,
             }
-            if output.converted_esd is not None:
-                inside |= {
-                    "converted_esd": reader.words(output.converted_esd),
-                    "conversion": _array(tagger.conversion.matrix),
-                }
         return inside
 
     def _prediction(
@@ -575,15 +606,33 @@ class Workbench:
 
     def inspect(self, example: Example, image: Image.Image | None = None) -> Mapping[str, Inspection]:
         """What each tagger says of a tweet, by checkpoint name."""
-        regions: dict[VisionEncoder | None, RegionFeatures] = {}  # one reading of the picture for each encoder
-        answers: dict[str, Callable[[], Inspection]] = {}
-        # Who reads text alone begins first and need not wait for the picture.
+        return self.inspect_many([example], [image])[0]
+
+    def inspect_many(
+        self, examples: Sequence[Example], images: Sequence[Image.Image | None]
+    ) -> list[dict[str, Inspection]]:
+        """``inspect`` of several tweets, each tagger's and each vision encoder's in one batch.
+
+        Raises:
+            DataError: a tweet has no word, or as many pictures as tweets were wanted.
+        """
+        regions: dict[VisionEncoder | None, RegionFeatures] = {}  # one reading of the pictures for each encoder
+        answers: dict[str, Callable[[], list[Inspection]]] = {}
+        # Who reads text alone begins first and need not wait for the pictures.
         for name, predictor in sorted(self.predictors.items(), key=lambda row: row[1].vision is not None):
             if predictor.vision not in regions:
-                regions[predictor.vision] = predictor.regions([example], [image])
-            ask = partial(predictor._inspect, example, regions[predictor.vision])
+                regions[predictor.vision] = predictor.regions(examples, images)
+            ask = partial(predictor._inspect, examples, regions[predictor.vision])
             answers[name] = self.crew.submit(ask).result if self.crew else ask
-        return {name: answers[name]() for name in self.predictors}
+        by_name = {name: answers[name]() for name in self.predictors}
+        return [{name: by_name[name][i] for name in self.predictors} for i in range(len(examples))]
+
+    def only(self, names: Sequence[str]) -> Workbench:
+        """A workbench of some of these predictors, which are shared with it, not copied."""
+        failures = {name: error for name, error in self.failures.items() if name in names}
+        return Workbench(
+            {name: self.predictors[name] for name in names if name in self.predictors}, self.crew, failures
+        )
 
 
 def _twin(published: TextEncoder, manifest: Manifest) -> TextEncoder:
@@ -699,27 +748,60 @@ def _entropies(attention: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class _EsdParts:
+    """Of a batch's span detector; ``n`` as in ``Output``."""
+
+    marginals: np.ndarray  # (batch, n, esd tags)
+    emissions: np.ndarray  # (batch, n, esd tags)
+    paths: list[list[int]]
+    converted: np.ndarray | None  # (batch, n, tags)
+    conversion: np.ndarray | None  # (esd tags, tags)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a batch's ``Output`` shows, as arrays; ``None``: the system has no such part."""
+
+    word_to_block: np.ndarray | None  # (batch, heads, subwords, 49)
+    block_to_word: np.ndarray | None  # (batch, heads, 49, subwords)
+    word_to_image_aware_block: np.ndarray | None  # (batch, heads, subwords, 49)
+    gate: np.ndarray | None  # (batch, subwords, hidden)
+    fused_attention: np.ndarray | None  # (batch, n, 49)
+    fused_gate: np.ndarray | None  # (batch, n, hidden)
+    main_emissions: np.ndarray | None  # (batch, n, tags)
+    esd: _EsdParts | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads one tweet's values word by word, whatever its tags are on."""
+    """Reads one tweet's values word by word out of a batch's, whatever its tags are on.
+
+    What it gives is copied: a view would hold the whole batch for as long as the tweet's answer is remembered.
+    """
 
     encoded: Encoded
     tagging: str
+    row: int
 
-    def words(self, scores: Tensor) -> np.ndarray:
-        # (1, n, tags) -> (words, tags)
-        return self.first_subwords(scores) if self.tagging == "subword" else _array(scores[0])
+    def words(self, scores: np.ndarray) -> np.ndarray:
+        # (batch, n, tags) -> (words, tags)
+        if self.tagging == "subword":
+            return self.first_subwords(scores)
+        return scores[self.row, : self.encoded.words].copy()
 
-    def first_subwords(self, values: Tensor) -> np.ndarray:
-        # (1, subwords, d) -> (words, d)
-        return _array(values[0, list(self.encoded.starts)])
+    def first_subwords(self, values: np.ndarray) -> np.ndarray:
+        # (batch, subwords, d) -> (words, d)
+        found: np.ndarray = values[self.row, list(self.encoded.starts)]
+        return found
 
-    def from_words(self, attention: Tensor) -> np.ndarray:
-        # (1, heads, subwords, 49) -> (heads, words, 49)
-        return _array(attention[0][:, list(self.encoded.starts)])
+    def from_words(self, attention: np.ndarray) -> np.ndarray:
+        # (batch, heads, subwords, 49) -> (heads, words, 49)
+        found: np.ndarray = attention[self.row][:, list(self.encoded.starts)]
+        return found
 
-    def to_words(self, attention: Tensor) -> np.ndarray:
-        # (1, heads, 49, subwords) -> (heads, 49, words): a word has what its subwords have together
-        inside = _array(attention[0])[:, :, : len(self.encoded.subwords) - 1]  # the last is [SEP]
+    def to_words(self, attention: np.ndarray) -> np.ndarray:
+        # (batch, heads, 49, subwords) -> (heads, 49, words): a word has what its subwords have together
+        inside = attention[self.row][:, :, : len(self.encoded.subwords) - 1]  # the last is [SEP]
         return np.add.reduceat(inside, self.encoded.starts, axis=-1)
 
 
@@ -734,7 +816,7 @@ def _raw(output: Output, row: int, encoded: Encoded, tagging: str) -> RawScores:
     )
 
 
-def _if_there(value: Tensor | None, read: Callable[[Tensor], T]) -> T | None:
+def _if_there(value: V | None, read: Callable[[V], T]) -> T | None:
     """What is read of a part that a system may not have."""
     return None if value is None else read(value)
 

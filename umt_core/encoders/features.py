@@ -147,15 +147,40 @@ class FeatureCache:
 
     def get_or_compute(self, image: Image.Image, encoder: VisionEncoder) -> np.ndarray:
         """Regions (49, channels), float16, read-only, of an RGB picture; known by what the net reads of it."""
-        pixels = encoder.pixels(image)
-        key = (encoder.fingerprint, content_hash(pixels.numpy().tobytes()))
-        with self._lock:
-            if key in self._regions:
-                self._regions.move_to_end(key)
-                return self._regions[key]
+        (regions,) = self.get_or_compute_all([image], encoder)
+        assert regions is not None
+        return regions
+
+    def get_or_compute_all(
+        self, images: Sequence[Image.Image | None], encoder: VisionEncoder, batch_size: int = 16
+    ) -> list[np.ndarray | None]:
+        """``get_or_compute`` of several pictures, the new ones among them in batches; ``None`` for ``None``."""
+        keys: list[tuple[str, str] | None] = []
+        found: dict[tuple[str, str], np.ndarray] = {}
+        new: dict[tuple[str, str], torch.Tensor] = {}
+        for image in images:
+            if image is None:
+                keys.append(None)
+                continue
+            pixels = encoder.pixels(image)
+            key = (encoder.fingerprint, content_hash(pixels.numpy().tobytes()))
+            keys.append(key)
+            with self._lock:
+                if key in self._regions:
+                    self._regions.move_to_end(key)
+                    found[key] = self._regions[key]
+                elif key not in new:
+                    new[key] = pixels
         device = next(encoder.parameters()).device
-        with torch.inference_mode():
-            regions = encoder(pixels[None].to(device))[0].cpu().numpy().astype(np.float16)
+        for start in range(0, len(new), batch_size):
+            part = list(new)[start : start + batch_size]
+            with torch.inference_mode():
+                regions = encoder(torch.stack([new[key] for key in part]).to(device)).cpu().numpy().astype(np.float16)
+            for key, of_picture in zip(part, regions, strict=True):
+                found[key] = self._keep(key, of_picture.copy())  # a view would hold the whole batch
+        return [None if key is None else found[key] for key in keys]
+
+    def _keep(self, key: tuple[str, str], regions: np.ndarray) -> np.ndarray:
         regions.flags.writeable = False
         with self._lock:
             if key not in self._regions:
