@@ -28,6 +28,7 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
     ("manifest", "promotions", "registry", "versions"),
     ("checkpoint",),
     ("predict",),
+    ("engine",),
     ("analysis",),
     ("explain",),
     ("corrections", "upload"),
