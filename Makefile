@@ -1,6 +1,6 @@
 # `make help` prints the comment that follows a target.
 .DEFAULT_GOAL := help
-.PHONY: help app test check format bench reproduce backup wheelhouse lock runtime dev
+.PHONY: help app test check format bench soak reproduce backup wheelhouse lock runtime dev
 
 HOST ?= 127.0.0.1
 PORT ?= 8501
@@ -34,6 +34,9 @@ format: dev ## format the code and mend what ruff can mend
 
 bench: runtime ## measure speed and memory, write benchmarks/results/latest.json
 	$(RUN) -m benchmarks
+
+soak: dev ## an hour of mixed use by ten annotators in browsers (MINUTES=60 ANNOTATORS=10), benchmarks/results/soak.json
+	$(RUN) -m benchmarks.soak --minutes $(or $(MINUTES),60) --annotators $(or $(ANNOTATORS),10)
 
 reproduce: runtime ## train and score all of the paper's systems (DATA=folder ABOUT="what the pictures are"); can be stopped
 	OMP_WAIT_POLICY=PASSIVE $(RUN) -m umt_core reproduce $(if $(DATA),--data "$(DATA)") $(if $(ABOUT),--about-images "$(ABOUT)") $(ARGS)
