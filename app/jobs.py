@@ -13,7 +13,7 @@ import streamlit as st
 from app import lineage, sets
 from umt_core.corrections.store import Store, default_url
 from umt_core.errors import StoreError, UmtError
-from umt_core.registry import CheckpointInfo, families, find_checkpoint, served, versions
+from umt_core.registry import CheckpointInfo, families, served, versions
 from umt_core.train import jobs
 from umt_core.train.compose import Part
 from umt_core.train.jobs import JobRequest, Plan
@@ -38,13 +38,6 @@ def bases() -> dict[str, str]:
             every = sorted(versions(family), key=lambda info: info.version != now)
             found |= {info.name: _title(info, now) for info in every}
     return found
-
-
-def data_of(base: str) -> str:
-    """The data set that a version was trained on, by its name."""
-    with suppress(UmtError):
-        return find_checkpoint(base).manifest.dataset
-    return base.partition("/")[0]  # somebody has just removed it
 
 
 def _title(info: CheckpointInfo, now: str) -> str:

@@ -174,6 +174,14 @@ def complaints() -> list[str]:
 # --- by name -------------------------------------------------------------------------------------
 
 
+def dataset_of(name: str) -> str:
+    """The data set that a checkpoint was trained on; of one that is gone, what its name begins with."""
+    try:
+        return find_checkpoint(name).manifest.dataset
+    except CheckpointError:
+        return name.partition("/")[0]
+
+
 def find_checkpoint(name: str | Path | CheckpointInfo) -> CheckpointInfo:
     """The checkpoint of a name, or in a folder; one that was found already is given back.
 

@@ -12,6 +12,7 @@ from app.state import Key
 from umt_core.config import MODES
 from umt_core.corrections.store import default_url
 from umt_core.errors import UmtError
+from umt_core.registry import dataset_of
 from umt_core.train.compose import Part
 from umt_core.train.jobs import QUEUED, RUNNING, STOPPING, JobRequest, Plan, Status, submit
 from umt_core.train.telling import clock, counts, size
@@ -75,7 +76,7 @@ def _request(bases: dict[str, str]) -> JobRequest | None:
             persist_state="session", required=True,
         ) or "quick"  # fmt: skip
         st.caption(f"{mode.capitalize()}: {MODES[mode].about}.")
-        dataset = jobs.data_of(base)
+        dataset = dataset_of(base)
         valid = _judge("Choose the epoch by", f"{dataset}/valid", HELD_OUT, f"{Key.TRAIN_VALID}_{dataset}")
         test = _judge("Test on", f"{dataset}/test", NO_TEST, f"{Key.TRAIN_TEST}_{dataset}")
     with right:

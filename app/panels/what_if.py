@@ -23,6 +23,7 @@ from umt_core.explain.what_if import (
     uniform_conversion,
 )
 from umt_core.model.chain import Scoring
+from umt_core.registry import dataset_of
 from umt_core.schema import RawScores
 from umt_core.spans import tags_to_spans
 
@@ -80,7 +81,7 @@ def show(case: Case, checkpoint: str, scoring: Scoring, raw: RawScores) -> None:
 def _matrix(checkpoint: str, scoring: Scoring, name: str) -> tuple[np.ndarray | None, str]:
     """The matrix as the reader has edited it (``None``: as trained), and what the command line calls it."""
     try:
-        named = _named(name, scoring, checkpoint.partition("/")[0])
+        named = _named(name, scoring, dataset_of(checkpoint))
     except UmtError as error:
         st.warning(f"{markup.plain(str(error))}. This is the matrix as trained.")
         named = None

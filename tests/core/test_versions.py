@@ -18,6 +18,7 @@ from umt_core.registry import (
     checkpoints,
     checkpoints_folder,
     complaints,
+    dataset_of,
     find_checkpoint,
     same_weights,
     survey,
@@ -61,6 +62,12 @@ def test_what_was_found_stays_what_it_is_whatever_is_promoted():
     promote(f"{FAMILY}@v1", "Ann")
     assert find_checkpoint(found) is found
     assert weights() == "v1"
+
+
+def test_the_data_set_of_a_checkpoint_is_its_manifests_whatever_its_set_is_called():
+    write_checkpoint(checkpoints_folder() / "tiny-base" / "bert-crf", "x", dataset="tiny", set_name="tiny-base")
+    assert dataset_of("tiny-base/bert-crf") == "tiny"
+    assert dataset_of("gone/bert-crf") == "gone"
 
 
 def test_the_folder_of_a_version_is_that_version():

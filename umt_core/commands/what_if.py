@@ -67,13 +67,13 @@ def what_if(
     from umt_core.analysis.sets import find_set
     from umt_core.explain.emissions import Redecoding
     from umt_core.explain.what_if import WhatIf, conversion_of
+    from umt_core.registry import dataset_of
 
     if json_out:
         check_place(json_out)
     found = find_set(name)
     chosen, kept = _changeable(found, run)
-    dataset = found.run(chosen).checkpoint.partition("/")[0]
-    what = WhatIf(esd_share, conversion_of(conversion, kept.scoring, dataset))
+    what = WhatIf(esd_share, conversion_of(conversion, kept.scoring, dataset_of(found.run(chosen).checkpoint)))
     redecoding = Redecoding(found, chosen, kept)
     change = redecoding.change(what)
     if redecoding.differing:
