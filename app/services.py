@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +21,7 @@ from app.state import Picture, Request
 from umt_core.data.images import content_hash, open_image, read_image_bytes, webp_uri
 from umt_core.data.samples import OPENING_SAMPLE, Sample, load_samples, sample_file, sample_picture, sample_thumbnail
 from umt_core.data.tokenize import tokenize
+from umt_core.engine import Engine
 from umt_core.model.chain import Scoring
 from umt_core.registry import CheckpointInfo, complaints
 from umt_core.schema import Example, Inspection, OwnPath
@@ -35,8 +35,7 @@ DEVICE = os.environ.get("UMT_DEVICE", "auto")
 SHOWN_WIDTH = 720  # pixels of the longer side on the page
 THUMBNAIL_WIDTH = 200
 
-# One thread runs every model: torch has its own threads below it, and they do not add up by session.
-_EXECUTOR = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
+_ENGINES: dict[str, Engine] = {}  # by device; threads that belong to no session ask too
 
 
 def backend(default: str) -> ModuleType:
@@ -53,13 +52,13 @@ def checkpoints() -> tuple[list[CheckpointInfo], list[str]]:
     return found, complaints()
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _workbench(names: tuple[str, ...], sums: tuple[str, ...], device: str, _chosen: Sequence[CheckpointInfo]) -> Any:
-    # Just those that were chosen: by its name another may be served meanwhile.
-    def load() -> Any:  # in the inference thread, so that torch is imported there and the page stays free
-        return backend("umt_core.predict").Workbench.load(_chosen, device=device, leave_out=True)
+def _engine(device: str) -> Engine:
+    """The one that all sessions share."""
+    return _ENGINES.get(device) or _ENGINES.setdefault(device, Engine(device, load=_load))
 
-    return _EXECUTOR.submit(load).result()
+
+def _load(chosen: Sequence[CheckpointInfo], device: str) -> Any:
+    return backend("umt_core.predict").Workbench.load(chosen, device=device, leave_out=True)
 
 
 def load(chosen: Sequence[CheckpointInfo]) -> tuple[dict[str, dict[str, Any]], list[str]]:
@@ -71,15 +70,12 @@ def load(chosen: Sequence[CheckpointInfo]) -> tuple[dict[str, dict[str, Any]], l
     Raises:
         ConfigError: there is no such device.
     """
-    loaded = _workbench(*_key(chosen), _chosen=chosen)
-    lines = [str(loaded.failures[c.name]).replace(str(c.folder), c.name) for c in chosen if c.name in loaded.failures]
-    return {name: predictor.info for name, predictor in loaded.predictors.items()}, lines
+    return _engine(DEVICE).load(chosen)
 
 
 def load_again(chosen: Sequence[CheckpointInfo]) -> None:
     """Forgets what could not be loaded: the reader has mended it."""
-    _workbench.clear(*_key(chosen), _chosen=chosen)
-    _inspections.clear()
+    _engine(DEVICE).forget(chosen)
 
 
 def _key(chosen: Sequence[CheckpointInfo]) -> tuple[tuple[str, ...], tuple[str, ...], str]:
@@ -87,28 +83,9 @@ def _key(chosen: Sequence[CheckpointInfo]) -> tuple[tuple[str, ...], tuple[str, 
     return tuple(c.name for c in chosen), tuple(c.manifest.weights_sha256 for c in chosen), DEVICE
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _inspections(
-    names: tuple[str, ...],
-    sums: tuple[str, ...],
-    device: str,
-    tokens: tuple[str, ...],
-    image: str | None,
-    _chosen: Sequence[CheckpointInfo],
-    _example: Example,
-    _picture: Image.Image | None,
-) -> dict[str, Inspection]:
-    found: dict[str, Inspection] = _EXECUTOR.submit(
-        _workbench(names, sums, device, _chosen=_chosen).inspect, _example, _picture
-    ).result()
-    return found
-
-
 def inspect(chosen: Sequence[CheckpointInfo], example: Example, picture: Image.Image | None) -> dict[str, Inspection]:
     """What each tagger says of a tweet, by checkpoint name; the same question is computed once."""
-    return _inspections(
-        *_key(chosen), example.tokens, example.image, _chosen=chosen, _example=example, _picture=picture
-    )
+    return _engine(DEVICE).inspect(chosen, example, picture)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -149,8 +126,7 @@ def ask(chosen: Sequence[CheckpointInfo], work: Callable[[Any], T]) -> T:
 
 def asker(chosen: Sequence[CheckpointInfo]) -> Callable[[Callable[[Any], T]], T]:
     """``ask`` of these checkpoints, for a thread that belongs to no session."""
-    workbench = _workbench(*_key(chosen), _chosen=chosen)
-    return lambda work: _EXECUTOR.submit(work, workbench).result()
+    return _engine(DEVICE).runner(chosen)
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)
@@ -204,7 +180,7 @@ def explained(
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _relevance(weights: str, device: str) -> Any:
-    return _EXECUTOR.submit(lambda: backend("umt_core.explain.relevance").Relevance.load(None, device)).result()
+    return _engine(device).run_alone(lambda: backend("umt_core.explain.relevance").Relevance.load(None, device))
 
 
 def fit(weights: str, example: Example, picture: Image.Image) -> Fit:
@@ -214,7 +190,7 @@ def fit(weights: str, example: Example, picture: Image.Image) -> Fit:
         CheckpointError, BackboneError: they, or their encoders, cannot be loaded.
     """
     relevance = _relevance(weights, DEVICE)
-    found: Fit = _EXECUTOR.submit(relevance.fit, example, picture).result()
+    found: Fit = _engine(DEVICE).run_alone(lambda: relevance.fit(example, picture))
     return found
 
 

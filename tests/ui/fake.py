@@ -155,8 +155,17 @@ class Workbench:
     def load(cls, chosen: Sequence[Any], device: str = "auto", *, leave_out: bool = False) -> Workbench:
         return cls(tuple(checkpoint.name for checkpoint in chosen))
 
+    def only(self, names: Sequence[str]) -> Workbench:
+        """As if these alone were there."""
+        kept = Workbench(tuple(name for name in names if name in self.names))
+        kept.failures = {name: error for name, error in self.failures.items() if name in names}
+        return kept
+
     def inspect(self, example: Example, image: Any) -> dict[str, Inspection]:
         return {name: fabricate(name, example, image is not None) for name in self.names}
+
+    def inspect_many(self, examples: Sequence[Example], images: Sequence[Any]) -> list[dict[str, Inspection]]:
+        return [self.inspect(example, image) for example, image in zip(examples, images, strict=True)]
 
 
 def _regions(light: float) -> np.ndarray:
