@@ -455,6 +455,23 @@ def test_what_a_kill_left_half_written_is_not_read_and_does_no_harm(
         np.testing.assert_allclose(regions[i], block_means(picture(i)), rtol=1e-3)
 
 
+@pytest.mark.parametrize("damage", [b"\xff\xfe\x00", b"\n\n\n", b"zzz"])
+def test_rows_from_a_damaged_line_on_are_computed_again(
+    stub: BlockMeans, pictures: list[Path], tmp_path: Path, damage: bytes
+) -> None:
+    store = features.FeatureStore(tmp_path / "store")
+    store.features_for(pictures[:3], stub)
+    index = tmp_path / "store" / stub.fingerprint / "index.txt"
+    lines = bytearray(index.read_bytes())
+    lines[70:73] = damage  # within the second of three lines
+    index.write_bytes(lines)
+    (tmp_path / "store" / "sums.json").write_bytes(b"\xff{")
+    regions = store.features_for(pictures, stub)
+    for i in range(5):
+        np.testing.assert_allclose(regions[i], block_means(picture(i)), rtol=1e-3)
+    assert stub.seen == 3 + 4  # the first was kept
+
+
 def test_writers_wait_for_each_other_and_compute_nothing_twice(
     stub: BlockMeans, pictures: list[Path], tmp_path: Path
 ) -> None:

@@ -330,3 +330,20 @@ def test_a_store_with_a_write_ahead_log_works_as_well(tmp_path, monkeypatch):
         assert reader.labels(ONE) == store.labels(ONE)
         store.backup(tmp_path / "backup.sqlite")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.sqlite", "corrections.sqlite"]
+
+
+def test_a_clock_that_goes_back_changes_no_order(store_url, monkeypatch):
+    times = iter([f"20{year}-01-01T00:00:00.000Z" for year in (26, 25, 24, 70, 23, 22)])
+    monkeypatch.setattr("umt_core.corrections.log.now", lambda: next(times))
+    spans = [(Span(0, 1, label),) for label in ("PER", "LOC", "ORG")]
+    key = TweetKey("tiny/test", "1")
+    with Store(store_url) as store:
+        before, revision = (), 0
+        for after in spans:
+            revision = store.append(Edit(key, "set", "ann", before, after, revision)).number
+            before = after
+        assert store.labels(key).spans == spans[-1]
+        assert [store.undo("ann").after, store.undo("ann").after] == [spans[1], spans[0]]
+        assert store.redo("ann").after == spans[1]
+        assert [event.number for event in store.history(key)] == [1, 2, 3, 4, 5, 6]
+        assert store.verify() == 6

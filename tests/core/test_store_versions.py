@@ -156,6 +156,18 @@ def test_a_store_of_a_later_version_is_refused_and_left_alone(store_url, read_on
         assert connection.execute(text("SELECT count(*) FROM events")).scalar() == 1
 
 
+def test_an_app_that_goes_on_after_a_newer_one_has_opened_the_store_writes_nothing_half(store_url):
+    with Store(store_url) as store:
+        store.append(Edit(ONE, "set", "ann", (), (), 0))
+        with connected(store_url) as connection:  # the newer one's change, as far as this one can see it
+            connection.execute(text(f"UPDATE store SET version = {VERSION + 1}"))
+        with pytest.raises(StoreError, match=f"it has version {VERSION + 1} now: another version of this program"):
+            store.append(Edit(TWO, "set", "ann", (), (), 0))
+        with pytest.raises(StoreError, match="start this one anew"):
+            store.undo("ann")
+        assert store.count() == 1
+
+
 @pytest.mark.parametrize("wrong", ["DELETE FROM store", "UPDATE store SET version = 0"])
 def test_a_store_without_a_version_is_refused(store_url, wrong):
     Store(store_url).close()

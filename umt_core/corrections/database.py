@@ -53,8 +53,10 @@ class Database:
         else:
             raise StoreError(f"wanted a store's URL, sqlite:///FILE or postgresql://…, got {parsed.drivername}://…")
         self.url = self._backend.url
+        self._is_open = False
         self._turn = Lock()  # threads stand in a queue here; before the database they would ask again and again
         self._open()
+        self._is_open = True
 
     def _open(self) -> None:
         if self.read_only:
@@ -105,7 +107,19 @@ class Database:
             raise StoreError(f"{self.url}: wanted to {what}, but the store was opened for reading only")
         with self._turn, self._transaction(what, self._backend.writing) as connection:
             self._backend.lock(connection)
+            self._refuse_newer(connection, what)
             yield connection
+
+    def _refuse_newer(self, connection: Connection, what: str) -> None:
+        """A program that went on writing after a newer one had changed the tables would leave out what they hold now."""
+        if (
+            self._is_open
+            and (version := connection.execute(text("SELECT max(version) FROM store")).scalar()) != VERSION
+        ):
+            raise StoreError(
+                f"{self.url}: wanted to {what} in a store of version {VERSION}, it has version {version} now: "
+                "another version of this program has opened it; start this one anew"
+            )
 
     @contextmanager
     def _transaction(self, what: str, options: dict[str, Any]) -> Iterator[Connection]:

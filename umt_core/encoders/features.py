@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +30,7 @@ from umt_core.errors import ImageError
 from umt_core.schema import GRID, REGIONS
 
 Progress = Callable[[int, int], None]  # done, of how many
+_SUM = re.compile("[0-9a-f]{64}")
 _LINE = 64 + 1  # bytes of a SHA-256 in hexadecimal and its line's end
 
 
@@ -233,7 +236,9 @@ class _Table:
             whole = min(len(content) // _LINE, self.data.stat().st_size // self.row_bytes)
         except FileNotFoundError:
             return []
-        return content.decode("ascii").split("\n")[:whole]
+        lines = content.decode("ascii", "replace").split("\n")[:whole]
+        # Past damage nobody can tell which row is whose: what follows is computed again.
+        return list(takewhile(_SUM.fullmatch, lines))
 
 
 def _write(stream: BinaryIO, content: bytes) -> None:
