@@ -111,11 +111,9 @@ class Database:
             yield connection
 
     def _refuse_newer(self, connection: Connection, what: str) -> None:
-        """A program that went on writing after a newer one had changed the tables would leave out what they hold now."""
-        if (
-            self._is_open
-            and (version := connection.execute(text("SELECT max(version) FROM store")).scalar()) != VERSION
-        ):
+        """One that went on writing after a newer program had changed the tables would leave out what they hold now."""
+        version = connection.execute(text("SELECT max(version) FROM store")).scalar() if self._is_open else VERSION
+        if version != VERSION:
             raise StoreError(
                 f"{self.url}: wanted to {what} in a store of version {VERSION}, it has version {version} now: "
                 "another version of this program has opened it; start this one anew"
