@@ -36,6 +36,7 @@ from umt_core.commands.corrections import corrections_app
 from umt_core.commands.crossfit import crossfit
 from umt_core.commands.explain import explain
 from umt_core.commands.own import own_app
+from umt_core.commands.parts import Parts, predict_parts
 from umt_core.commands.pretrain import pretrain
 from umt_core.commands.relevance import relevance_app, sets_relevance, sets_router
 from umt_core.commands.reproduce import reproduce
@@ -79,11 +80,34 @@ app.command()(pretrain)
 def predict(
     checkpoint: Annotated[list[str], typer.Option(help="<dataset>/<system>, or a folder. Give several to compare.")],
     input: Annotated[Path, typer.Option(help="Tweets: .jsonl or CoNLL .txt; raw text is tokenised.")],
-    output: Annotated[Path, typer.Option(help="JSONL to write.")],
+    output: Annotated[Path, typer.Option(help="JSONL to write, or a folder that ends in .parquet (docs/scale.md).")],
     images: ImagesOption = None,
     device: Device = "auto",
+    engine: Annotated[str, typer.Option(help="local, or ray: workers on one or many machines.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; by default one is started here.")] = None,
+    workers: Annotated[int, typer.Option(help="Of Ray, each with the taggers in memory.")] = 2,
+    chunk: Annotated[int, typer.Option(help="Tweets of a part: what a kill costs a worker.")] = 1000,
+    strict_images: Annotated[
+        bool, typer.Option("--strict-images", help="A tweet whose picture cannot be read fails.")
+    ] = False,
+    features: Annotated[
+        Path | None, typer.Option(help="Folder to keep pictures' regions in, for runs to come; 125 kB a picture.")
+    ] = None,
+    to_jsonl: Annotated[Path | None, typer.Option(help="JSONL to write as well when all parts are there.")] = None,
 ) -> None:
-    """Tag tweets and write them with each checkpoint's entities and their probabilities."""
+    """Tag tweets and write them with each checkpoint's entities and their probabilities.
+
+    Into a folder of Parquet parts: input is read in chunks, a run that was stopped goes on, and a tweet that cannot
+    be read costs itself alone.
+    """
+    if engine not in ("local", "ray"):
+        raise ConfigError(f"--engine: wanted local or ray, got {engine!r}")
+    if output.suffix == ".parquet":
+        parts = Parts(engine, address, workers, chunk, strict_images, features, to_jsonl)
+        predict_parts(checkpoint, input, output, images, device, parts)
+        return
+    if engine == "ray" or strict_images or features or to_jsonl or address:
+        raise ConfigError(f"{output}: wanted a folder that ends in .parquet for --engine ray and its options")
     from umt_core.data.jsonl import write_jsonl
     from umt_core.predict import Predictor
 

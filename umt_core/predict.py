@@ -50,7 +50,7 @@ from umt_core.tagging import Progress, TweetSet, make_tweet_set, run, tag_all, w
 T = TypeVar("T")
 V = TypeVar("V")
 
-Images = ImageIndex | Sequence[Image.Image | None] | None
+Images = ImageIndex | RegionFeatures | Sequence[Image.Image | None] | None
 
 NO_PICTURE = (
     "no picture: the tagger gets 49 blocks of zeros, so that its attention over blocks is even and tells nothing"
@@ -125,6 +125,8 @@ class Predictor:
         if self.vision is None or images is None:
             empty = np.zeros((0, 0, 0), np.float16)
             return RegionFeatures(empty, (None,) * len(examples), {})
+        if isinstance(images, RegionFeatures):  # computed already
+            return images
         if isinstance(images, ImageIndex):
             paths = [images.path(example.image) for example in examples]
             return FeatureStore().features_for(paths, self.vision, progress=progress)
@@ -171,7 +173,8 @@ class Predictor:
 
         Args:
             images: where the tweets' pictures are (an ``ImageIndex``), or one picture or ``None``
-                for each tweet, or ``None``: no tweet has a picture.
+                for each tweet, or ``None``: no tweet has a picture. Regions that this predictor's
+                vision encoder has made of the tweets' pictures (``RegionFeatures``) are taken as they are.
 
         Raises:
             DataError: as many pictures as tweets were wanted.

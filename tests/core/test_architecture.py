@@ -29,7 +29,7 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
     ("checkpoint",),
     ("predict",),
     ("engine",),
-    ("analysis",),
+    ("analysis", "distributed"),
     ("explain",),
     ("corrections", "upload"),
     ("train", "backup"),

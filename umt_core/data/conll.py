@@ -61,7 +61,7 @@ def iter_conll(lines: Iterable[str], *, source: str = "<lines>") -> Iterator[Exa
         if named and nameless:
             raise DataError(f"{source}:{nameless}: wanted {ID_PREFIX}<id> before a tweet's first token, got none")
         try:
-            tokens, tags = zip(*block.rows(), strict=True)
+            example = block_example(block)
         except DataError as error:
             raise DataError(f"{source}:{error}") from error
         if block.identity in first_seen:
@@ -70,8 +70,7 @@ def iter_conll(lines: Iterable[str], *, source: str = "<lines>") -> Iterator[Exa
                 f" got {block.identity!r} again (first in line {first_seen[block.identity]})"
             )
         first_seen[block.identity] = block.number
-        spans = tags_to_spans([TAG_SPELLINGS[tag] for tag in tags])
-        yield Example(block.identity, tokens, image=block.name, spans=spans, tags=tags)
+        yield example
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +99,13 @@ class Block:
             raise DataError(f"{self.number}: wanted token<TAB>tag lines after {ID_PREFIX}{self.name}, got none")
         first = self.number + (self.name is not None)
         return [_row(line, number, tags) for number, line in enumerate(self.lines, first)]
+
+
+def block_example(block: Block) -> Example:
+    """The tweet of a block's lines; errors as ``Block.rows``."""
+    tokens, tags = zip(*block.rows(), strict=True)
+    spans = tags_to_spans([TAG_SPELLINGS[tag] for tag in tags])
+    return Example(block.identity, tokens, image=block.name, spans=spans, tags=tags)
 
 
 def conll_blocks(lines: Iterable[str]) -> Iterator[Block]:
