@@ -15,6 +15,7 @@ from rich.table import Table
 from benchmarks import (
     browse,
     corrections,
+    engine,
     evaluate_split,
     occlusion,
     redecode,
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "start": start,
     "browse": browse,
     "corrections": corrections,
+    "engine": engine,
     "occlusion": occlusion,
     "redecode": redecode,
 }
