@@ -15,8 +15,9 @@ RUN := .venv/bin/python
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-app: runtime ## set up and open the app (HOST=127.0.0.1 PORT=8501)
+app: runtime ## set up and open the app (HOST=127.0.0.1 PORT=8501; another HOST wants users: docs/access.md)
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then headless=false; else headless=true; fi; \
+	$(RUN) -m umt_core users check --address "$(HOST)" || exit 2; \
 	exec $(RUN) -m streamlit run app/streamlit_app.py --server.address $(HOST) --server.port $(PORT) \
 		--server.headless $$headless --server.showEmailPrompt false
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from umt_core.commands import backup, bias, faithfulness, jobs, patterns, what_if
+from umt_core.commands import backup, bias, faithfulness, jobs, patterns, users, what_if
 from umt_core.commands.checkpoints import app as checkpoints_app
 from umt_core.commands.console import (
     Device,
@@ -71,6 +71,7 @@ app.add_typer(sets_app, name="sets")
 app.add_typer(relevance_app, name="relevance")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(backup.app, name="backup")
+app.add_typer(users.app, name="users")
 app.command()(reproduce)
 app.command()(explain)
 app.command()(pretrain)

@@ -35,3 +35,7 @@ class StoreError(UmtError):
 
 class JobError(UmtError):
     """A training job cannot be started, found, stopped or resumed."""
+
+
+class AccessError(UmtError):
+    """Somebody may not do what they ask for, cannot be told to be who they say, or the app may not be open to all."""

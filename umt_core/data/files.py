@@ -94,13 +94,16 @@ def write_pieces(path: str | Path, pieces: Iterable[str | bytes]) -> None:
 
 
 @contextlib.contextmanager
-def write_stream(path: str | Path) -> Iterator[BinaryIO]:
-    """A file to fill, which takes its place when that is done (``DataError`` as ``write_text``)."""
+def write_stream(path: str | Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """A file to fill, which takes its place when that is done (``DataError`` as ``write_text``).
+
+    ``mode``: who may read and write it, less what the umask takes away.
+    """
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
