@@ -34,6 +34,13 @@ class Key(StrEnum):
     UPLOADS = "uploads"  # a new number makes a new, empty uploader
     WORD = "word"
     BLOCK = "block"  # 0 to 48; None: none chosen
+    TOKEN = "token"  # of who is signed in
+    SIGNED_OUT = "signed_out"  # in this window: the cookie that the page was loaded with is out of date
+    REFUSED = "refused"  # why the last click did nothing; shown once
+    SIGN_IN_NAME = "sign_in_name"
+    SIGN_IN_PASSWORD = "sign_in_password"
+    SIGN_IN_PROBLEM = "sign_in_problem"  # shown once
+    SESSION_COOKIE = "session_cookie"
     # Widgets
     TEXT = "tweet_text"
     KEEP = "keep_picture"

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import state
+from app import access, markup, state
+from app.panels import sign_in
 
 st.set_page_config(page_title="MNER workbench", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 # Streamlit leaves room above a page for a toolbar that we hide.
 st.html("<style>.stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3rem; max-width: 82rem; }</style>")
+who, line = access.arrived()
 page = st.navigation(
     [
         st.Page("views/inspect.py", title="Inspect", icon=":material/image_search:", default=True),
@@ -21,7 +23,15 @@ page = st.navigation(
         st.Page("views/correct.py", title="Correct", icon=":material/edit_note:"),
         st.Page("views/train.py", title="Train", icon=":material/model_training:"),
         st.Page("views/models.py", title="Models", icon=":material/deployed_code_history:"),
-    ]
+    ],
+    # The address stays as it is, so that who signs in comes to the page that they asked for.
+    position="sidebar" if who else "hidden",
 )
+if who is None:
+    sign_in.show(line)
+    st.stop()
+sign_in.account()
+if line := access.refused():
+    st.error(markup.plain(line))
 state.turn_to(page.title)
 page.run()

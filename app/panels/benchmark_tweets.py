@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import benchmark, markup, sets, tables
+from app import access, benchmark, markup, sets, tables
 from app.standings import Browser
+from umt_core.access.users import Role
 from umt_core.analysis.benchmark import Standing
 from umt_core.analysis.sets import PredictionSet
 
@@ -64,11 +65,14 @@ def _offer(found: PredictionSet) -> None:
             "**The tweets behind these figures** can be looked at once the predictions that go with the results are "
             "taken in: no tagger has to run."
         )
+        why_not = access.why_not(Role.ANNOTATE)
         st.button(
             "Take in the predictions",
             type="primary",
             icon=":material/download:",
-            on_click=benchmark.adopt,
+            disabled=bool(why_not),
+            help=why_not or None,
+            on_click=access.guarded(Role.ANNOTATE, benchmark.adopt),
             args=(found, source),
             key=f"adopt_{found.info.key}_{found.folder.parent.name}",
         )
@@ -82,4 +86,9 @@ def progress(found: PredictionSet) -> None:
     if job is None or not job.running:
         st.rerun()
     st.progress(job.fraction, text=markup.plain(job.line))
-    st.button("Stop", on_click=job.stop, disabled=job.stopping, key=f"stop_adopt_{found.folder.parent.name}")
+    st.button(
+        "Stop",
+        on_click=access.guarded(Role.ANNOTATE, job.stop),
+        disabled=job.stopping,
+        key=f"stop_adopt_{found.folder.parent.name}",
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import lineage, markup, services, sets, tables
+from app import access, lineage, markup, services, sets, tables
 from app.panels.data_set import Chosen
 from app.panels.sidebar import ORDER
+from umt_core.access.users import Role
 from umt_core.encoders.needs import lacking
 from umt_core.registry import CheckpointInfo
 
@@ -85,12 +86,14 @@ def _offer(chosen: Chosen) -> None:
         format_func=lambda name: titles[name],
         key=f"build_{chosen.name}",
     )
+    why_not = access.why_not(Role.ANNOTATE)
     st.button(
         "Run the taggers",
         type="primary",
         icon=":material/play_arrow:",
-        disabled=not wanted,
-        on_click=sets.start_job,
+        disabled=not wanted or bool(why_not),
+        help=why_not or None,
+        on_click=access.guarded(Role.ANNOTATE, sets.start_job),
         args=(chosen.source, tuple(wanted or ())),
     )
     st.caption("It runs in the background: the pages stay usable, and a stop keeps what is done. The same in a shell:")
@@ -104,5 +107,5 @@ def progress(name: str) -> None:
         st.rerun()
     st.progress(job.fraction, text=markup.plain(job.line))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Stop", on_click=job.stop, disabled=job.stopping, key=f"stop_{name}")
+        st.button("Stop", on_click=access.guarded(Role.ANNOTATE, job.stop), disabled=job.stopping, key=f"stop_{name}")
         st.caption("You can leave this page meanwhile.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 import streamlit as st
 
-from app import corrections, markup, outcomes, sets, state, tables
+from app import access, corrections, markup, outcomes, sets, state, tables
 from app.panels.correct_desk import IN_FILE_ORDER, Desk
 from umt_core.analysis.browse import Query
 from umt_core.analysis.sets import PredictionSet
@@ -125,7 +125,9 @@ def _queue(source: sets.Source | None) -> str:
 
 
 def author_box() -> str:
-    """Asks for the name of who changes things; it is the same on all pages."""
+    """Asks for the name of who changes things, unless they are signed in; it is the same on all pages."""
+    if name := access.author():
+        return name
     key = state.Key.AUTHOR
     if key not in st.session_state:
         st.session_state[key] = corrections.default_author()

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from app import markup, tables
+from app import access, markup, tables
 from app.corrections import OWN_LABELS, Tweets, credit, found_by_systems, remember
 from app.panels import correct_payload
 from app.panels.correct_payload import Action, Message
+from umt_core.access.users import Role
 from umt_core.analysis.sets import PredictionSet
 from umt_core.corrections.events import BLIND, COMMON, GOLD, ConflictError, Edit, Event, Labels, TweetKey
 from umt_core.corrections.second_opinion import ADJUDICATION, Case, cases
@@ -147,6 +148,8 @@ class Answers:
         return new
 
     def _do(self, action: Action, store: Store | None, desk: Desk) -> Answer:
+        if line := _refusal(action):
+            return {"error": line}
         if store is None:
             return {"error": "the store of corrections cannot be written."}
         try:
@@ -192,6 +195,16 @@ class Answers:
         else:
             self.elsewhere = event
         return {"event": event.number, "line": f"{'Undone' if undo else 'Done again'}: {told(about, desk.tweets)}."}
+
+
+def _refusal(action: Action) -> str:
+    """Why who is signed in may not store an action; "": they may. The browser keeps what is not stored."""
+    if line := access.why_not(Role.ANNOTATE):
+        return f"{line}."
+    name = access.author()
+    if name and action.author != name:
+        return f"{action.author} did that in this browser, and {name} is signed in: it is stored once they are again."
+    return ""
 
 
 def _conflict(error: ConflictError, action: Action, desk: Desk) -> Answer:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import markup, state
+from app import access, markup, state
 from app.corrections import OWN_LABELS
 from app.panels.correct_desk import Desk, labels_line, told
+from umt_core.access.users import Role
 from umt_core.corrections.events import COMMON, ConflictError, Event
 from umt_core.corrections.store import Store
 from umt_core.errors import StoreError
@@ -49,7 +50,7 @@ def _row(desk: Desk, store: Store, event: Event, *, newest: bool, read_only: boo
             "Now" if newest else "Restore",
             disabled=newest or read_only,
             help=None if newest else "Sets the labels as they were after this event",
-            on_click=restore,
+            on_click=access.guarded(Role.ANNOTATE, restore),
             args=(desk, store, event.number),
             key=f"restore_{event.number}",
         )
@@ -60,7 +61,13 @@ def _start(desk: Desk, store: Store, *, read_only: bool) -> None:
         with st.container(gap=None):
             st.text(f"At first: {OWN_LABELS}")
             st.caption(markup.plain(_labels(desk, desk.tweets.own_labels(desk.tweet))))
-        st.button("Restore", disabled=read_only, on_click=restore, args=(desk, store, 0), key="restore_0")
+        st.button(
+            "Restore",
+            disabled=read_only,
+            on_click=access.guarded(Role.ANNOTATE, restore),
+            args=(desk, store, 0),
+            key="restore_0",
+        )
 
 
 def _told(desk: Desk, event: Event) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import streamlit as st
 
-from app import keeping, markup
+from app import access, keeping, markup
+from umt_core.access.users import Role
 from umt_core.analysis.sets import PredictionSet
 
 
@@ -25,11 +26,14 @@ def table(found: PredictionSet, run: str | None, recipe: keeping.Recipe, why: st
             return None
         if job is not None and job.error:
             st.warning(markup.plain(job.error))
+        why_not = access.why_not(Role.ANNOTATE)
         st.button(
             "Compute",
             type="primary",
             icon=":material/play_arrow:",
-            on_click=keeping.start,
+            disabled=bool(why_not),
+            help=why_not or None,
+            on_click=access.guarded(Role.ANNOTATE, keeping.start),
             args=(found, run, recipe),
             key=f"keep_{recipe.kind}_{run}",
         )
@@ -44,4 +48,4 @@ def progress(found: PredictionSet, run: str | None, kind: str) -> None:
     if job is None or not job.running:
         st.rerun()
     st.progress(job.fraction, text=markup.plain(job.line))
-    st.button("Stop", on_click=job.stop, disabled=job.stopping, key=f"stop_{kind}_{run}")
+    st.button("Stop", on_click=access.guarded(Role.ANNOTATE, job.stop), disabled=job.stopping, key=f"stop_{kind}_{run}")

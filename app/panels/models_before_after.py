@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import lineage, markup, models, sets, tables
+from app import access, lineage, markup, models, sets, tables
 from app.panels import building, linked
 from app.state import Key
+from umt_core.access.users import Role
 from umt_core.analysis.sets import PredictionSet
 from umt_core.corrections.queues import trained_on
 from umt_core.errors import DataError, UmtError
@@ -76,11 +77,14 @@ def _build(name: str, source: sets.Source | None, missing: list[str]) -> None:
         st.warning(markup.plain(job.error))
     titles = " and ".join(lineage.title(one) for one in missing)
     st.text(f"{titles} {'has' if len(missing) == 1 else 'have'} not read {tables.data_set_title(name)} yet.")
+    why_not = access.why_not(Role.ANNOTATE)
     st.button(
         "Read it now",
         type="primary",
         icon=":material/play_arrow:",
-        on_click=sets.start_job,
+        disabled=bool(why_not),
+        help=why_not or None,
+        on_click=access.guarded(Role.ANNOTATE, sets.start_job),
         args=(source, tuple(missing)),
     )
     st.caption("It runs in the background: the pages stay usable, and a stop keeps what is done. The same in a shell:")

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app import figures, lineage, markup, models
+from app import access, figures, lineage, markup, models
 from app.state import Key
+from umt_core.access.users import Role
 from umt_core.encoders.needs import lacking
-from umt_core.errors import CheckpointError
+from umt_core.errors import AccessError, CheckpointError
 from umt_core.manifest import CARD
 from umt_core.promotions import ORIGINAL, records
 from umt_core.registry import CheckpointInfo, Damaged, parent_of
@@ -77,7 +78,9 @@ def log() -> None:
 
 
 def _actions(info: CheckpointInfo, now: str, author: str) -> None:
-    if not author:
+    if why_not := access.why_not(Role.PROMOTE):
+        st.info(markup.plain(f"Nothing can be changed here: {why_not}."))
+    elif not author:
         st.info("Give your name in the sidebar to promote, roll back, rename or remove.")
     with st.container(horizontal=True, vertical_alignment="center"):
         if info.version != now:
@@ -108,8 +111,10 @@ def _remove(name: str, author: str) -> None:
 
 
 def _button(label: str, act: Callable[..., None], *arguments: str, primary: bool = False) -> None:
+    why_not = access.why_not(Role.PROMOTE)
     st.button(
         label,
+        disabled=bool(why_not),
         type="primary" if primary else "secondary",
         on_click=_act,
         args=(act, *arguments),
@@ -119,8 +124,9 @@ def _button(label: str, act: Callable[..., None], *arguments: str, primary: bool
 
 def _act(act: Callable[..., None], *arguments: str) -> None:
     try:
+        access.require(Role.PROMOTE)
         act(*arguments)
-    except CheckpointError as error:  # somebody else was quicker
+    except (CheckpointError, AccessError) as error:  # somebody else was quicker
         st.session_state[Key.MODELS_SAID] = (False, str(error))
 
 

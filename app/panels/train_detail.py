@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app import figures, markup
+from app import access, figures, markup
 from app.panels.train_jobs import EVERY, ICONS, open_job
 from app.state import Key
-from umt_core.errors import JobError
+from umt_core.access.users import Role
+from umt_core.errors import AccessError, JobError
 from umt_core.train import jobs
 from umt_core.train.jobs import (
     CANCELLED,
@@ -109,11 +110,13 @@ def _actions(job: Status) -> None:
 def _button(
     label: str, icon: str, act: Callable[[str], None], job: Status, *, primary: bool = False, disabled: bool = False
 ) -> None:
+    why_not = access.why_not(Role.TRAIN)
     st.button(
         label,
         icon=icon,
         type="primary" if primary else "secondary",
-        disabled=disabled,
+        disabled=disabled or bool(why_not),
+        help=why_not or None,
         on_click=_act,
         args=(act, job.id),
         key=f"{act.__name__}_{job.id}",
@@ -122,8 +125,9 @@ def _button(
 
 def _act(act: Callable[[str], None], identity: str) -> None:
     try:
+        access.require(Role.TRAIN)
         act(identity)
-    except JobError as error:  # it has moved on since the page was drawn
+    except (JobError, AccessError) as error:  # it has moved on since the page was drawn
         st.session_state[Key.TRAIN_COMPLAINT] = str(error)
 
 

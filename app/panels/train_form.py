@@ -7,8 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from app import jobs, markup, sets, tables
+from app import access, jobs, markup, sets, tables
 from app.state import Key
+from umt_core.access.users import Role
 from umt_core.config import MODES
 from umt_core.corrections.store import default_url
 from umt_core.errors import UmtError
@@ -43,11 +44,13 @@ def show(others: Sequence[Status]) -> None:
         if complaint is not None:
             st.warning(markup.plain(complaint))
         busy = any(job.state in (QUEUED, RUNNING, STOPPING) for job in others)
+        if why_not := access.why_not(Role.TRAIN):
+            st.info(markup.plain(f"Nothing can be started: {why_not}."))
         st.button(
             "Put it into the queue" if busy else "Start training",
             type="primary",
             icon=":material/play_arrow:",
-            disabled=plan is None,
+            disabled=plan is None or bool(why_not),
             on_click=_start,
             args=(request,),
             key=Key.TRAIN_START,
@@ -97,7 +100,7 @@ def _request(bases: dict[str, str]) -> JobRequest | None:
             store=store,
             repeat=repeat,
             correct_valid=correct_valid,
-            author=st.session_state.get(Key.AUTHOR) or "",
+            author=access.author() or st.session_state.get(Key.AUTHOR) or "",
             **more,
         )
     except UmtError as error:
@@ -208,6 +211,7 @@ def _tell(plan: Plan) -> None:
 def _start(request: JobRequest) -> None:
     """Submits the job and opens it."""
     try:
+        access.require(Role.TRAIN)
         st.query_params.from_dict({"job": submit(request)})
     except UmtError as error:
         st.session_state[Key.TRAIN_COMPLAINT] = str(error)

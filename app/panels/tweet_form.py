@@ -9,9 +9,10 @@ from contextlib import suppress
 
 import streamlit as st
 
-from app import markup, services, state, tables
+from app import access, markup, services, state, tables
 from app.panels import gallery
 from app.panels.component import component
+from umt_core.access.users import Role
 from umt_core.data.images import MAX_BYTES
 from umt_core.data.own import MY_TWEETS, add_tweet, data_name
 from umt_core.errors import ImageError, UmtError
@@ -44,8 +45,14 @@ def _tweet() -> None:
         st.button("Analyse", type="primary", help="Ctrl + Enter in the tweet box does the same")
         if st.button("Sample tweets", icon=":material/grid_view:"):
             gallery.choose()
-        why = "To label it later, and to train on it"
-        st.button("Add to my tweets", icon=":material/bookmark_add:", on_click=_add, help=why)
+        why_not = access.why_not(Role.ANNOTATE)
+        st.button(
+            "Add to my tweets",
+            icon=":material/bookmark_add:",
+            on_click=access.guarded(Role.ANNOTATE, _add),
+            disabled=bool(why_not),
+            help=why_not or "To label it later, and to train on it",
+        )
     _said()
     sample = services.samples().get(state.request().sample or "")
     if sample is not None:

@@ -7,8 +7,9 @@ import shlex
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app import markup, state
+from app import access, markup, state
 from app.panels import upload_job, upload_report
+from umt_core.access.users import Role
 from umt_core.corrections.exchange import FORMS
 from umt_core.corrections.exchange.rows import REFUSE, REPAIR
 from umt_core.data.archive import MOST_FILES, SUFFIXES
@@ -87,6 +88,9 @@ def _form() -> None:
             help="An I- that continues nothing, a label that is none of ours, entities that overlap",
             persist_state="session",
         )
+    why_not = access.why_not(Role.ANNOTATE)
+    if why_not:
+        st.info(markup.plain(f"Nothing can be added: {why_not}."))
     wrong = _complaint(name)
     if wrong:
         st.warning(markup.plain(wrong))
@@ -94,8 +98,8 @@ def _form() -> None:
         "Add the tweets",
         type="primary",
         icon=":material/upload:",
-        disabled=not name or table is None or bool(wrong),
-        on_click=_start,
+        disabled=not name or table is None or bool(wrong) or bool(why_not),
+        on_click=access.guarded(Role.ANNOTATE, _start),
         args=(name, table, archive, files, bio),
     )
     st.caption("Rows that are no tweets are listed, the good ones stay. The same in a shell:")
@@ -161,7 +165,7 @@ def _progress() -> None:
         st.markdown(f"**Adding {markup.plain(last.table_name)} to {markup.plain(last.name)}**")
         st.progress(last.fraction, text=markup.plain(last.line))
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button("Stop", on_click=last.stop, disabled=last.stopping)
+            st.button("Stop", on_click=access.guarded(Role.ANNOTATE, last.stop), disabled=last.stopping)
             st.caption("You can leave this page meanwhile. Until all rows have been looked at nothing is added.")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import markup, state, tables
+from app import access, markup, state, tables
 from app.panels import upload_job
 from app.panels.upload_job import Upload
+from umt_core.access.users import Role
 from umt_core.data.own import data_name
 from umt_core.upload import OK, REFUSED, WARNING, Report
 
@@ -19,7 +20,7 @@ def show(last: Upload) -> None:
     with st.container(border=True):
         if last.found is None:
             st.error(f"**{markup.plain(last.table_name)}**: {markup.plain(last.error or 'nothing was added')}")
-            st.button("Close", on_click=upload_job.forget)
+            st.button("Close", on_click=access.guarded(Role.ANNOTATE, upload_job.forget))
             return
         _counts(last.found)
         for line in last.found.notes[:NOTES]:
@@ -40,7 +41,7 @@ def show(last: Upload) -> None:
                 icon=":material/download:",
                 on_click="ignore",
             )
-            st.button("Close", on_click=upload_job.forget)
+            st.button("Close", on_click=access.guarded(Role.ANNOTATE, upload_job.forget))
 
 
 def _counts(found: Report) -> None:

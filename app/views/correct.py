@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from app import corrections, markup, state
+from app import access, corrections, markup, state
 from app.panels import correct_choice, correct_editor, correct_history, correct_progress
 from app.panels.correct_choice import Chosen
+from umt_core.access.users import Role
 from umt_core.errors import UmtError
 
 correct_choice.follow_link()
@@ -20,6 +21,7 @@ try:
 except UmtError as error:
     st.error(markup.plain(str(error)))
     st.stop()
+read_only = read_only or access.why_not(Role.ANNOTATE)
 if read_only:
     st.warning(markup.plain(f"Labels can be looked at, not changed: {read_only}"))
 if notes := correct_editor.notes(desk):

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from app import markup, sets, state, tables
+from app import access, markup, sets, state, tables
 from app.panels import upload_form
+from umt_core.access.users import Role
 from umt_core.data.datasets import data_complaint
 from umt_core.errors import UmtError
 from umt_core.upload import remove_data_set
@@ -55,7 +56,15 @@ with st.container(horizontal=True, vertical_alignment="center"):
         with st.popover("Remove", icon=":material/delete:"):
             st.markdown(f"**Remove {markup.plain(own)} and its {row['tweets']:,} tweets?**")
             st.caption("It is moved to a folder called trash and can be had back from there. Corrections stay.")
-            st.button("Remove it", on_click=remove, args=(own,), type="primary")
+            why_not = access.why_not(Role.PROMOTE)
+            st.button(
+                "Remove it",
+                on_click=access.guarded(Role.PROMOTE, remove),
+                args=(own,),
+                type="primary",
+                disabled=bool(why_not),
+                help=why_not or None,
+            )
             st.code(f"python -m umt_core data remove {own}", language="bash")
 state.keep_data_address(chosen)
 

@@ -1,1 +1,1 @@
-"""Who may do what: users and their roles, passwords, signing in, and whether the app may be open to all. Free of torch."""
+"""Who may do what: users and their roles, passwords, signing in, and whether the app may be open to all."""

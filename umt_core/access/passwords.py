@@ -44,7 +44,7 @@ class Hash:
                 int(cost), int(block), int(parallel), *(base64.b64decode(part, validate=True) for part in (salt, key))
             )
         except (ValueError, binascii.Error):
-            raise AccessError("wanted a password's hash, scrypt$cost$block$parallel$salt$key, got another text") from None
+            raise AccessError("wanted a hash, scrypt$cost$block$parallel$salt$key, got another text") from None
         if name != "scrypt" or not (1 <= found.cost <= 20 and 1 <= found.block <= 32 and 1 <= found.parallel <= 16):
             raise AccessError("wanted a password's hash by scrypt with cost 1 to 20, block 1 to 32, parallel 1 to 16")
         return found

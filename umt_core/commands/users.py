@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Who may sign in to the app, and what each may do.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The author of what they do.")]
-RoleOption = Annotated[str, typer.Option(help="view, annotate, train or promote; each may do what those before it may.")]
+RoleOption = Annotated[
+    str, typer.Option(help="view, annotate, train or promote; each may do what those before it may.")
+]
 StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")]
 
 
@@ -24,7 +26,9 @@ StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the pa
 def add(
     name: NameArgument,
     role: RoleOption,
-    email: Annotated[str, typer.Option(help="By which an OpenID provider knows them; then a password is not asked.")] = "",
+    email: Annotated[
+        str, typer.Option(help="By which an OpenID provider knows them; then a password is not asked.")
+    ] = "",
     password_stdin: StdinOption = False,
 ) -> None:
     """Add a user; the password is asked for."""
@@ -90,4 +94,6 @@ def _password(name: str, from_stdin: bool) -> Hash:
         return hash_password(sys.stdin.readline().rstrip("\r\n"), name)
     if not sys.stdin.isatty():
         raise AccessError("wanted a terminal to ask for the password, got none; --password-stdin reads it")
-    return hash_password(typer.prompt(f"Password, {SHORTEST} characters or more", hide_input=True, confirmation_prompt=True), name)
+    return hash_password(
+        typer.prompt(f"Password, {SHORTEST} characters or more", hide_input=True, confirmation_prompt=True), name
+    )
