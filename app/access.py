@@ -143,7 +143,7 @@ def sign_in(name: str, password: str) -> None:
     Raises:
         AccessError: name and password do not fit, or too many did not before.
     """
-    address = st.context.ip_address or ""
+    address = _text(st.context.ip_address)
     if wait := _throttle.admit(name, address):
         at = datetime.datetime.now().astimezone() + datetime.timedelta(seconds=wait)
         raise AccessError(f"Too many tries: wait {math.ceil(wait)} seconds, until {at:%H:%M:%S %Z}.")
@@ -179,4 +179,8 @@ def _token() -> str:
     token = st.session_state.get(Key.TOKEN)
     if token is None and not st.session_state.get(Key.SIGNED_OUT):
         token = st.context.cookies.get(COOKIE)
-    return token if isinstance(token, str) else ""  # AppTest has a stand-in for cookies
+    return _text(token)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""  # AppTest has stand-ins for cookies and address

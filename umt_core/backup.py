@@ -89,7 +89,10 @@ def back_up(path: Path, url: str | None = None, *, progress: Progress | None = N
                 files += [(name, opened.enter_context(path.open("rb"))) for name, path in _below(home, "checkpoints")]
         kept: dict[str, Kept] = {}
         try:
-            with write_stream(path, mode=0o600) as target, tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            with (
+                write_stream(path, mode=0o600) as target,
+                tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar,
+            ):
                 if events:
                     with store.open("rb") as copy:
                         kept[STORE] = _add(tar, STORE, copy)

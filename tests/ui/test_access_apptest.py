@@ -1,0 +1,175 @@
+"""Signing in, and what each role finds on the pages, as Streamlit runs them."""
+
+from __future__ import annotations
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app import access
+from app.panels import correct_desk, correct_payload
+from app.state import Key
+from tests.ui.reading import ENTRY, address, button, component_data, opened, said
+from umt_core.access.passwords import Hash
+from umt_core.access.throttle import FREE, Throttle
+from umt_core.access.users import Role, User, add_user, change_user, remove_user
+from umt_core.corrections.events import TweetKey
+from umt_core.errors import AccessError
+from umt_core.train import jobs
+
+PASSWORD = "correct horse battery"
+# Of PASSWORD, at the least cost.
+KNOWN = "scrypt$1$8$1$c2FsdA==$"
+
+
+@pytest.fixture
+def users(made, tmp_path, monkeypatch):
+    """Each role's user is called like the role."""
+    import base64
+    import hashlib
+
+    key = hashlib.scrypt(PASSWORD.encode(), salt=b"salt", n=2, r=8, p=1, dklen=32)
+    known = Hash.parse(KNOWN + base64.b64encode(key).decode())
+    monkeypatch.setenv("UMT_USERS", str(tmp_path / "users.json"))
+    monkeypatch.setenv("UMT_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(access, "_throttle", Throttle())
+    for role in Role:
+        add_user(User(role, role, password=known))
+
+
+def sign_in(page: AppTest, name: str, password: str = PASSWORD) -> AppTest:
+    page.text_input(key=Key.SIGN_IN_NAME).set_value(name)
+    page.text_input(key=Key.SIGN_IN_PASSWORD).set_value(password)
+    button(page, "Sign in").click().run()
+    assert not page.exception
+    return page
+
+
+def at(view: str, role: str, **params: str) -> AppTest:
+    return sign_in(opened(view, **params), role)
+
+
+@pytest.mark.parametrize("view", ["inspect", "correct", "models"])
+def test_no_page_shows_anything_before_somebody_has_signed_in(users, view):
+    page = opened(view)
+    assert [title.value for title in page.title] == ["MNER workbench"]
+    assert [b.label for b in page.button] == ["Sign in"]
+    assert len(page.get("bidi_component")) == 1  # the cookie's
+    assert not page.sidebar.children
+
+
+def test_a_wrong_name_and_a_wrong_password_are_told_alike_and_too_many_have_to_wait(users):
+    page = opened("errors")
+    lines = [sign_in(page, name, "wrong password").error[0].value for name in ("view", "nobody")]
+    assert lines == ["Name and password do not fit."] * 2
+    assert page.text_input(key=Key.SIGN_IN_PASSWORD).value == ""
+    for _ in range(FREE["pair"]):
+        sign_in(page, "view", "wrong password")
+    assert "Too many tries: wait" in said(sign_in(page, "view"))  # the right one, too
+    assert [title.value for title in page.title] == ["MNER workbench"]
+
+
+def test_who_signs_in_comes_to_the_page_of_the_link(users):
+    page = at("errors", "view", data="tiny/test", outcome="fixed")
+    assert address(page)["outcome"] == "fixed"
+    assert page.session_state["errors_outcome"] == ["fixed"]
+    assert "**view**" in said(page)
+    button(page, "Sign out").click().run()
+    assert [title.value for title in page.title] == ["MNER workbench"]
+    page.run()
+    assert [b.label for b in page.button] == ["Sign in"]
+
+
+def test_who_may_only_look_changes_nothing(users):
+    page = at("correct", "view")
+    assert "wants the role annotate, and view has view" in component_data(page, "correct_editor")["readOnly"]
+    assert not [box.label for box in page.text_input]  # nobody says who they are
+    data = at("data", "view")
+    assert "Nothing can be added" in said(data)
+    train = at("train", "annotate")
+    assert "wants the role train" in said(train)
+    assert all(b.disabled for b in train.button if b.label.startswith(("Start", "Put")))
+
+
+def test_who_may_annotate_does_so_by_the_signed_in_name(users):
+    page = at("correct", "annotate")
+    drawn = component_data(page, "correct_editor")
+    assert (drawn["author"], drawn["readOnly"]) == ("annotate", "")
+
+
+def test_a_forged_click_is_refused_by_the_server(users, monkeypatch):
+    """A browser may send the click of a button that is drawn disabled."""
+    monkeypatch.setattr(jobs, "submit", lambda request: pytest.fail("it was done"))
+    page = at("data", "view")
+    done: list[str] = []
+
+    def as_role(role: str) -> None:
+        change_user("view", role=Role(role))
+        at_once = access.guarded(Role.ANNOTATE, done.append)
+        monkeypatch.setattr(access, "_token", lambda: page.session_state[Key.TOKEN])
+        at_once(role)
+
+    as_role("view")
+    assert not done
+    assert "wants the role annotate" in st.session_state.pop(Key.REFUSED)
+    as_role("train")
+    assert done == ["train"]
+
+
+def test_what_the_editor_says_is_stored_for_who_is_signed_in_alone(users, monkeypatch):
+    page = at("correct", "annotate")
+    monkeypatch.setattr(access, "_token", lambda: page.session_state[Key.TOKEN])
+    desk = page.session_state[Key.DESK]
+    key = TweetKey("tiny/test", desk.tweet)
+
+    def answer(author: str) -> str:
+        action = correct_payload.Action("nonce-of-it", "skip", key, author)
+        return str(correct_desk.Answers()._do(action, None, desk)["error"])
+
+    assert answer("annotate") == "the store of corrections cannot be written."  # so far it came
+    assert "train did that in this browser" in answer("train")
+    change_user("annotate", role=Role.VIEW)
+    assert "wants the role annotate" in answer("annotate")
+    remove_user("annotate")
+    assert "not signed in any more" in answer("annotate")
+
+
+def test_without_users_nothing_but_the_refusal_is_shown_elsewhere(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("UMT_USERS", str(tmp_path / "users.json"))
+    option = st.get_option
+    monkeypatch.setattr(st, "get_option", lambda name: "" if name == "server.address" else option(name))
+    page = AppTest.from_file(str(ENTRY), default_timeout=60).run()
+    assert [title.value for title in page.title] == ["This workbench is closed"]
+    assert "wanted users who may sign in" in page.error[0].value
+    assert not page.button
+    assert not page.get("bidi_component")
+
+
+def test_where_the_app_is_open_people_say_who_they_are(data):
+    page = opened("correct")
+    assert [box.label for box in page.text_input] == ["Your name"]
+    assert "Sign out" not in [b.label for b in page.button]
+
+
+def test_somebody_from_the_provider_needs_an_entry(users, monkeypatch):
+    from umt_core.access.door import Door
+
+    add_user(User("Ann", Role.TRAIN, "ann@example.org"))
+    monkeypatch.setattr(access, "_token", lambda: "")
+    monkeypatch.setattr(access, "door", lambda address: Door(True, True, True))
+
+    class Comer(dict):
+        is_logged_in = True
+
+    for claims, name in (
+        ({"email": "Ann@example.org"}, "Ann"),
+        ({"email": "eve@example.org"}, "eve@example.org may not come in"),
+        ({"email": "ann@example.org", "email_verified": False}, "wanted a verified e-mail address"),
+        ({}, "wanted a verified e-mail address"),
+    ):
+        monkeypatch.setattr(access.st, "user", Comer(claims))
+        if name == "Ann":
+            assert access.person() == access.Person("Ann", Role.TRAIN, by_provider=True)
+        else:
+            with pytest.raises(AccessError, match=name):
+                access.person()
