@@ -1,11 +1,12 @@
 # `make help` prints the comment that follows a target.
 .DEFAULT_GOAL := help
-.PHONY: help app test check format bench soak reproduce backup wheelhouse lock runtime dev
+.PHONY: help app test check format bench soak fuzz reproduce backup wheelhouse lock runtime dev
 
 HOST ?= 127.0.0.1
 PORT ?= 8501
 TESTS ?= quick
 ARGS ?=
+SECONDS ?= 60
 
 # The first Python on the path that is new enough; an old or missing one is explained below.
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
@@ -38,6 +39,9 @@ bench: runtime ## measure speed and memory, write benchmarks/results/latest.json
 
 soak: dev ## an hour of mixed use by ten annotators in browsers (MINUTES=60 ANNOTATORS=10), benchmarks/results/soak.json
 	$(RUN) -m benchmarks.soak --minutes $(or $(MINUTES),60) --annotators $(or $(ANNOTATORS),10)
+
+fuzz: runtime ## feed damaged and hostile input to all that reads some (SECONDS=60 of each target; ARGS="--keep zip")
+	$(RUN) -m fuzz --seconds $(SECONDS) $(ARGS)
 
 reproduce: runtime ## train and score all of the paper's systems (DATA=folder ABOUT="what the pictures are"); can be stopped
 	OMP_WAIT_POLICY=PASSIVE $(RUN) -m umt_core reproduce $(if $(DATA),--data "$(DATA)") $(if $(ABOUT),--about-images "$(ABOUT)") $(ARGS)

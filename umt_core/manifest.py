@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
+import types
+import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,11 @@ from typing import Any
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.encoders.needs import install_command
 from umt_core.errors import CheckpointError, ConfigError
+from umt_core.labels import LABELS
+from umt_core.showing import printable
 
+MOST_BYTES = 10_000_000  # of manifest.json; ours have some 5,000
+_SURROGATE = re.compile("[\ud800-\udfff]")  # halves of pairs, which JSON can say and no file or page can show
 FORMAT = 1  # of manifest.json; a reader refuses what it does not know
 MANIFEST, WEIGHTS, CARD = "manifest.json", "weights.safetensors", "README.md"
 
@@ -32,7 +39,7 @@ class Manifest:
     encoders: dict[str, str | None]  # name of each encoder used -> SHA-256 of its published weights
     data: dict[str, Any]  # files' names, SHA-256, tweets, tweets with a picture, by split
     images: str  # what the pictures were, in words; figures with stand-ins compare with no others
-    scores: dict[str, Any]  # by split, the fields of ``evaluate --json``
+    scores: dict[str, dict[str, Any]]  # by split, the fields of ``evaluate --json``
     history: list[dict[str, float]]  # per epoch
     epoch: int  # the epoch that was kept
     seconds: float  # of training
@@ -66,10 +73,12 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise CheckpointError(f"{path}: wanted a manifest of at most {MOST_BYTES:,} bytes, got {size:,}")
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder}: wanted a checkpoint, found no {MANIFEST}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: wanted a manifest in JSON, got {str(error).splitlines()[0]}") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         got = values.get("format") if isinstance(values, dict) else type(values).__name__
@@ -77,9 +86,47 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         values["model"] = ModelSettings.from_dict(values["model"])
         values["train"] = TrainSettings.from_dict(values["train"])
-        return Manifest(**values)
+        manifest = Manifest(**values)
     except (ConfigError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path}: not a manifest of ours: {error}") from error
+        raise CheckpointError(f"{path}: not a manifest of ours: {printable(' '.join(str(error).split()))}") from error
+    if why := _wrong(manifest):
+        raise CheckpointError(f"{path}: not a manifest of ours: {why}")
+    return manifest
+
+
+def _wrong(manifest: Manifest) -> str:
+    """What of a manifest is not of its kind, for it may have been written by anyone; "": nothing."""
+    for name, kind in typing.get_type_hints(Manifest).items():
+        if not _is(getattr(manifest, name), kind):
+            return f"{name}: wanted {kind}, got {str(getattr(manifest, name))[:60]!r}"
+    if missing := {"trained", "frozen"} - manifest.parameters.keys():
+        return f"parameters: wanted trained and frozen, got no {' and no '.join(sorted(missing))}"
+    for split, scores in manifest.scores.items():
+        rows = scores.get("by_type")
+        by_type = [rows.get(label) for label in LABELS] if isinstance(rows, dict) else [None]
+        figures = [scores.get(name) for name in ("precision", "recall", "f1", "spans")]
+        figures += [row.get("f1") if isinstance(row, dict) else None for row in by_type]
+        if not all(_is(figure, float) for figure in figures):
+            return f"scores: wanted precision, recall, f1 and spans, and f1 by type, of {split[:60]!r}"
+    return ""
+
+
+def _is(value: object, kind: Any) -> bool:
+    """Whether a value that JSON gave is of a kind; numbers are finite, and text can be written."""
+    arguments = typing.get_args(kind)
+    if kind is Any or value is None:
+        return kind is Any or kind is type(None) or type(None) in arguments
+    if isinstance(kind, types.UnionType):
+        return any(_is(value, one) for one in arguments)
+    if isinstance(value, dict):
+        return typing.get_origin(kind) is dict and all(
+            isinstance(k, str) and _is(v, arguments[1]) for k, v in value.items()
+        )
+    if isinstance(value, list):
+        return typing.get_origin(kind) is list and all(_is(item, arguments[0]) for item in value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return kind in (float, type(value)) and abs(value) < 2**63
+    return type(value) is kind and not (isinstance(value, str) and _SURROGATE.search(value))
 
 
 def file_sum(path: Path) -> str:

@@ -191,18 +191,25 @@ def find_checkpoint(name: str | Path | CheckpointInfo) -> CheckpointInfo:
     if isinstance(name, CheckpointInfo):
         return name
     family, at, version = str(name).partition("@")
-    if _FAMILY.fullmatch(family) and ((checkpoints_folder() / family).is_dir() or versions_folder(family).is_dir()):
+    places = [root / family for root in (checkpoints_folder(), retrained_folder())]
+    if _FAMILY.fullmatch(family) and any(map(_is_folder, places)):
         if not at:
             return served(family)
         return _original(family, name=str(name)) if version == ORIGINAL else _version(family, version)
     folder = Path(name)
-    if folder.is_dir():
+    if _is_folder(folder):
         manifest = read_manifest(folder)
         if folder.resolve().parent == versions_folder(manifest.name).resolve():
             return _version(manifest.name, folder.resolve().name)
         return CheckpointInfo(manifest.name, folder, manifest)
     known = ", ".join(info.name for info in checkpoints()) or "none"
-    raise CheckpointError(f"no checkpoint {str(name)!r} in {checkpoints_folder()}, and no such folder; known: {known}")
+    raise CheckpointError(
+        f"no checkpoint {str(name)[:200]!r} in {checkpoints_folder()}, and no such folder; known: {known}"
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises on names that no folder can have
 
 
 def versions(family: str) -> list[CheckpointInfo]:

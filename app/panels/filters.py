@@ -8,7 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from app import outcomes, sets, state
-from umt_core.analysis.browse import CHOICES, Query
+from umt_core.analysis.browse import CHOICES, LONGEST_SEARCH, Query
 from umt_core.analysis.sets import PredictionSet
 
 _LABELS = {
@@ -92,6 +92,7 @@ def _text(found: PredictionSet) -> None:
             key=state.field_key(name),
             help="This set came without its tweets" if disabled else hint,
             disabled=disabled,
+            max_chars=LONGEST_SEARCH,
             on_change=state.first_page,
             persist_state="session",
         )

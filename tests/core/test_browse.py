@@ -233,7 +233,9 @@ def test_links_restore_every_query():
         ({"words": "many"}, "words: wanted a range like 3..7, got 'many'"),
         ({"words": "nan..3"}, "words: wanted a range"),
         ({"sort": "tweet; DROP TABLE"}, "sort: wanted one of"),
-        ({"page": "-1"}, "page: wanted 0 or more"),
+        ({"page": "-1"}, "page: wanted 0 to 1,000,000,000, got -1"),
+        ({"page": "9" * 400}, "page: wanted 0 to 1,000,000,000, got 9999"),
+        ({"regex": "a" * 1001}, "regex: wanted at most 1,000 characters, got 1,001"),
         ({"page": "x"}, "page: wanted a whole number"),
     ],
 )

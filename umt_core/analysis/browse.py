@@ -59,6 +59,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "image": STATES,
 }
 PAGE = 25
+LAST_PAGE = 1_000_000_000
+LONGEST_SEARCH = 1_000  # characters of a text or regular expression
 FORMATS = ("csv", "jsonl", "conll")
 
 
@@ -97,8 +99,11 @@ class Query:
                 raise DataError(f"{name}: wanted of {', '.join(choices)}, got {', '.join(map(repr, unknown))}")
         if self.sort not in SORTS:
             raise DataError(f"sort: wanted one of {', '.join(SORTS)}, got {self.sort!r}")
-        if self.page < 0:
-            raise DataError(f"page: wanted 0 or more, got {self.page}")
+        for name in ("text", "regex"):
+            if (length := len(getattr(self, name))) > LONGEST_SEARCH:
+                raise DataError(f"{name}: wanted at most {LONGEST_SEARCH:,} characters, got {length:,}")
+        if not 0 <= self.page <= LAST_PAGE:
+            raise DataError(f"page: wanted 0 to {LAST_PAGE:,}, got {str(self.page)[:20]}")
 
     def to_params(self) -> dict[str, str]:
         """Parameters of a link: those that are not as they are by default."""

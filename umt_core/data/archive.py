@@ -27,6 +27,12 @@ MOST_UNPACKED = 8_000_000_000  # bytes read from an archive in all: 4,000 photog
 MOST_RATIO = 100  # of a file, unpacked to packed: a picture is packed already and shrinks by little, a bomb 1,000 times
 SMALL = 1_000_000  # bytes; a file that unpacks to no more may shrink as it likes
 
+# What ``zipfile`` raises on an archive that is damaged, locked, or packed in a way that it does not know.
+UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError),
+    *(NotImplementedError, RuntimeError),
+)
+
 
 class Pictures:
     """Pictures by the names that tweets give them: a path, a file's name, or that without its suffix.
@@ -128,10 +134,10 @@ def zip_pictures(file: BinaryIO, *, name: str = "archive") -> Pictures:
     Raises:
         DataError: it is no ZIP archive or a damaged one, it is encrypted, or it holds more than ``MOST_FILES``.
     """
-    _check_directory(file, name)
+    check_directory(file, name)
     try:
         archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+    except UNREADABLE as error:
         raise DataError(f"{name}: wanted a ZIP archive of pictures, got: {error}") from error
     entries: dict[str, zipfile.ZipInfo] = {}
     passed_over = []
@@ -149,8 +155,10 @@ def zip_pictures(file: BinaryIO, *, name: str = "archive") -> Pictures:
     return Pictures(entries, _Reader(archive, entries).read, passed_over)
 
 
-def _check_directory(file: BinaryIO, name: str) -> None:
-    """Whether the list of files at an archive's end is so large that it is not to be read."""
+def check_directory(file: BinaryIO, name: str) -> None:
+    """Raises:
+    DataError: the list of files at an archive's end is so large that it is not to be read.
+    """
     size = file.seek(0, 2)
     file.seek(max(0, size - 22 - 65_535))  # the longest comment
     tail = file.read()
@@ -187,9 +195,9 @@ class _Reader:
         try:
             with self.archive.open(entry) as stream:
                 data = stream.read(MAX_BYTES + 1)
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
-            raise ImageError(f"{name}: wanted a whole file in the archive, got a damaged one ({error})") from error
         except (NotImplementedError, RuntimeError) as error:
             raise ImageError(f"{name}: wanted a file that we can unpack, got: {error}") from error
+        except UNREADABLE as error:
+            raise ImageError(f"{name}: wanted a whole file in the archive, got a damaged one ({error})") from error
         self.left -= len(data)
         return read_image_bytes(data, name=name)

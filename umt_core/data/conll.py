@@ -13,6 +13,7 @@ from umt_core.data.files import read_lines, write_text
 from umt_core.errors import DataError
 from umt_core.labels import LABEL_ALIASES, LABELS
 from umt_core.schema import Example, Span
+from umt_core.showing import printable
 from umt_core.spans import spans_to_tags, tags_to_spans
 
 ID_PREFIX = "IMGID:"
@@ -96,7 +97,8 @@ class Block:
         if self.name == "":
             raise DataError(f"{self.number}: wanted an id after {ID_PREFIX}, got nothing")
         if not self.lines:
-            raise DataError(f"{self.number}: wanted token<TAB>tag lines after {ID_PREFIX}{self.name}, got none")
+            name = f"{ID_PREFIX}{printable(' '.join((self.name or '').split()))}"
+            raise DataError(f"{self.number}: wanted token<TAB>tag lines after {name}, got none")
         first = self.number + (self.name is not None)
         return [_row(line, number, tags) for number, line in enumerate(self.lines, first)]
 

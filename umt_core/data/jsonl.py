@@ -149,11 +149,14 @@ def _text(value: object, name: str) -> str:
         raise DataError(f'wanted text as "{name}", got {_show(value)}')
     if not value.strip():
         raise DataError(f'wanted text as "{name}", got nothing but white space')
-    _check_encodable(value, name)
+    check_encodable(value, name)
     return value
 
 
-def _check_encodable(value: str, name: str) -> None:
+def check_encodable(value: str, name: str) -> None:
+    """Raises:
+    DataError: the text holds half a surrogate pair.
+    """
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -166,7 +169,7 @@ def _tokens(value: object) -> tuple[str, ...]:
     for token in value:
         if not token:
             raise DataError('wanted "tokens" that are not empty, got an empty one')
-        _check_encodable(token, "tokens")
+        check_encodable(token, "tokens")
     return tuple(value)
 
 
@@ -236,7 +239,7 @@ def format_record(example: Example, predictions: Mapping[str, Sequence[ScoredSpa
             system: [_scored_record(scored, example) for scored in spans] for system, spans in predictions.items()
         }
     line = json.dumps(record, ensure_ascii=False)
-    _check_encodable(line, f"tweet {example.id!r}")
+    check_encodable(line, f"tweet {example.id!r}")
     return line
 
 

@@ -138,7 +138,7 @@ def conversion_of(wanted: str, scoring: Scoring, dataset: str) -> np.ndarray | N
         return estimated_conversion(scoring, read_examples(train_split(dataset)))
     try:
         return parse_conversion(Path(wanted).read_text(encoding="utf-8"), scoring, wanted)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
         raise ConfigError(f"{wanted}: wanted trained, uniform, estimated or a CSV file, got none of them") from error
 
 
@@ -148,7 +148,10 @@ def parse_conversion(text: str, scoring: Scoring, name: str = "matrix") -> np.nd
     Raises:
         ConfigError: tags are missing or unknown, or a value is no finite number.
     """
-    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    except csv.Error as error:
+        raise ConfigError(f"{name}: wanted a matrix in CSV, got: {error}") from error
     columns = rows[0][1:] if rows else []
     named = {row[0]: row[1:] for row in rows[1:]}
     if sorted(columns) != sorted(scoring.tags) or sorted(named) != sorted(scoring.esd_tags):

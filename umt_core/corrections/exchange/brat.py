@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -18,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from umt_core.corrections.exchange.folders import new_folder
 from umt_core.corrections.exchange.rows import Care, Known, Reading, Words, read_words, words_of
+from umt_core.data.archive import UNREADABLE, check_directory
 from umt_core.data.files import write_stream
 from umt_core.data.jsonl import format_record, iter_jsonl
 from umt_core.errors import DataError
@@ -26,7 +26,8 @@ from umt_core.schema import Example, Span
 
 TWEETS = "tweets.jsonl"
 _CONF = "annotation.conf"  # without it brat shows types in grey and lets nobody edit
-_LONGEST = 4 << 20  # bytes of a tweet's file; more in a zip is no tweet
+LONGEST = 4 << 20  # bytes of a tweet's file; more in a zip is no tweet
+MOST_UNPACKED = 1_000_000_000  # bytes of all files of a zip, which reads no more of one than it says there is
 _LONGEST_NAME = 200  # bytes; file systems end at 255
 # Lines of .ann are read by Python's idea of a line, which has more ends than "\n"; a tab parts its columns.
 _BREAK = re.compile("[\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029]")
@@ -94,9 +95,13 @@ def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
             names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
             yield from _documents(names, lambda name: (path / name).open("rb"), path, bio, known)
         else:
-            with zipfile.ZipFile(path) as archive:
-                yield from _documents(sorted(archive.namelist()), archive.open, path, bio, known)
-    except (OSError, zipfile.BadZipFile) as error:
+            with path.open("rb") as file:
+                check_directory(file, str(path))
+                with zipfile.ZipFile(file) as archive:
+                    if (size := sum(entry.file_size for entry in archive.infolist())) > MOST_UNPACKED:
+                        raise DataError(f"{path}: wanted at most {MOST_UNPACKED:,} bytes of tweets, got {size:,}")
+                    yield from _documents(sorted(archive.namelist()), archive.open, path, bio, known)
+    except UNREADABLE as error:
         raise DataError(f"{path}: wanted a folder or a .zip, got: {error}") from error
 
 
@@ -117,20 +122,24 @@ def _documents(names: list[str], opened: Opener, path: Path, bio: str, known: Kn
 
 def _tweets(opened: Opener, path: Path) -> dict[str, Example]:
     with opened(TWEETS) as stream:
-        lines = (line.decode("utf-8", "replace") for line in stream)
-        return {tweet.id: tweet for tweet in iter_jsonl(lines, source=f"{path}: {TWEETS}")}
+        lines = iter(lambda: stream.readline(LONGEST + 1), b"")
+        texts = (_of_a_tweet(line, TWEETS).decode("utf-8", "replace") for line in lines)
+        return {tweet.id: tweet for tweet in iter_jsonl(texts, source=f"{path}: {TWEETS}")}
+
+
+def _of_a_tweet(content: bytes, name: str) -> bytes:
+    if len(content) > LONGEST:
+        raise DataError(f"wanted a tweet, got more than {LONGEST:,} bytes in {name}")
+    return content
 
 
 def _content(opened: Opener, name: str) -> str:
     try:
         with opened(name) as stream:
-            content = stream.read(_LONGEST + 1)
-        if len(content) > _LONGEST:
-            raise DataError(f"wanted a tweet, got more than {_LONGEST:,} bytes in {name}")
-        return content.decode()
+            return _of_a_tweet(stream.read(LONGEST + 1), name).decode()
     except UnicodeDecodeError as error:
         raise DataError(f"wanted UTF-8 in {name}, got byte 0x{error.object[error.start]:02x}") from error
-    except (RuntimeError, NotImplementedError, zlib.error) as error:  # locked, packed in an unknown way, damaged
+    except UNREADABLE as error:
         raise DataError(f"wanted a file that can be unpacked as {name}, got: {error}") from error
 
 

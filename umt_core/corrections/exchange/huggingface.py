@@ -104,7 +104,7 @@ def _read_file(path: Path, bio: str) -> Iterator[Reading]:
                 for row in batch.to_pylist():
                     number += 1
                     yield _reading(row, tags, names, number, f"{path}: row {number}", bio)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: text that is not UTF-8
         raise DataError(f"{path}: wanted a Parquet file, got: {' '.join(str(error).split())}") from error
 
 
@@ -135,6 +135,8 @@ def _tweet(row: dict[str, Any], column: str | None, names: list[str], number: in
     tags = row.get(column) if column else None
     if tags is None:
         return care.reading(where, words.example(name, image, None))
+    if not isinstance(tags, list):
+        raise DataError(f"wanted a list of tags as {column}, got {str(tags)[:60]!r}")
     if len(tags) != len(tokens):
         raise DataError(f"wanted a tag for each of {len(tokens)} tokens, got {len(tags)}")
     spelled = care.tags([_named(tag, names) for tag in tags], tokens)

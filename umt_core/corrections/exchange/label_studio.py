@@ -101,7 +101,10 @@ def _answers(task: dict[str, Any]) -> list[list[Any]]:
     found = task.get("annotations") or []
     if not isinstance(found, list) or not all(isinstance(answer, dict) for answer in found):
         raise DataError(f"wanted a list of annotations, got {str(found)[:60]!r}")
-    return [answer.get("result") or [] for answer in found if not answer.get("was_cancelled")]
+    results = [answer.get("result") or [] for answer in found if not answer.get("was_cancelled")]
+    if wrong := next((result for result in results if not isinstance(result, list)), None):
+        raise DataError(f"wanted a list of results, got {str(wrong)[:60]!r}")
+    return results
 
 
 def _entities(results: list[Any], text: str, care: Care) -> list[tuple[int, int, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from umt_core.data.conll import TAG_SPELLINGS
-from umt_core.data.jsonl import Offsets, locate_tokens
+from umt_core.data.jsonl import Offsets, check_encodable, locate_tokens
 from umt_core.data.tokenize import tokenize
 from umt_core.errors import DataError
 from umt_core.labels import LABEL_ALIASES, LABELS, is_allowed
@@ -202,7 +202,10 @@ class Words:
         return None if self.text == " ".join(self.tokens) else self.text
 
     def example(self, name: str, image: str | None, spans: tuple[Span, ...] | None) -> Example:
+        """The tweet (``DataError``: it holds half a surrogate pair, which JSON can say and no file can keep)."""
         raw = self.raw
+        for text, what in ((name, "id"), (image or "", "image"), (self.text, "text"), ("".join(self.tokens), "tokens")):
+            check_encodable(text, what)
         return Example(name, self.tokens, image, spans, text=raw, offsets=None if raw is None else self.offsets)
 
 

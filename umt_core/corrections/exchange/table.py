@@ -95,7 +95,10 @@ def _rows_of(path: Path) -> Iterator[_Row]:
     first = next(lines, "").removeprefix("\ufeff")
     delimiter = max(_DELIMITERS, key=first.count)
     reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
-    header = [ALIASES.get(name, name) for name in (name.strip().lower() for name in next(reader, []))]
+    try:
+        header = [ALIASES.get(name, name) for name in (name.strip().lower() for name in next(reader, []))]
+    except csv.Error as error:
+        raise DataError(f"{path}:1: wanted a line of column names in CSV, got: {error}") from error
     if twice := sorted({name for name in header if name and header.count(name) > 1}):
         raise DataError(f"{path}:1: wanted each column once, got {', '.join(twice)} again")
     if not set(header) & {"text", "tokens"}:
@@ -156,7 +159,7 @@ def _words(row: Mapping[str, str], known: Example | None) -> Words:
     if "tokens" in row:
         try:
             tokens = json.loads(row["tokens"])
-        except ValueError:
+        except (ValueError, RecursionError):
             tokens = row["tokens"].split(" ")
         if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
             got = repr(row["tokens"][:60])
