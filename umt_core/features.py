@@ -156,6 +156,11 @@ class Batch:
             rows[f.name] = value if value is None or f.name == "regions" else self.for_each_picture(value)
         return Batch(**rows | {"pictures": None})
 
+    def rows(self, which: slice) -> Batch:
+        """Some tweets of a batch whose tweets have a picture each; its widths stay."""
+        parts = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return Batch(**{name: None if value is None else value[which] for name, value in parts})
+
     def to(self, device: torch.device) -> Batch:
         moved: dict[str, Any] = {}
         for f in fields(self):
