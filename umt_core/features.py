@@ -158,8 +158,11 @@ class Batch:
 
     def rows(self, which: slice) -> Batch:
         """Some tweets of a batch whose tweets have a picture each; its widths stay."""
-        parts = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return Batch(**{name: None if value is None else value[which] for name, value in parts})
+        taken: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            taken[f.name] = None if value is None else value[which]
+        return Batch(**taken)
 
     def to(self, device: torch.device) -> Batch:
         moved: dict[str, Any] = {}

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -24,11 +23,11 @@ from umt_core.__main__ import main
 from umt_core.checkpoint import read_weights
 from umt_core.devices import pick_devices
 from umt_core.errors import ConfigError
-from umt_core.manifest import read_manifest
 from umt_core.train.run import run_job
 from umt_core.train.sharing import Team
 
-LIMIT = 60  # seconds that a process is waited for at most
+EPOCHS = 500  # more than a test waits for
+LIMIT = 120  # seconds that a process is waited for at most
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         patch.setenv("UMT_CACHE", str(folder / "cache"))
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setattr(os, "cpu_count", lambda: 8)
-        yield World(save_encoder(folder / "encoder"), write_data(folder / "data"))
+        encoder = Path(save_encoder(folder / "encoder"))
+        config = json.loads((encoder / "config.json").read_text())
+        # Without dropout in the encoder, too: each process would draw its own.
+        config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        (encoder / "config.json").write_text(json.dumps(config))
+        yield World(str(encoder), write_data(folder / "data"))
 
 
 def test_every_tweet_of_a_batch_is_one_processs_and_shares_add_up_to_the_batch():
@@ -94,13 +98,12 @@ def test_more_devices_than_there_are_is_one_line(world, tmp_path, monkeypatch, c
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("system", "settings"), [("umt-bert-crf", {"word_dropout": 0.2}), ("bert-crf", {})])
-def test_two_processes_learn_what_one_does(world, tmp_path, system, settings):
+def test_two_processes_learn_what_one_does(world, tmp_path):
     # Ten tweets in threes: shares are 2 and 1, and of the last batch 1 and 0.
-    settings = {"dropout": 0.0, "batch_size": 3, "epochs": 3, **settings}
+    settings = {"dropout": 0.0, "word_dropout": 0.2, "precision": "float32", "batch_size": 3, "epochs": 3}
     runs = {}
     for devices in (1, 2):
-        job = world.job(tmp_path / str(devices), system, **settings)
+        job = world.job(tmp_path / str(devices), "umt-bert-crf", **settings)
         runs[devices] = run_job(replace(job, device="cpu", devices=devices))
     one, two = runs[1], runs[2]
     for row, other in zip(one.history, two.history, strict=True):
@@ -111,5 +114,70 @@ def test_two_processes_learn_what_one_does(world, tmp_path, system, settings):
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name].float(), value.float(), rtol=1e-2, atol=2e-3, msg=name)
     assert one.scores == two.scores
+    assert (one.devices, two.devices) == (1, 2)
     files = [sorted(path.name for path in (tmp_path / str(n)).iterdir()) for n in (1, 2)]
     assert files[0] == files[1]
+
+
+def _launch(world: World, output: Path) -> tuple[subprocess.Popen[str], int]:
+    """A run of two processes that has begun to train, and the number of the second."""
+    command = [*world.command(output, "bert-crf", EPOCHS), "--device", "cpu", "--devices", "2"]
+    before = len(_epochs(output))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "umt_core", *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + LIMIT
+    while process.poll() is None and time.monotonic() < deadline:
+        if len(_epochs(output)) > before:
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            (helper,) = (int(c) for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes())
+            return process, helper
+        time.sleep(0.02)
+    process.kill()
+    pytest.fail(f"no epoch: {process.communicate()[1]}")
+
+
+def _epochs(output: Path) -> list[dict]:
+    log = output / "log.jsonl"
+    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").split("\n")[:-1]] if log.exists() else []
+    return [row for row in rows if row["event"] == "epoch"]
+
+
+def _end(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Its exit code and its last line, when it and all that write where it does have ended."""
+    said = process.communicate(timeout=LIMIT)[1]
+    assert "Traceback" not in said
+    assert "W1" not in said
+    return process.returncode, said.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the second process in /proc")
+def test_when_one_process_ends_the_other_does_with_a_line_and_the_same_command_goes_on(world, tmp_path):
+    process, helper = _launch(world, tmp_path)
+    os.kill(helper, signal.SIGKILL)
+    code, line = _end(process)
+    assert code == 2
+    assert line == (
+        "error: process 1 of 2 (counted from 0) is gone: it was ended by signal 9, perhaps for want of memory; "
+        "the same command goes on from the last whole epoch"
+    )
+    process, helper = _launch(world, tmp_path)
+    process.kill()
+    code, line = _end(process)
+    assert code == -signal.SIGKILL
+    assert line == ("error: process 0 of 2 is gone, process 1 ends; the same command goes on from the last whole epoch")
+    process, helper = _launch(world, tmp_path)
+    for one in (process.pid, helper):  # as a terminal has it
+        os.kill(one, signal.SIGINT)
+    code, line = _end(process)
+    assert code == 130
+    assert line.startswith("stopped; the same command goes on from the last whole epoch")
+    assert not Path(f"/proc/{helper}").exists()
+    epochs = [row["epoch"] for row in _epochs(tmp_path)]
+    assert epochs == list(range(1, epochs[-1] + 1))
+    assert not (tmp_path / "manifest.json").exists()

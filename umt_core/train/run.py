@@ -160,6 +160,7 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         corrections=job.corrections,
         init_encoder=pretrained,
         teachers=teachers,
+        devices=job.devices,
         precision=str(trainer.mixed or torch.float32).removeprefix("torch."),
     )
     save_manifest(job.output, manifest)
