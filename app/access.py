@@ -82,6 +82,12 @@ def arrived() -> tuple[Person | None, str]:
         return None, str(error)
 
 
+def stay() -> None:
+    """For a piece of a page that is drawn again by itself: back to signing in where nobody is signed in any more."""
+    if arrived()[0] is None:
+        st.rerun()
+
+
 def why_not(needed: Role) -> str:
     """A line on why who looks may not do something; "": they may."""
     try:
