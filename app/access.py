@@ -113,7 +113,7 @@ def require(needed: Role) -> None:
 def guarded(needed: Role, act: Callable[..., Any]) -> Callable[..., None]:
     """A callback that does something only for who may; a line on the page for who may not.
 
-    A control that is disabled can still be told to the server as clicked.
+    Their role may have changed since the control was drawn.
     """
 
     @wraps(act)

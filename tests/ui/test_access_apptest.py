@@ -96,21 +96,20 @@ def test_who_may_annotate_does_so_by_the_signed_in_name(users):
     assert (drawn["author"], drawn["readOnly"]) == ("annotate", "")
 
 
-def test_a_forged_click_is_refused_by_the_server(users, monkeypatch):
-    """A browser may send the click of a button that is drawn disabled."""
+def test_a_click_on_what_was_drawn_before_the_role_changed_does_nothing(users, monkeypatch):
     monkeypatch.setattr(train_form, "submit", lambda request: pytest.fail("it was done"))
-    train = at("train", "annotate")
+    train = at("train", "train")
     (start,) = (b for b in train.button if b.key == Key.TRAIN_START)
-    start.proto.disabled = False
-    assert "wants the role train, and annotate has annotate" in start.click().run().error[0].value
+    assert not start.disabled
+    change_user("train", role=Role.ANNOTATE)
+    assert "wants the role train, and train has annotate" in start.click().run().error[0].value
 
-    inspect = at("inspect", "view", sample="phoenix-in-july")
     monkeypatch.setattr(tweet_form, "add_tweet", lambda *_: pytest.fail("it was done"))
-    add = button(inspect, "Add to my tweets")
-    assert add.disabled
-    add.proto.disabled = False
-    assert "wants the role annotate, and view has view" in add.click().run().error[0].value
-    assert not inspect.exception
+    inspect = at("inspect", "annotate", sample="phoenix-in-july")
+    change_user("annotate", role=Role.VIEW)
+    button(inspect, "Add to my tweets").click().run()
+    assert "wants the role annotate, and annotate has view" in inspect.error[0].value
+    assert button(inspect, "Add to my tweets").disabled
 
 
 def test_what_all_others_use_is_changed_by_who_may_promote_alone(users, monkeypatch):
