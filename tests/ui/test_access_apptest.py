@@ -68,10 +68,9 @@ def test_a_wrong_name_and_a_wrong_password_are_told_alike_and_too_many_have_to_w
     assert [title.value for title in page.title] == ["MNER workbench"]
 
 
-def test_who_signs_in_comes_to_the_page_of_the_link(users, made):
-    page = at("errors", "view", data="tiny/test", outcome="fixed")
-    assert address(page)["outcome"] == "fixed"
-    assert page.session_state["errors_outcome"] == ["fixed"]
+def test_who_signs_in_comes_to_the_page_of_the_link(users):
+    page = at("correct", "view", data="tiny/test", queue="file", tweet="fixed-too")
+    assert {"queue": "file", "tweet": "fixed-too"}.items() <= address(page).items()
     assert "**view**" in said(page)
     button(page, "Sign out").click().run()
     assert [title.value for title in page.title] == ["MNER workbench"]
