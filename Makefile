@@ -34,7 +34,7 @@ format: dev ## format the code and mend what ruff can mend
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-bench: runtime ## measure speed and memory, write benchmarks/results/latest.json
+bench: dev ## measure speed and memory, write benchmarks/results/latest.json
 	$(RUN) -m benchmarks
 
 soak: dev ## an hour of mixed use by ten annotators in browsers (MINUTES=60 ANNOTATORS=10), benchmarks/results/soak.json

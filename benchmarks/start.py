@@ -46,9 +46,9 @@ def measure() -> Iterator[Measure]:
     with tempfile.TemporaryDirectory() as folder:
         predict = _predict_command(Path(folder))
         jobs = {
-            "imports": lambda: _run("-c", IMPORTS),
-            "predict": lambda: _run("-m", "umt_core", *predict),
-            "page": lambda: _run("-c", PAGE),
+            "imports": lambda: run("-c", IMPORTS),
+            "predict": lambda: run("-m", "umt_core", *predict),
+            "page": lambda: run("-c", PAGE),
         }
         times: dict[str, list[float]] = {name: [] for name in (*jobs, "server")}
         for _ in range(REPEATS):
@@ -70,7 +70,7 @@ def _predict_command(folder: Path) -> list[str]:
     return f"predict --checkpoint twitter2017/umt-bert-crf --device cpu {paths}".split()
 
 
-def _run(*arguments: str) -> str:
+def run(*arguments: str) -> str:
     done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=LONGEST)
     if done.returncode:
         raise UmtError(f"{' '.join(arguments)[:60]!r} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
@@ -79,21 +79,26 @@ def _run(*arguments: str) -> str:
 
 def _peak_mib(program: str) -> float:
     unit = 1024**2 if sys.platform == "darwin" else 1024
-    return int(_run("-c", program).split()[-1]) / unit
+    return int(run("-c", program).split()[-1]) / unit
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def _seconds_to_health() -> float:
     """From starting the app's server to its first sign of life."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     options = f"--server.port {port} --server.address 127.0.0.1 --server.headless true --browser.gatherUsageStats false"
     command = [sys.executable, "-m", "streamlit", "run", "app/streamlit_app.py", *options.split()]
     began = time.perf_counter()
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while time.perf_counter() - began < LONGEST and server.poll() is None:
-            if _answers(f"http://127.0.0.1:{port}/_stcore/health"):
+            if answers(f"http://127.0.0.1:{port}/_stcore/health"):
                 return time.perf_counter() - began
             time.sleep(0.02)
     finally:
@@ -102,7 +107,7 @@ def _seconds_to_health() -> float:
     raise UmtError("the app's server was wanted to answer, and did not")
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
     try:
         with urllib.request.urlopen(address, timeout=5) as reply:
             return bool(reply.status == 200)

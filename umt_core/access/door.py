@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import ipaddress
 import os
@@ -67,10 +66,7 @@ def is_loopback(address: str | None) -> bool:
 
 def has_provider() -> bool:
     """Whether one of Streamlit's secrets files, of this folder and of the user, has an ``[auth]``."""
-    folders = [Path.cwd()]
-    with contextlib.suppress(RuntimeError):  # a user without a home
-        folders.append(Path.home())
-    return any(_has_auth(folder / ".streamlit" / "secrets.toml") for folder in folders)
+    return any(_has_auth(folder / ".streamlit" / "secrets.toml") for folder in (Path.cwd(), Path.home()))
 
 
 def _has_auth(path: Path) -> bool:
