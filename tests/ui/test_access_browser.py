@@ -31,7 +31,7 @@ def server(serve, users) -> str:
 
 
 def test_a_link_leads_through_signing_in_which_a_reload_keeps(page, server, users, monkeypatch):
-    page.goto("/explain?sample=phoenix-in-july")
+    page.goto("/correct?tweet=phoenix-in-july")
     page.get_by_label("Name").wait_for()
     assert not page.get_by_test_id("stSidebar").is_visible()
     page.get_by_label("Name").press("Tab")
@@ -42,25 +42,24 @@ def test_a_link_leads_through_signing_in_which_a_reload_keeps(page, server, user
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password", exact=True).press("Enter")
     page.get_by_role("button", name="Sign out").wait_for()
-    page.get_by_role("heading", name="Explain").wait_for()
-    assert page.url.startswith(f"{server}/explain?sample=phoenix-in-july")
+    page.wait_for_url(f"{server}/correct?*queue=file*tweet=phoenix-in-july")
 
     page.wait_for_function("document.cookie.includes('mner_session=')")
     page.reload()
     page.get_by_role("button", name="Sign out").wait_for()
     other = page.context.new_page()
-    other.goto(f"{server}/correct")
+    other.goto(f"{server}/train")
     other.get_by_text("Ann · annotate").wait_for(timeout=WAIT)
 
     monkeypatch.setenv("UMT_USERS", str(users))
     change_user("Ann", role=Role.TRAIN)
-    page.get_by_role("link", name="Data", exact=True).click()
+    page.get_by_role("link", name="Train", exact=True).click()
     page.get_by_text("Ann · train").wait_for()
     page.get_by_role("button", name="Sign out").click()
     page.get_by_label("Password", exact=True).wait_for()
     page.reload()
     page.get_by_label("Password", exact=True).wait_for()
-    other.get_by_role("link", name="Data", exact=True).click()
+    other.get_by_role("link", name="Correct", exact=True).click()
     other.get_by_label("Password", exact=True).wait_for(timeout=WAIT)
     other.close()
 
