@@ -40,6 +40,7 @@ from umt_core.commands.parts import Parts, predict_parts
 from umt_core.commands.pretrain import pretrain
 from umt_core.commands.relevance import relevance_app, sets_relevance, sets_router
 from umt_core.commands.reproduce import reproduce
+from umt_core.commands.serve import serve
 from umt_core.commands.training import Interrupts, Stopped, TrainingView, assignments
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.labels import LABELS
@@ -75,6 +76,7 @@ app.add_typer(users.app, name="users")
 app.command()(reproduce)
 app.command()(explain)
 app.command()(pretrain)
+app.command()(serve)
 
 
 @app.command()

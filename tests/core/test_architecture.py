@@ -33,6 +33,7 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
     ("explain",),
     ("corrections", "upload"),
     ("train", "backup"),
+    ("service",),
     ("commands",),
     ("__main__",),
 )

@@ -201,7 +201,7 @@ def _system(case: CaseReport, name: str, words: Sequence[int]) -> dict[str, Any]
         "tags": list(inspection.prediction.tags),
         "spans": [span_values(s.span, tokens) | {"probability": _round(s.score)} for s in inspection.prediction.spans],
         "esd_tags": list(inspection.esd_decoded),
-        "attention": [_map(inspection, of, words) for of in attention.maps_of(inspection)],
+        "attention": [map_values(inspection, of, words) for of in attention.maps_of(inspection)],
         "gate": None
         if inspection.gate is None
         else [{"mean": _round(row.mean()), "standard_deviation": _round(row.std())} for row in inspection.gate],
@@ -214,7 +214,7 @@ def _system(case: CaseReport, name: str, words: Sequence[int]) -> dict[str, Any]
     }
 
 
-def _map(inspection: Inspection, of: attention.AttentionMap, words: Sequence[int]) -> dict[str, Any]:
+def map_values(inspection: Inspection, of: attention.AttentionMap, words: Sequence[int]) -> dict[str, Any]:
     weights = attention.weights(inspection, of)  # (words, 49), mean over heads
     rows = [
         {

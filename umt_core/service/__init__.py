@@ -1,0 +1,1 @@
+"""The taggers over HTTP: questions and answers in JSON, who may ask, and how much."""
