@@ -55,11 +55,10 @@ NOT_LOADED = "models are loading; try again"
 
 
 class State:
-    """Whether models are loaded, and what loading them came to."""
+    """Whether models are loaded."""
 
     def __init__(self) -> None:
         self.ready = threading.Event()
-        self.failure: UmtError | None = None
 
 
 def create_app(
@@ -81,10 +80,14 @@ def create_app(
 
     def load() -> None:
         try:
-            _, lines = engine.load(desk.served)
+            infos, lines = engine.load(desk.served)
+        except Exception as error:
+            if not isinstance(error, UmtError):
+                log.exception("loading checkpoints")
+            infos, lines = {}, [str(error) or type(error).__name__]
+        if infos:
+            desk.served = tuple(name for name in desk.served if name in infos)
             state.ready.set()
-        except UmtError as error:
-            lines = [str(error)]
         loaded(lines)
 
     @asynccontextmanager
