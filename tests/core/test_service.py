@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import io
 import json
 import os
@@ -11,11 +12,13 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import uvicorn
 from PIL import Image
 
 from tests.core import served, tiny
@@ -261,6 +264,31 @@ def test_pictures_in_memory_are_bounded_by_all_together():
     with budget.hold(8), pytest.raises(BusyError, match="others hold 8 of 10"):
         budget.take(3)
     budget.take(10)
+
+
+@contextmanager
+def listening():
+    """The port of a service in a thread of this process."""
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        server = uvicorn.Server(uvicorn.Config(served.make_app(), log_level="critical", ws="none"))
+        thread = threading.Thread(target=server.run, args=([opened],))
+        thread.start()
+        yield opened.getsockname()[1]
+        server.should_exit = True
+        thread.join(60)
+
+
+def test_who_sends_too_much_is_told_before_the_connection_ends(root):
+    with listening() as port:
+        for headers in ({}, {"Transfer-Encoding": "chunked"}):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            body = (b" " * 1_000_000 for _ in range(40)) if headers else b" " * 33_000_000
+            kind = {"Content-Type": "application/json"}
+            connection.request("POST", "/predict", body, kind | headers, encode_chunked=bool(headers))
+            answer = connection.getresponse()
+            assert answer.status == 413
+            assert "at most 32,000,000 bytes" in json.loads(answer.read())["error"]
+            connection.close()
 
 
 # --- loading and failing -------------------------------------------------------------------------

@@ -6,6 +6,7 @@ An ASGI application around another, so that a body is bounded while it is read a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import json
 import logging
@@ -27,6 +28,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 OPEN = ("/health",)  # to anybody, as often as they like: what watches a server has no token
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")  # that are counted by name
 SAFE_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+LINGER_SECONDS, LINGER_BYTES = 5, 2 * BODY_BYTES  # for which the rest of a refused body is taken, and thrown away
 log = logging.getLogger("umt_core.service")
 
 
@@ -67,9 +69,10 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begin, answer = time.perf_counter(), _Answer(send)
+        body = _Body(receive)
+        begin, answer = time.perf_counter(), _Answer(send, body)
         try:
-            await self._pass_on(scope, receive, answer)
+            await self._pass_on(scope, body.receive, answer)
         except Refused as refused:
             await answer.error(refused.status, str(refused), refused.headers)
         except LeftError:
@@ -148,11 +151,32 @@ class Guard:
             self.rules.held.give_back(taken)
 
 
+class _Body:
+    """A request's body as it comes, which knows whether all of it has come."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._is_whole = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._is_whole = not message.get("more_body", False)  # who has left sends no more either
+        return message
+
+    async def throw_away(self) -> None:
+        thrown = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self._is_whole and thrown <= LINGER_BYTES:
+                    thrown += len((await self.receive()).get("body", b""))
+
+
 class _Answer:
     """Sends an answer on, with the headers that all have, and remembers its status."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, body: _Body) -> None:
         self._send = send
+        self._body = body
         self.status = 0  # nothing was sent
 
     async def send(self, message: Message) -> None:
@@ -168,7 +192,9 @@ class _Answer:
         given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         fixed = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await self.send({"type": "http.response.start", "status": status, "headers": [*fixed, *given]})
-        await self.send({"type": "http.response.body", "body": body})
+        await self.send({"type": "http.response.body", "body": body, "more_body": True})
+        await self._body.throw_away()  # a connection closed upon what is still coming would take the answer with it
+        await self.send({"type": "http.response.body", "body": b""})
 
 
 def error_body(line: str) -> bytes:
