@@ -21,6 +21,7 @@ from benchmarks import (
     pages,
     redecode,
     scale,
+    scale_workers,
     start,
     training_cost,
     training_memory,
@@ -43,7 +44,7 @@ BENCHMARKS = {
     "occlusion": occlusion,
     "redecode": redecode,
 }
-BY_NAME = {"scale": scale}  # ten minutes, and Ray's processes: only where it is asked for
+BY_NAME = {"scale": scale, "scale_workers": scale_workers}  # minutes, and Ray's processes: only when asked for
 
 
 def main(names: list[str]) -> int:

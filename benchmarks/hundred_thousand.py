@@ -19,7 +19,8 @@ import duckdb
 import typer
 
 from benchmarks.made_tweets import write_tweets
-from benchmarks.scale import TEXT, Watch
+from benchmarks.scale import TEXT
+from benchmarks.scale_workers import Watch
 from umt_core.distributed.cluster import Worked, run_on_cluster
 from umt_core.distributed.parts import read_failures
 from umt_core.distributed.plan import make_plan

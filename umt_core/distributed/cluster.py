@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from umt_core.errors import ConfigError, DataError, UmtError
 OBJECT_STORE = 300_000_000  # bytes, of a cluster that is started here; a chunk's tweets are some hundred thousand
 BLOCKS = 2_000  # at most: Ray keeps count of each
 READ_CPUS = 0.25  # of a task that reads: it waits more than it computes
+CONNECT = 10  # seconds
 WORKERS_READ_FOR = 16  # a chunk is read and checked in a hundredth of the time that it is tagged in
 
 
@@ -47,7 +50,7 @@ def run_on_cluster(
     Args:
         address: of a cluster that runs; ``None``: one is started on this machine and ended with the run.
         workers: processes that hold the taggers, each computing in one thread.
-        device: ``cuda`` asks for a GPU for each worker.
+        device: ``cuda`` asks for a GPU for each worker; ``auto`` is the processor, as no GPU was asked for.
         features: as ``ChunkTagger``.
 
     Raises:
@@ -74,7 +77,7 @@ def run_on_cluster(
             .map_batches(_read, fn_args=(plan,), batch_size=1, num_cpus=READ_CPUS, compute=TaskPoolStrategy(readers))
             .map_batches(  # an actor that dies is started again, and given again what it was at
                 _Worker,
-                fn_constructor_args=(plan, device, features),
+                fn_constructor_args=(plan, "cpu" if device == "auto" else device, features),
                 batch_size=1,
                 compute=ActorPoolStrategy(size=min(workers, len(chunks))),
                 num_cpus=1,
@@ -128,9 +131,11 @@ def _cluster(address: str | None, workers: int) -> Iterator[None]:
         settings |= {"address": "local", "num_cpus": workers + 1, "include_dashboard": False}
         settings |= {"object_store_memory": OBJECT_STORE}
     else:
+        _check_reachable(address)
         settings["address"] = address
     try:
-        ray.init(**settings)
+        with _silent_stderr():
+            ray.init(**settings)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         where = address or "this machine"
         raise ConfigError(f"{where}: wanted a Ray cluster, got: {str(error).splitlines()[0]}") from error
@@ -138,6 +143,32 @@ def _cluster(address: str | None, workers: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Ray's own process writes past Python's stderr that its level is set, and what it raises in the next moment."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _check_reachable(address: str) -> None:
+    """Asks first, as Ray itself would try for minutes (``ConfigError``: nothing answers there)."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return  # auto: Ray knows of it
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT):
+            pass
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigError(f"{address}: wanted the HOST:PORT of a Ray cluster, got: {error}") from error
 
 
 @contextmanager
