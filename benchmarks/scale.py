@@ -24,8 +24,7 @@ PICTURES = 300
 
 def measure() -> Iterator[Measure]:
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        yield from _cost(home)
+        yield from _cost(Path(folder))
 
 
 def _cost(home: Path) -> Iterator[Measure]:

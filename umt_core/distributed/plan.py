@@ -241,7 +241,10 @@ def _read_plan(plan: Plan) -> tuple[Plan, list[Chunk]]:
     path = plan.output / PLAN
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        chunks = [Chunk(*numbers, tuple((tweet, line) for tweet, line in again)) for *numbers, again in kept["chunks"]]
+        chunks = [
+            Chunk(first, tweets, line, offset, tuple((tweet, before) for tweet, before in again))
+            for first, tweets, line, offset, again in kept["chunks"]
+        ]
         return dataclasses.replace(plan, named=kept["named"]), chunks
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(
