@@ -1,0 +1,175 @@
+"""Nothing runs that a user sent: strings that inject, as tweets, names and links, on every page and in a report."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from tests.ui import tiny_set
+from tests.ui.conftest import WAIT
+from umt_core.corrections.events import Edit, TweetKey
+from umt_core.corrections.store import Store
+from umt_core.schema import Span
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+INJECTIONS = (
+    "<img/src=x/onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    '"><script>alert(1)<\u2215script>',
+    "'-alert(1)-'",
+    "javascript:alert(1)",
+    "[x](javascript:alert(1))",
+    "![x](https://example.org/x.png)",
+    "<iframe/src=javascript:alert(1)>",
+    "<a\u00a0href=javascript:alert(1)>x</a>",
+    "<\u2215style><style>*{display:none}",
+    "$\\href{javascript:alert(1)}{x}$",
+    "{{constructor.constructor('alert(1)')()}}",
+    "${alert(1)}",
+    "%3Cimg%20src=x%20onerror=alert(1)%3E",
+    "&lt;img/src=x/onerror=alert(1)&gt;",
+    ":material/home:",
+    "=HYPERLINK(1)",
+)
+NAME = "<img src=x onerror=alert(1)>"  # of the data set
+TWEET = f"{INJECTIONS[0]}-7"
+
+# What a page holds of what was sent as anything but text, in its document and in the components' own below it.
+FOUND = """() => {
+  const found = [], roots = [document];
+  while (roots.length) {
+    for (const node of roots.pop().querySelectorAll('*')) {
+      if (node.shadowRoot) roots.push(node.shadowRoot);
+      const names = node.getAttributeNames();
+      if (names.some(n => n.startsWith('on')) || names.some(n => /^\\s*javascript:/i.test(node.getAttribute(n)))
+          || ['script', 'iframe', 'style'].includes(node.localName) && /alert|display:none}$/.test(node.outerHTML)
+          || /^x$|example\\.org/.test(node.getAttribute('src'))
+          // An address in a text may be a link: nothing is asked of it before a click, and it learns nothing of the page.
+          || /example\\.org/.test(node.getAttribute('href')) && !node.relList.contains('noopener')) found.push(node.outerHTML.slice(0, 200));
+    }
+  }
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("hostile")
+    url = f"sqlite:///{folder / 'corrections.sqlite'}"
+    words = " ".join(INJECTIONS)
+    person = f"PER 0 {len(INJECTIONS)}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiny_set, "TWEETS", ((TWEET, words, person, "LOC 0 1", "", "ORG 1 3, PER 4 5"), *tiny_set.TWEETS))
+        tiny_set.write_set(tiny_set.write_data(folder / "data", NAME), folder / "predictions")
+    key = TweetKey(f"{NAME}/test", TWEET)
+    labels = (Span(0, 2, "LOC"),)
+    with Store(url) as store:
+        revision = store.append(Edit(key, "set", INJECTIONS[0], (), labels, 0, reason=words)).number
+        store.append(Edit(key, "comment", INJECTIONS[0], labels, labels, revision, reason=words))
+    return serve(
+        UMT_DATA=str(folder / "data"),
+        UMT_PREDICTIONS=str(folder / "predictions"),
+        UMT_HOME=str(folder),
+        UMT_STORE=url,
+        UMT_AUTHOR=INJECTIONS[1],
+    )
+
+
+def asked(**more: str) -> str:
+    """The parameters of a link to the hostile tweet."""
+    params = {"data": f"{NAME}/test", "tweet": TWEET, **more}
+    return "&".join(f"{name}={quote(value, safe='')}" for name, value in params.items())
+
+
+HOSTILE_LINK = dict.fromkeys(("sample", "set", "part", "map", "outcome", "regex", "sort", "system"), INJECTIONS[0])
+PAGES = {
+    "inspect": [f"/?{asked(**HOSTILE_LINK)}"],
+    "explain": [f"/explain?{asked()}", f"/explain?{asked(part=NAME, tagger=NAME, span=NAME, method=NAME)}"],
+    "errors": [f"/errors?{asked()}", f"/errors?{asked(**HOSTILE_LINK)}"],
+    "scores": [f"/scores?{asked()}"],
+    "patterns": [f"/patterns?{asked()}", f"/patterns?{asked(part=NAME, figure=NAME, by=NAME, group=NAME)}"],
+    "benchmark": [f"/benchmark?{asked(split=NAME, cost=NAME)}"],
+    "data": [f"/data?{asked()}"],
+    "correct": [f"/correct?{asked()}"],
+    "train": [f"/train?{asked()}"],
+    "models": [f"/models?{asked()}"],
+}
+
+SHOWN = {"explain": ".word", "errors": ".word"}  # where the tweet is seen as it was written
+
+
+def settled(page: Page) -> None:
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    page.locator("h1, h2, h3").first.wait_for()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_was_sent_stays_text_on_every_page(page: Page, name: str):
+    for place, link in enumerate(PAGES[name]):
+        page.goto(link)
+        settled(page)
+        if name in SHOWN and place == 0:
+            page.locator(SHOWN[name], has_text=INJECTIONS[0]).first.wait_for()
+        assert page.evaluate(FOUND) == []
+        assert page.get_by_text("Traceback").count() == 0
+
+
+def test_a_hostile_tweets_report_runs_nothing(page: Page, browser: Browser, tmp_path: Path):
+    page.goto(f"/explain?{asked(part='report')}")
+    button = page.get_by_role("button", name="Save the report")
+    button.wait_for(timeout=6 * WAIT)
+    with page.expect_download() as download:
+        button.click()
+    assert not re.search(r"[<>/\\]", download.value.suggested_filename)
+    download.value.save_as(tmp_path / "report.html")
+    with browser.new_context(offline=True) as alone:
+        file = alone.new_page()
+        file.on("dialog", lambda dialog: pytest.fail(dialog.message))
+        file.goto((tmp_path / "report.html").as_uri())
+        file.get_by_text(INJECTIONS[0]).first.wait_for()
+        assert file.evaluate(FOUND) == []
+
+
+def answer(server: str, method: str, path: str, headers: dict[str, str]) -> int:
+    """The status that the server answers with."""
+    connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=30)
+    connection.request(method, path, body=b"x" if method in ("PUT", "POST") else None, headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+@pytest.mark.parametrize(
+    "headers", [{}, {"X-Xsrftoken": "made-up"}, {"X-Xsrftoken": "a", "Cookie": "_streamlit_xsrf=b"}]
+)
+def test_a_file_that_another_site_sends_is_refused(server, method, headers):
+    headers = {"Origin": "https://example.org", "Content-Type": "multipart/form-data; boundary=x", **headers}
+    assert answer(server, method, "/_stcore/upload_file/session/file", headers) in (403, 405)
+
+
+def test_a_page_of_another_site_opens_no_session(server):
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    upgrade |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    assert answer(server, "GET", "/_stcore/stream", upgrade | {"Origin": "https://example.org"}) == 403
+    assert answer(server, "GET", "/_stcore/stream", upgrade | {"Origin": server}) == 101
+
+
+@pytest.mark.parametrize(
+    "path", ["/../../etc/passwd", "/app/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/media/../../x"]
+)
+def test_no_path_of_an_address_gives_a_file_of_the_machine(server, path):
+    connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=30)
+    connection.request("GET", path)
+    assert b"root:" not in connection.getresponse().read()
+    connection.close()
