@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +13,7 @@ from umt_core.corrections.exchange import Problem, Row, located_rows
 from umt_core.corrections.exchange.rows import REFUSE
 from umt_core.data.archive import Pictures
 from umt_core.data.datasets import data_sets
-from umt_core.data.files import harmless
+from umt_core.data.files import table_line
 from umt_core.data.own import add_tweets, check_name, content_id, remove_own, stage_picture, staging
 from umt_core.errors import DataError, ImageError
 from umt_core.schema import Example
@@ -63,12 +61,8 @@ class Report:
 
     def to_csv(self) -> str:
         """The rows as a table for people; what a spreadsheet would run as a formula is made harmless."""
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in self.rows:
-            writer.writerow([harmless(value) for value in (row.line, row.id, row.outcome, row.reason)])
-        return buffer.getvalue()
+        rows = [COLUMNS, *((row.line, row.id, row.outcome, row.reason) for row in self.rows)]
+        return "".join(map(table_line, rows))
 
 
 @dataclass(slots=True)

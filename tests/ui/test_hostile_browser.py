@@ -47,15 +47,19 @@ TWEET = f"{INJECTIONS[0]}-7"
 # What a page holds of what was sent as anything but text, in its document and in the components' own below it.
 FOUND = """() => {
   const found = [], roots = [document];
+  const bad = node => {
+    const names = node.getAttributeNames(), of = name => node.getAttribute(name) || '';
+    return names.some(name => name.startsWith('on'))
+      || ["href", "src", "action", "formaction", "xlink:href"].some(n => /^\\s*(javascript|vbscript):/i.test(of(n)))
+      || ['script', 'iframe', 'style'].includes(node.localName) && /alert\\(|display:none/.test(node.textContent)
+      || of('src') === 'x' || of('src').includes('example.org')
+      // An address in a text may be a link: nothing is asked of it before a click, and it learns nothing of the page.
+      || of('href').includes('example.org') && !node.relList.contains('noopener');
+  };
   while (roots.length) {
     for (const node of roots.pop().querySelectorAll('*')) {
       if (node.shadowRoot) roots.push(node.shadowRoot);
-      const names = node.getAttributeNames();
-      if (names.some(n => n.startsWith('on')) || names.some(n => /^\\s*javascript:/i.test(node.getAttribute(n)))
-          || ['script', 'iframe', 'style'].includes(node.localName) && /alert|display:none}$/.test(node.outerHTML)
-          || /^x$|example\\.org/.test(node.getAttribute('src'))
-          // An address in a text may be a link: nothing is asked of it before a click, and it learns nothing of the page.
-          || /example\\.org/.test(node.getAttribute('href')) && !node.relList.contains('noopener')) found.push(node.outerHTML.slice(0, 200));
+      if (bad(node)) found.push(node.outerHTML.slice(0, 200));
     }
   }
   return found;
@@ -111,6 +115,18 @@ SHOWN = {"explain": ".word", "errors": ".word"}  # where the tweet is seen as it
 def settled(page: Page) -> None:
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
     page.locator("h1, h2, h3").first.wait_for()
+
+
+def test_what_would_run_is_seen(browser: Browser):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_content(
+            '<b onclick=1></b><a href="javascript:1">x</a><div id=host></div><a href="https://example.org"></a>'
+        )
+        page.evaluate(
+            "document.getElementById('host').attachShadow({mode: 'open'}).innerHTML = '<style>x{display:none}'"
+        )
+        assert len(page.evaluate(FOUND)) == 4
 
 
 @pytest.mark.parametrize("name", PAGES)

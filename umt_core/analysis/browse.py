@@ -6,8 +6,6 @@ same line of the ledger; those on tweets (words, entities, image, gate, text) fo
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -17,7 +15,7 @@ from typing import Any, Self
 from umt_core.analysis.ledger import ERRORS, OUTCOMES
 from umt_core.analysis.sets import SEEN, PredictionSet, Row
 from umt_core.data.conll import format_conll
-from umt_core.data.files import harmless, write_pieces
+from umt_core.data.files import table_line, write_pieces
 from umt_core.data.jsonl import format_record
 from umt_core.data.pictures import STATES
 from umt_core.errors import DataError
@@ -461,15 +459,7 @@ def _csv_rows(row: Row) -> Iterator[Sequence[Any]]:
 
 
 def _csv(rows: Any) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows([[_field(value) for value in row] for row in rows])
-    return buffer.getvalue()
-
-
-def _field(value: Any) -> Any:
-    if isinstance(value, str):
-        return harmless(value)
-    return round(value, 6) if isinstance(value, float) else value
+    return "".join(table_line(round(v, 6) if isinstance(v, float) else v for v in row) for row in rows)
 
 
 def _record(row: Row, form: str) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import csv
 import fcntl
+import io
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -71,9 +74,23 @@ def as_written(field: str) -> str:
 
 def _is_formula(text: str) -> bool:
     text = text.lstrip("'")  # so that one apostrophe more or less tells a text from what was made of it
-    return text[:1] in ("\t", "\r") or text.lstrip()[:1] in _FORMULA_STARTS
+    return text[:1] in ("\t", "\r") or _UNSEEN.sub("", text)[:1] in _FORMULA_STARTS
 
 
+def table_line(fields: Iterable[object], end: str = "\n") -> str:
+    """A line of a CSV table for people, each text of it ``harmless``.
+
+    >>> print(table_line(["=1+1", 2, "a,b"]), end="")
+    '=1+1,2,"a,b"
+    """
+    buffer = io.StringIO()
+    # With another end of lines Python (before 3.13) leaves "\r" bare, at which spreadsheets begin a new row.
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow([harmless(field) if isinstance(field, str) else field for field in fields])
+    return buffer.getvalue().removesuffix("\r\n") + end
+
+
+_UNSEEN = re.compile(r"^[\s\ufeff\u200b-\u200f\u2060]+")
 _FORMULA_STARTS = tuple("=+-@＝＋－＠")  # the full-width ones are normalised by some
 
 

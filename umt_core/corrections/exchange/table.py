@@ -13,7 +13,6 @@ the columns. A tweet may be one row with all of its labels: ``tags``, one for ea
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from umt_core.corrections.exchange.jsonl import read_spans
 from umt_core.corrections.exchange.rows import Care, Known, Reading, Words, read_words, words_of
-from umt_core.data.files import as_written, harmless, iter_lines, write_pieces
+from umt_core.data.files import as_written, iter_lines, table_line, write_pieces
 from umt_core.errors import DataError
 from umt_core.schema import Example, Span
 from umt_core.spans import tags_to_spans
@@ -48,15 +47,9 @@ def write(path: Path, examples: Iterable[Example], split: str) -> None:
 
 
 def _pieces(examples: Iterable[Example]) -> Iterator[str]:
-    yield "\ufeff" + _line(COLUMNS)
+    yield "\ufeff" + table_line(COLUMNS, "\r\n")
     for example in examples:
-        yield from (_line([harmless(field) for field in row]) for row in _rows(example))
-
-
-def _line(fields: Sequence[str]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(fields)
-    return buffer.getvalue()
+        yield from (table_line(row, "\r\n") for row in _rows(example))
 
 
 def _rows(example: Example) -> Iterator[Sequence[str]]:
