@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from rich.table import Table
 
 from fuzz.targets import TARGETS
 from umt_core.data.files import cache_dir, write_text
+from umt_core.errors import DataError, UmtError
 
 RESULTS = Path(__file__).parent / "results.json"
 GRACE = 150  # seconds that a process may take to start and to end; one at work after that hangs
@@ -40,7 +42,12 @@ def main(arguments: list[str]) -> int:
     table, clean = Table(*COLUMNS, title=f"{asked.seconds} s a target"), True
     for name in asked.targets or TARGETS:
         place = cache_dir() / "fuzz" / name
-        found = run(name, place, asked.seconds)
+        try:
+            found = run(name, place, asked.seconds)
+        except UmtError as error:
+            print(error, flush=True)
+            clean = False
+            continue
         if asked.keep:
             add(name, found)
         clean &= not (found["faults"] or found["hangs"])
@@ -70,12 +77,17 @@ def run(name: str, place: Path, seconds: int) -> dict[str, Any]:
             break
         (place / "state.json").unlink(missing_ok=True)
         began = time.monotonic()
-        with tempfile.TemporaryFile("w+") as said:
+        memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+        with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryDirectory(dir=memory) as scratch:
             command = [sys.executable, "-m", "fuzz.child", name, str(place), str(left), str(corpus)]
             try:
-                code = subprocess.run(command, stderr=said, stdout=said, timeout=left + GRACE).returncode
+                environment = os.environ | {"TMPDIR": scratch}  # libFuzzer ends a process without its last words
+                done = subprocess.run(command, stderr=said, stdout=said, timeout=left + GRACE, env=environment)
+                code = done.returncode
             except subprocess.TimeoutExpired:
                 code = 70
+                if not (place / "state.json").exists():
+                    raise DataError(f"{name}: wanted a process that begins, got none in {left + GRACE} s") from None
             said.seek(0)
             log = said.read()
         state = json.loads((place / "state.json").read_text()) if (place / "state.json").exists() else {}

@@ -39,9 +39,8 @@ class Target:
 
 @cache
 def folder() -> Path:
-    """A place for files, in memory where the system has such a place; it goes when the process ends."""
-    memory = Path("/dev/shm")
-    made = Path(tempfile.mkdtemp(prefix="fuzz-", dir=memory if memory.is_dir() else None))
+    """A place for files, which goes when the process ends in order."""
+    made = Path(tempfile.mkdtemp(prefix="fuzz-"))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made
 
