@@ -20,7 +20,7 @@ from umt_core.engine import Engine
 from umt_core.predict import Workbench
 from umt_core.schema import Example
 
-THREADS, EACH, ROUNDS = 20, 5, 5  # callers at once, questions of each, times that all are asked
+THREADS, EACH, ROUNDS = 20, 3, 5  # callers at once, questions of each, times that all are asked
 FILLING = 1000  # requests until what is remembered is full
 REQUESTS = int(os.environ.get("UMT_BENCH_REQUESTS", "3000"))
 
