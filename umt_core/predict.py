@@ -19,7 +19,7 @@ from torch import Tensor
 
 from umt_core.checkpoint import Loaded, load_checkpoint
 from umt_core.data.images import ImageIndex
-from umt_core.devices import pick_device
+from umt_core.devices import mixed_type, pick_device
 from umt_core.encoders.features import FeatureCache, FeatureStore, RegionFeatures, encode_occluded
 from umt_core.encoders.text import TextEncoder, load_text_encoder
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
@@ -44,7 +44,7 @@ from umt_core.schema import (
     Summary,
 )
 from umt_core.spans import spans_to_tags, tags_to_spans
-from umt_core.systems import Output
+from umt_core.systems import Output, Tagger
 from umt_core.tagging import Progress, TweetSet, make_tweet_set, run, tag_all, word_tags
 
 T = TypeVar("T")
@@ -74,12 +74,14 @@ class Predictor:
         *,
         encoder: TextEncoder | None = None,
         vision: VisionEncoder | None = None,
+        mixed: bool = False,
     ) -> Self:
         """A predictor of a checkpoint's name (``twitter2017/umt-bert-crf``) or folder, or of one that was found.
 
         Args:
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
             encoder, vision: encoders that are loaded already.
+            mixed: on CUDA multiply in 16 bits; elsewhere it changes nothing.
 
         Raises:
             CheckpointError: there is no such checkpoint, or it is damaged.
@@ -88,6 +90,8 @@ class Predictor:
         """
         where = pick_device(device)
         loaded = load_checkpoint(name, where, encoder=encoder)
+        if mixed and where.type == "cuda":
+            _multiply_in_16_bits(loaded.tagger, where)
         settings = loaded.tagger.settings
         if loaded.tagger.uses_image and vision is None:
             vision = load_vision_encoder(settings.vision_encoder, transform=settings.image_transform).to(where)
@@ -567,12 +571,18 @@ class Workbench:
 
     @classmethod
     def load(
-        cls, names: Sequence[str | Path | CheckpointInfo], device: str = "auto", *, leave_out: bool = False
+        cls,
+        names: Sequence[str | Path | CheckpointInfo],
+        device: str = "auto",
+        *,
+        leave_out: bool = False,
+        mixed: bool = False,
     ) -> Self:
         """Predictors of several checkpoints.
 
         Args:
             leave_out: note a checkpoint that cannot be loaded in ``failures``, and load the others.
+            mixed: as ``Predictor.load``.
 
         Raises:
             UmtError: as ``Predictor.load``; with ``leave_out`` only where there is no such device.
@@ -591,7 +601,7 @@ class Workbench:
                 texts[settings.text_encoder] = load_text_encoder(settings.text_encoder)
             encoder = _twin(texts[settings.text_encoder], manifest)
             vision = visions.get((settings.vision_encoder, settings.image_transform)) if manifest.channels else None
-            predictor = Predictor.load(name, device, encoder=encoder, vision=vision)
+            predictor = Predictor.load(name, device, encoder=encoder, vision=vision, mixed=mixed)
             predictor.cache = cache
             if predictor.vision:
                 visions[settings.vision_encoder, settings.image_transform] = predictor.vision
@@ -636,6 +646,13 @@ class Workbench:
         return Workbench(
             {name: self.predictors[name] for name in names if name in self.predictors}, self.crew, failures
         )
+
+
+def _multiply_in_16_bits(tagger: Tagger, device: torch.device) -> None:
+    # The vision encoder stays as it is: its regions are kept on disk, where training reads them.
+    kind = mixed_type(device)
+    if kind is not None:
+        tagger.forward = torch.autocast(device.type, kind)(tagger.forward)  # type: ignore[method-assign]
 
 
 def _twin(published: TextEncoder, manifest: Manifest) -> TextEncoder:

@@ -377,9 +377,11 @@ class BlockMeans(vision.VisionEncoder):
         self.conv = nn.Conv2d(3, 3, 32, 32, groups=3, bias=False)
         nn.init.constant_(self.conv.weight, 1 / 32**2)
         self.seen = 0
+        self.calls: list[int] = []
 
     def feature_maps(self, pixels: torch.Tensor) -> torch.Tensor:
         self.seen += len(pixels)
+        self.calls.append(len(pixels))
         return self.conv(pixels)
 
 
@@ -485,6 +487,63 @@ def test_writers_wait_for_each_other_and_compute_nothing_twice(
         results = list(pool.map(work, range(4)))
     assert stub.seen == 5
     assert {regions.rows for regions in results} == {tuple(range(5))}
+
+
+ROW = 49 * 3 * 2  # bytes of a picture's regions
+
+
+def test_a_full_store_lets_go_of_what_is_not_asked_for_and_readers_keep_what_they_have(
+    stub: BlockMeans, pictures: list[Path], tmp_path: Path
+) -> None:
+    store = features.FeatureStore(tmp_path / "store", max_bytes=3 * ROW)
+    before = store.features_for(pictures[:3], stub)
+    after = store.features_for(pictures[2:5], stub)  # the third of both
+    data = tmp_path / "store" / stub.fingerprint / "regions.f16"
+    assert (stub.seen, data.stat().st_size) == (5, 3 * ROW)
+    for regions, first in ((before, 0), (after, 2)):
+        for i in range(3):
+            np.testing.assert_allclose(regions[i], block_means(picture(first + i)), rtol=1e-3)
+    store.features_for(pictures[2:5], stub)
+    assert stub.seen == 5
+    store.features_for(pictures, stub)  # more than fit: all that one call asks for stays
+    assert (stub.seen, data.stat().st_size) == (7, 5 * ROW)
+
+
+def test_readers_never_take_the_rows_of_a_store_that_is_being_replaced_for_others(
+    stub: BlockMeans, pictures: list[Path], tmp_path: Path
+) -> None:
+    def work(thread: int) -> None:
+        store = features.FeatureStore(tmp_path / "store", max_bytes=2 * ROW)
+        for turn in range(12):
+            asked = [(thread + turn) % 5, (thread + 2 * turn) % 5]
+            regions = store.features_for([pictures[i] for i in asked], stub)
+            for row, i in enumerate(asked):
+                np.testing.assert_allclose(regions[row], block_means(picture(i)), rtol=1e-3)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+
+
+def test_the_bound_of_the_store_can_be_set_and_is_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UMT_REGIONS_BYTES", "1000")
+    assert features.FeatureStore(tmp_path).max_bytes == 1000
+    monkeypatch.setenv("UMT_REGIONS_BYTES", "20 GB")
+    with pytest.raises(ConfigError, match="UMT_REGIONS_BYTES: wanted a whole number of bytes, got '20 GB'"):
+        features.FeatureStore(tmp_path)
+
+
+def test_the_memory_cache_computes_the_new_ones_of_several_pictures_together(stub: BlockMeans) -> None:
+    cache = features.FeatureCache()
+    one = cache.get_or_compute(picture(0), stub)
+    found = cache.get_or_compute_all([picture(1), None, picture(0), picture(2), picture(1)], stub)
+    assert (stub.seen, stub.calls) == (3, [1, 2])
+    assert found[1] is None
+    assert found[2] is one
+    assert found[0] is found[4]
+    for regions, i in ((found[0], 1), (found[3], 2)):
+        assert regions is not None
+        np.testing.assert_allclose(regions, block_means(picture(i)), rtol=1e-3)
+        assert regions.base is None  # no view of the batch, which would stay as long as any of it
 
 
 def test_the_memory_cache_keeps_what_was_last_asked_for(stub: BlockMeans) -> None:

@@ -69,6 +69,28 @@ def same(one: Prediction, other: Prediction) -> None:
     np.testing.assert_allclose([s.score for s in one.spans], [s.score for s in other.spans], atol=1e-5)
 
 
+# In 16 bits
+
+
+@pytest.mark.parametrize("name", THREE)
+def test_multiplying_in_16_bits_says_about_the_same_and_is_off_on_a_cpu(root, name, monkeypatch):
+    whole = Predictor.load(name, "cpu")
+    for one, other in zip(
+        Predictor.load(name, "cpu", mixed=True).inspect_many(TWEETS, PICTURES),
+        whole.inspect_many(TWEETS, PICTURES),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one.emissions, other.emissions)
+    monkeypatch.setattr(predict, "mixed_type", lambda device: torch.bfloat16)  # as if the processor were quick at it
+    predict._multiply_in_16_bits(whole.loaded.tagger, torch.device("cpu"))
+    for one, other in zip(
+        whole.inspect_many(TWEETS, PICTURES), Predictor.load(name, "cpu").inspect_many(TWEETS, PICTURES), strict=True
+    ):
+        assert not np.array_equal(one.emissions, other.emissions)
+        assert np.corrcoef(one.emissions.ravel(), other.emissions.ravel())[0, 1] > 0.95  # weights here are wild
+        assert one.marginals.dtype == np.float32
+
+
 # One tweet or many
 
 

@@ -12,7 +12,7 @@ import os
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -26,12 +26,13 @@ from PIL import Image
 from umt_core.data.images import content_hash, open_image
 from umt_core.encoders.files import Sums, cache_dir
 from umt_core.encoders.vision import VisionEncoder
-from umt_core.errors import ImageError
+from umt_core.errors import ConfigError, ImageError
 from umt_core.schema import GRID, REGIONS
 
 Progress = Callable[[int, int], None]  # done, of how many
 _SUM = re.compile("[0-9a-f]{64}")
 _LINE = 64 + 1  # bytes of a SHA-256 in hexadecimal and its line's end
+MOST_BYTES = 20_000_000_000  # of an encoder's rows on disk: 160,000 pictures of 1280 channels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,11 +93,22 @@ class FeatureStore:
     row's picture. A row's line is written when the row is safe on disk, so that after a kill
     whatever lies beyond the last whole line is cut off by the next writer. Any number of
     processes may read while one writes; others that want to write wait for it.
+
+    An encoder's rows have at most ``max_bytes``. Where new ones would be more, those of pictures that are not being
+    asked for leave, all at once; only a single call for more pictures than fit makes the rows more than that.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """``folder``: by default ``features`` in the cache, which training and prediction share."""
+    def __init__(self, folder: Path | None = None, *, max_bytes: int | None = None) -> None:
+        """
+        Args:
+            folder: by default ``features`` in the cache, which training and prediction share.
+            max_bytes: by default ``$UMT_REGIONS_BYTES``, else 20 GB.
+
+        Raises:
+            ConfigError: ``UMT_REGIONS_BYTES`` is no whole number.
+        """
         self.folder = Path(folder) if folder else cache_dir() / "features"
+        self.max_bytes = _most_bytes() if max_bytes is None else max_bytes
 
     def features_for(
         self,
@@ -122,18 +134,21 @@ class FeatureStore:
                 unreadable[i] = f"{image!s}: cannot read the picture: {error.strerror}"
         sums.save()
 
-        rows = table.read_index()
+        rows, array = table.read()
         wanted = {digest: image for digest, image in zip(hashes, images, strict=True) if digest and image is not None}
         failed: dict[str, str] = {}
-        if missing := wanted.keys() - rows.keys():
-            with table.writing() as append:
-                rows = table.read_index()  # another process may have computed them while we waited
-                todo = [(digest, image) for digest, image in wanted.items() if digest in missing - rows.keys()]
-                failed = _fill(append, todo, encoder, batch_size, progress)
-                rows = table.read_index()
+        if wanted.keys() - rows.keys():
+            with table.locked():
+                rows, _ = table.read()  # another process may have computed them while we waited
+                todo = [(digest, image) for digest, image in wanted.items() if digest not in rows]
+                if (len(rows) + len(todo)) * table.row_bytes > self.max_bytes:
+                    table.keep_only(wanted.keys() & rows.keys())
+                with table.writing() as append:
+                    failed = _fill(append, todo, encoder, batch_size, progress)
+                rows, array = table.read()
         unreadable |= {i: failed[digest] for i, digest in enumerate(hashes) if digest in failed}
         return RegionFeatures(
-            table.open_array(len(rows)),
+            array,
             tuple(rows.get(digest) if digest else None for digest in hashes),
             dict(sorted(unreadable.items())),
         )
@@ -206,31 +221,60 @@ class _Table:
         self.data = folder / "regions.f16"
         self.index = folder / "index.txt"
 
-    def read_index(self) -> dict[str, int]:
-        """Row of each picture's SHA-256; a line that a kill left half-written ends the table."""
-        return {digest: row for row, digest in enumerate(self._lines())}
+    def read(self) -> tuple[dict[str, int], np.ndarray]:
+        """Row of each picture's SHA-256, and the rows; a line that a kill left half-written ends the table."""
+        while True:
+            try:
+                with self.data.open("rb") as data:
+                    rows = {digest: row for row, digest in enumerate(self._lines())}
+                    # Else another process has put new files in the place of these: the lines may be theirs.
+                    if os.path.samestat(os.fstat(data.fileno()), self.data.stat()):
+                        return rows, self._mapped(data, len(rows))
+            except FileNotFoundError:
+                return {}, np.zeros((0, *self.shape), np.float16)
 
-    def open_array(self, rows: int) -> np.ndarray:
+    def _mapped(self, data: BinaryIO, rows: int) -> np.ndarray:
         if rows == 0:  # an empty file cannot be mapped
             return np.zeros((0, *self.shape), np.float16)
-        return np.memmap(self.data, np.float16, "r", shape=(rows, *self.shape))
+        return np.memmap(data, np.float16, "r", shape=(rows, *self.shape))
 
     @contextmanager
-    def writing(self) -> Iterator[Callable[[Sequence[str], np.ndarray], None]]:
-        """Gives a function that appends rows, and keeps other writers out while it is in use."""
+    def locked(self) -> Iterator[None]:
+        """Keeps other writers out."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # let go by the system when the file closes, or the process dies
-            rows = len(self._lines())
-            with self.data.open("ab") as data, self.index.open("ab") as index:
-                data.truncate(rows * self.row_bytes)
-                index.truncate(rows * _LINE)
+            yield
 
-                def append(digests: Sequence[str], regions: np.ndarray) -> None:
-                    _write(data, regions.astype(np.float16).tobytes())
-                    _write(index, "".join(f"{digest}\n" for digest in digests).encode())
+    def keep_only(self, digests: Iterable[str]) -> None:
+        """Puts a table of these rows alone in the place of this one, with the lock. Who maps the old one keeps it."""
+        rows, array = self.read()
+        kept = sorted(digests, key=rows.__getitem__)
+        new = self.data.with_name(f"{self.data.name}.new")
+        with new.open("wb") as data:
+            for digest in kept:
+                data.write(array[rows[digest]].tobytes())
+            data.flush()
+            os.fsync(data.fileno())
+        # Never lines beside rows that are not theirs: without lines there is no row.
+        self.index.unlink(missing_ok=True)
+        new.replace(self.data)
+        with self.index.open("wb") as index:
+            _write(index, "".join(f"{digest}\n" for digest in kept).encode())
 
-                yield append
+    @contextmanager
+    def writing(self) -> Iterator[Callable[[Sequence[str], np.ndarray], None]]:
+        """Gives a function that appends rows, with the lock."""
+        rows = len(self._lines())
+        with self.data.open("ab") as data, self.index.open("ab") as index:
+            data.truncate(rows * self.row_bytes)
+            index.truncate(rows * _LINE)
+
+            def append(digests: Sequence[str], regions: np.ndarray) -> None:
+                _write(data, regions.astype(np.float16).tobytes())
+                _write(index, "".join(f"{digest}\n" for digest in digests).encode())
+
+            yield append
 
     def _lines(self) -> list[str]:
         try:
@@ -241,6 +285,13 @@ class _Table:
         lines = content.decode("ascii", "replace").split("\n")[:whole]
         # Past damage nobody can tell which row is whose: what follows is computed again.
         return list(takewhile(_SUM.fullmatch, lines))
+
+
+def _most_bytes() -> int:
+    given = os.environ.get("UMT_REGIONS_BYTES", "").strip()
+    if given and not given.isdecimal():
+        raise ConfigError(f"UMT_REGIONS_BYTES: wanted a whole number of bytes, got {given!r}")
+    return int(given) if given else MOST_BYTES
 
 
 def _write(stream: BinaryIO, content: bytes) -> None:
