@@ -86,7 +86,7 @@ def command(request: JobRequest) -> str:
     if request.store:
         words += ["--corrections", "default" if request.store == default_url() else request.store]
     defaults = JobRequest(request.base, request.train)
-    for name in ("mode", "repeat", "epochs", "patience", "layers", "rates", "seed", "version", "author"):
+    for name in ("mode", "repeat", "epochs", "patience", "layers", "rates", "seed", "version", "author", "devices"):
         if (value := getattr(request, name)) != getattr(defaults, name):
             words += [f"--{name}", str(value)]
     return shlex.join([*words, *(["--correct-valid"] if request.correct_valid else [])])

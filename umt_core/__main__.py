@@ -224,6 +224,7 @@ def train(
     about_images: Annotated[str, typer.Option(help="What the pictures are, for the card.")] = "",
     fresh: Annotated[bool, typer.Option(help="Throw away what the output folder holds of a run.")] = False,
     device: Device = "auto",
+    devices: Annotated[int, typer.Option(help="Processes that share each batch, one device each.")] = 1,
 ) -> None:
     """Train a tagger. Ctrl-C stops after saving nothing half: the same command goes on from the last epoch."""
     from umt_core.config import default_recipe, settings_of
@@ -273,6 +274,7 @@ def train(
         also=also,
         also_images=also_images,
         device=device,
+        devices=devices,
     )
     with progress_bar() as bar, Interrupts() as interrupted:
         manifest = run_job(job, TrainingView(bar, settings.epochs, interrupted), fresh=fresh)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from umt_core.errors import ConfigError
@@ -23,6 +25,22 @@ def pick_device(name: str = "auto") -> torch.device:
     if not present[name]:
         raise ConfigError(f"device {name!r} was asked for, and this machine has none")
     return torch.device(name)
+
+
+def pick_devices(name: str, count: int) -> list[torch.device]:
+    """A device for each of ``count`` processes: that many GPUs, or the CPU for all of them.
+
+    Raises:
+        ConfigError: as ``pick_device``, or this machine has fewer.
+    """
+    device = pick_device(name)
+    if count == 1:
+        return [device]
+    there = {"cuda": torch.cuda.device_count(), "cpu": os.cpu_count() or 1}.get(device.type, 1)
+    if not 1 <= count <= there:
+        what = "CPU cores" if device.type == "cpu" else f"{device.type} devices"
+        raise ConfigError(f"devices: wanted 1 to {there}, which is how many {what} this machine has, got {count}")
+    return [torch.device(device.type, i) if device.type == "cuda" else device for i in range(count)]
 
 
 def mixed_type(device: torch.device) -> torch.dtype | None:

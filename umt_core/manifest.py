@@ -52,6 +52,7 @@ class Manifest:
     teachers: list[dict[str, str]] = field(default_factory=list)  # "name" and "weights_sha256" of each learned from
     set_name: str = ""  # of checkpoints, where it is not the data set's: several may be of one data set
     precision: str = "float32"  # of products in training; weights are updated in float32 whatever it is
+    devices: int = 1  # processes that shared each batch; their dropout is drawn apart
     format: int = FORMAT
     notes: list[str] = field(default_factory=list)
 

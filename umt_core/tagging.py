@@ -17,6 +17,7 @@ from umt_core.schema import Example
 from umt_core.systems import Output, Tagger
 
 Progress = Callable[[int, int], None]  # done, of how many
+Part = Callable[[Sequence[list[int]]], Sequence[list[int]]]  # some of the batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +120,15 @@ def run(
     *,
     batch_size: int = 64,
     progress: Progress | None = None,
+    of: Part | None = None,
 ) -> Iterator[tuple[list[int], Output]]:
-    """Forward passes over all tweets, without gradients: indices of each batch, and its output."""
+    """Forward passes over all tweets, without gradients: indices of each batch, and its output.
+
+    ``of`` takes some of the batches, where other processes take the others.
+    """
     done = 0
     batches = tweets.by_length(batch_size)
+    batches = list(of(batches)) if of else batches
     total = sum(map(len, batches))
     for indices in batches:
         with torch.inference_mode():
@@ -139,10 +145,11 @@ def tag_all(
     *,
     batch_size: int = 64,
     progress: Progress | None = None,
+    of: Part | None = None,
 ) -> list[list[str]]:
-    """The tagger's tags, one for each word of each tweet."""
+    """The tagger's tags, one for each word of each tweet; none where ``of``, as in ``run``, leaves a tweet out."""
     tags: list[list[str]] = [[] for _ in range(len(tweets))]
-    for indices, output in run(tagger, tweets, device, batch_size=batch_size, progress=progress):
+    for indices, output in run(tagger, tweets, device, batch_size=batch_size, progress=progress, of=of):
         for i, path in zip(indices, tagger.decode(output), strict=True):
             tags[i] = word_tags(path, tweets.encoded[i], tweets.tagging, len(tweets.examples[i].tokens))
     return tags

@@ -7,7 +7,6 @@ import streamlit as st
 from app import access, markup
 from app.state import Key
 from umt_core.access.door import Door
-from umt_core.access.passwords import LONGEST
 from umt_core.access.users import LONGEST_NAME
 from umt_core.errors import AccessError
 
@@ -56,7 +55,6 @@ def _form(door: Door, line: str) -> None:
                     "Password",
                     type="password",
                     key=Key.SIGN_IN_PASSWORD,
-                    max_chars=LONGEST,
                     autocomplete="current-password",
                 )
                 st.form_submit_button("Sign in", type="primary", on_click=_sign_in, width="stretch")

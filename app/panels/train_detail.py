@@ -43,6 +43,7 @@ def show(identity: str) -> None:
 
 @st.fragment(run_every=EVERY)
 def _live(identity: str) -> None:
+    access.stay()
     job = jobs.status(identity)
     if job.state not in OPEN_STATES:
         st.rerun()

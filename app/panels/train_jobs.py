@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import markup
+from app import access, markup
 from app.state import Key
 from umt_core.train import jobs
 from umt_core.train.jobs import (
@@ -61,6 +61,7 @@ def _show_every() -> None:
 
 @st.fragment(run_every=EVERY)
 def _live(before: Sequence[str]) -> None:
+    access.stay()
     found = [job for job in jobs.jobs() if job.state in OPEN_STATES]
     if [job.id for job in found] != list(before):
         st.rerun()

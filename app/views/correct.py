@@ -31,6 +31,7 @@ if notes := correct_editor.notes(desk):
 @st.fragment
 def work(chosen: Chosen) -> None:
     """All that an edit changes: a key redraws this and not the page."""
+    access.stay()
     try:
         desk.refresh(store)
         for line in state.correction_complaints():

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import streamlit as st
 
-from app import explaining, markup, services, state
+from app import access, explaining, markup, services, state
 from app.panels import findings, reader, sidebar, tweet_form
 from umt_core.labels import LABEL_NAMES
 
@@ -35,6 +35,7 @@ case = reader.read(state.request(), chosen)
 @st.fragment
 def sections() -> None:
     """All that depends on the chosen word and section: a choice redraws this and not the page."""
+    access.stay()
     st.html(markup.legend(LABEL_NAMES))
     findings.tracks(findings.view(case))
     part = state.part(list(SECTIONS))

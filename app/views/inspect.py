@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import markup, services, state
+from app import access, markup, services, state
 from app.panels import findings, reader, sidebar, tweet_form, word_detail
 from umt_core.labels import LABEL_NAMES
 
@@ -22,6 +22,7 @@ st.page_link("views/explain.py", label="Explain this tweet", icon=":material/psy
 @st.fragment
 def results() -> None:
     """All that depends on the chosen word: a choice redraws this and not the page."""
+    access.stay()
     st.html(markup.legend(LABEL_NAMES))
     view = findings.view(case)
     findings.tracks(view)

@@ -171,7 +171,7 @@ def test_wherever_it_is_killed_a_resumed_job_ends_with_the_weights_of_an_unbroke
 
     whole = uninterrupted(home)
     places = [
-        (run, "_save_state", 1), (run, "_save_state", 3), (run, "save_weights", 1), (run, "save_manifest", 1),
+        (run, "save_state", 1), (run, "save_state", 3), (run, "save_weights", 1), (run, "save_manifest", 1),
         (runner, "_publish", 1), (os, "rename", 1), (runner.jobs, "write_outcome", 1),
         (runner.Log, "write", 4),  # between the first epoch's state and its line
     ]  # fmt: skip
@@ -270,7 +270,7 @@ def test_a_fault_is_shown_with_its_line_and_the_job_can_be_tried_again(home, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "_save_state", full)
+        patch.setattr(run, "save_state", full)
         with pytest.raises(OSError, match="No space"):
             work()
     job = jobs.status(identity)

@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import access
-from app.panels import correct_desk, correct_payload
+from app.panels import correct_desk, correct_payload, models_detail, train_form, tweet_form
 from app.state import Key
 from tests.ui.reading import ENTRY, address, button, component_data, opened, said
 from umt_core.access.passwords import Hash
@@ -15,7 +15,6 @@ from umt_core.access.throttle import FREE, Throttle
 from umt_core.access.users import Role, User, add_user, change_user, remove_user
 from umt_core.corrections.events import TweetKey
 from umt_core.errors import AccessError
-from umt_core.train import jobs
 
 PASSWORD = "correct horse battery"
 # Of PASSWORD, at the least cost.
@@ -23,7 +22,7 @@ KNOWN = "scrypt$1$8$1$c2FsdA==$"
 
 
 @pytest.fixture
-def users(made, tmp_path, monkeypatch):
+def users(data, tmp_path, monkeypatch):
     """Each role's user is called like the role."""
     import base64
     import hashlib
@@ -70,9 +69,8 @@ def test_a_wrong_name_and_a_wrong_password_are_told_alike_and_too_many_have_to_w
 
 
 def test_who_signs_in_comes_to_the_page_of_the_link(users):
-    page = at("errors", "view", data="tiny/test", outcome="fixed")
-    assert address(page)["outcome"] == "fixed"
-    assert page.session_state["errors_outcome"] == ["fixed"]
+    page = at("correct", "view", data="tiny/test", queue="file", tweet="fixed-too")
+    assert {"queue": "file", "tweet": "fixed-too"}.items() <= address(page).items()
     assert "**view**" in said(page)
     button(page, "Sign out").click().run()
     assert [title.value for title in page.title] == ["MNER workbench"]
@@ -97,23 +95,39 @@ def test_who_may_annotate_does_so_by_the_signed_in_name(users):
     assert (drawn["author"], drawn["readOnly"]) == ("annotate", "")
 
 
-def test_a_forged_click_is_refused_by_the_server(users, monkeypatch):
-    """A browser may send the click of a button that is drawn disabled."""
-    monkeypatch.setattr(jobs, "submit", lambda request: pytest.fail("it was done"))
-    page = at("data", "view")
+def test_a_click_on_what_was_drawn_before_the_role_changed_does_nothing(users, monkeypatch):
+    monkeypatch.setattr(train_form, "submit", lambda request: pytest.fail("it was done"))
+    train = at("train", "train")
+    (start,) = (b for b in train.button if b.key == Key.TRAIN_START)
+    assert not start.disabled
+    change_user("train", role=Role.ANNOTATE)
+    assert "wants the role train, and train has annotate" in start.click().run().error[0].value
+
+    monkeypatch.setattr(tweet_form, "add_tweet", lambda *_: pytest.fail("it was done"))
+    inspect = at("inspect", "annotate", sample="phoenix-in-july")
+    change_user("annotate", role=Role.VIEW)
+    button(inspect, "Add to my tweets").click().run()
+    assert "wants the role annotate, and annotate has view" in inspect.error[0].value
+    assert button(inspect, "Add to my tweets").disabled
+
+
+def test_what_all_others_use_is_changed_by_who_may_promote_alone(users, monkeypatch):
+    page = at("models", "train")
+    monkeypatch.setattr(access, "_token", lambda: page.session_state[Key.TOKEN])
     done: list[str] = []
-
-    def as_role(role: str) -> None:
-        change_user("view", role=Role(role))
-        at_once = access.guarded(Role.ANNOTATE, done.append)
-        monkeypatch.setattr(access, "_token", lambda: page.session_state[Key.TOKEN])
-        at_once(role)
-
-    as_role("view")
+    models_detail._act(done.append, "v1")
     assert not done
-    assert "wants the role annotate" in st.session_state.pop(Key.REFUSED)
-    as_role("train")
-    assert done == ["train"]
+    assert "wants the role promote, and train has train" in st.session_state.pop(Key.MODELS_SAID)[1]
+    change_user("train", role=Role.PROMOTE)
+    models_detail._act(done.append, "v2")
+    assert done == ["v2"]
+
+
+def test_a_page_that_is_open_closes_when_its_user_is_removed(users):
+    page = at("correct", "annotate")
+    remove_user("annotate")
+    page.run()
+    assert [b.label for b in page.button] == ["Sign in"]
 
 
 def test_what_the_editor_says_is_stored_for_who_is_signed_in_alone(users, monkeypatch):

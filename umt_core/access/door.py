@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import ipaddress
 import os
@@ -66,7 +67,10 @@ def is_loopback(address: str | None) -> bool:
 
 def has_provider() -> bool:
     """Whether one of Streamlit's secrets files, of this folder and of the user, has an ``[auth]``."""
-    return any(_has_auth(folder / ".streamlit" / "secrets.toml") for folder in (Path.cwd(), Path.home()))
+    folders = [Path.cwd()]
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        folders.append(Path.home())
+    return any(_has_auth(folder / ".streamlit" / "secrets.toml") for folder in folders)
 
 
 def _has_auth(path: Path) -> bool:

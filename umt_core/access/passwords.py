@@ -69,7 +69,7 @@ def hash_password(password: str, name: str = "") -> Hash:
 def check_password(password: str, known: Hash | None) -> bool:
     """Whether a password is the one that was hashed; ``None``, of nobody we know, takes as long and is never right."""
     fits = (known or _nobody()).fits(password[:LONGEST])
-    return fits and known is not None
+    return fits and known is not None and len(password) <= LONGEST
 
 
 def _hash(password: str) -> Hash:

@@ -68,6 +68,7 @@ def submit(
     version: Annotated[str, typer.Option(help="Name of what comes out; by default the job's.")] = "",
     author: str = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
+    devices: Annotated[int, typer.Option(help="Processes that share each batch, one device each.")] = 1,
     wait: Annotated[bool, typer.Option(help="Until the job has ended.")] = False,
 ) -> None:
     """Put a job into the queue; prints its id. It goes on when this command, or the app, has ended."""
@@ -88,6 +89,7 @@ def submit(
         version=version,
         author=author,
         device=device,
+        devices=devices,
     )
     for note in jobs.plan(request).notes:
         say(note)

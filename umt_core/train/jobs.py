@@ -84,12 +84,15 @@ class JobRequest:
     version: str = ""  # name of the new version; "": the job's id
     author: str = ""
     device: str = "auto"
+    devices: int = 1  # processes that share each batch
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ConfigError(f"mode: wanted one of {list(MODES)}, got {self.mode!r}")
         if not 1 <= self.repeat <= 100:
             raise ConfigError(f"repeat: wanted 1 to 100, got {self.repeat}")
+        if self.devices < 1:
+            raise ConfigError(f"devices: wanted at least 1, got {self.devices}")
         if self.version:
             check_version(self.version)
 
@@ -252,6 +255,7 @@ def _prepare(request: JobRequest) -> _Prepared:
         corrections |= composition.corrections()
     counts = composition.counts()
     memory, disk = room(info.manifest)
+    memory *= request.devices  # each process has its own
     seconds = _epoch_seconds(info.manifest, request.mode, counts[TRAIN])
     found = Plan(
         base=info.name,

@@ -26,6 +26,7 @@ from umt_core.features import Batch, hide_words
 from umt_core.spans import tags_to_spans
 from umt_core.systems import Output, Tagger
 from umt_core.tagging import TweetSet, tag_all
+from umt_core.train.sharing import Team
 from umt_core.train.teaching import disagreement, distillation_loss
 
 OnStep = Callable[[int, int, float], None]  # step of the epoch, steps in it, loss
@@ -42,11 +43,13 @@ class Epoch:
     best: bool  # better than every epoch before
 
 
-def evaluate(tagger: Tagger, tweets: TweetSet, device: torch.device) -> Scores:
-    """Scores of a tagger on labelled tweets, in eval mode."""
+def evaluate(tagger: Tagger, tweets: TweetSet, device: torch.device, team: Team | None = None) -> Scores:
+    """Scores of a tagger on labelled tweets, in eval mode; each process of a team tags a part of them."""
     was_training = tagger.training
     tagger.eval()
-    tags = tag_all(tagger, tweets, device)
+    tags = tag_all(tagger, tweets, device, of=team.part if team else None)
+    if team:
+        tags = [next(filter(None, rows), []) for rows in zip(*team.gather(tags), strict=True)]
     tagger.train(was_training)
     return score_spans([e.spans or () for e in tweets.examples], [tags_to_spans(row) for row in tags])
 
@@ -54,7 +57,8 @@ def evaluate(tagger: Tagger, tweets: TweetSet, device: torch.device) -> Scores:
 class Trainer:
     """Trains a tagger, epoch by epoch, and keeps the best weights by dev F1.
 
-    ``unlabelled`` tweets are learned from by what teachers say of them alone, in batches of their own.
+    ``unlabelled`` tweets are learned from by what teachers say of them alone, in batches of their own. In a ``team``
+    each process does this with its share of every batch, and all have the same weights after every step.
 
     Raises:
         DataError: there is nothing to train on.
@@ -68,13 +72,14 @@ class Trainer:
         settings: TrainSettings,
         device: torch.device,
         unlabelled: TweetSet | None = None,
+        team: Team | None = None,
     ) -> None:
         if not len(train) or not len(valid):
             raise DataError(f"wanted tweets to train and to choose by, got {len(train)} and {len(valid)}")
         if not settings.train_embeddings:
             freeze_embeddings(tagger)
         self.held = hold_lower_layers(tagger, settings.train_layers)
-        self.tagger = tagger.to(device)
+        self.tagger, self.team = tagger.to(device), team
         self.train, self.valid, self.settings, self.device = train, valid, settings, device
         self.sources = (train,) if unlabelled is None else (train, unlabelled)
         self.steps_per_epoch = sum(math.ceil(len(source) / settings.batch_size) for source in self.sources)
@@ -152,7 +157,10 @@ class Trainer:
     def _run_epoch(self, on_step: OnStep | None) -> Epoch:
         began = time.perf_counter()
         number = self.epoch + 1
-        torch.manual_seed(self.settings.seed * 100_003 + number)
+        # Dropout differs between the processes of a team: other tweets, other units.
+        torch.manual_seed(self.settings.seed * 100_003 + number + (self.team.rank << 50 if self.team else 0))
+        if self.team:
+            self.team.take_first(p.detach() for p in self.trained.values())
         order = np.random.default_rng([self.settings.seed, number])
         batches = self.batches(order)
         self.tagger.train()
@@ -165,7 +173,7 @@ class Trainer:
                 if on_step:
                     on_step(i, len(batches), losses["total"])
         with self.averaged():
-            scores = evaluate(self.tagger, self.valid, self.device)
+            scores = evaluate(self.tagger, self.valid, self.device, self.team)
             best = self.best_scores is None or scores.overall.f1 > self.best_scores.overall.f1
             if best:
                 self.best = {n: p.detach().cpu().clone() for n, p in self.trained.items()}
@@ -189,10 +197,14 @@ class Trainer:
         batch = source.batch(indices, targets=source is self.train, hide=hide)
         if self.settings.word_dropout:
             hide_words(batch, self.settings.word_dropout, source.unk_id, rng)
-        batch = batch.to(self.device)
+        # Only now: what is drawn for a batch is drawn for the whole of it, as one process draws it.
+        rows, share = self.team.rows(len(indices)) if self.team else (slice(None), 1.0)
+        batch = (batch.rows(rows) if self.team else batch).to(self.device)
         with self._autocast():
             losses = self._losses(batch)
-        self.scaler.scale(losses["total"]).backward()
+        self.scaler.scale(losses["total"] * share if self.team else losses["total"]).backward()
+        if self.team:
+            losses = self.team.add_up(list(self.trained.values()), losses, share)
         self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(self.trained.values(), self.settings.clip_norm)
         self.scaler.step(self.optimizer)

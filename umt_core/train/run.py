@@ -13,11 +13,10 @@ import numpy as np
 import torch
 
 import umt_core
-from umt_core.analysis.metrics import Score, Scores
 from umt_core.checkpoint import put_weights, read_weights, save_manifest, save_weights
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.images import ImageIndex
-from umt_core.devices import pick_device
+from umt_core.devices import pick_devices
 from umt_core.encoders.text import WEIGHTS as ENCODER_WEIGHTS
 from umt_core.encoders.text import SubwordTokenizer, TextEncoder, load_text_encoder, load_tokenizer
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
@@ -29,6 +28,7 @@ from umt_core.tagging import TweetSet, make_tweet_set
 from umt_core.train.log import Log, read_events
 from umt_core.train.loop import Epoch, Trainer, evaluate
 from umt_core.train.pretrain import put_pretrained
+from umt_core.train.processes import Work, train_together
 from umt_core.train.reading import (
     ALSO,
     TEST,
@@ -42,6 +42,8 @@ from umt_core.train.reading import (
     read_unlabelled,
     regions_of,
 )
+from umt_core.train.sharing import Team
+from umt_core.train.state import go_on, read_state, save_state
 from umt_core.train.teaching import Lesson, forget, teach, teachers_of
 from umt_core.train.watcher import Watcher
 
@@ -77,6 +79,7 @@ class Job:
     made_from: Mapping[str, Any] = field(default_factory=dict)  # by split: the data that its file was put together from
     log: Path | None = None  # JSON lines; None: in the output folder
     device: str = "auto"
+    devices: int = 1  # so many processes train, one device each; on a CPU they share its cores
 
 
 def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) -> Manifest | None:
@@ -92,15 +95,17 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         ConfigError: settings, system or encoders do not fit together.
         DataError: a data file cannot be read, or is empty.
         CheckpointError: the output folder cannot be made or holds another run, or ``init`` cannot be read.
+        JobError: one of several processes has ended before its time.
     """
     watcher = watcher or Watcher()
     try:
         job.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CheckpointError(f"{job.output}: wanted a folder to write to, got: {error.strerror}") from error
+    devices = pick_devices(job.device, job.devices)
     _clear(job, fresh)
     began = time.perf_counter()
-    device = pick_device(job.device)
+    device = devices[0]
     system = system_class(job.system)
     tokenizer = load_tokenizer(job.model.text_encoder)
     if job.model.word_shape is None:
@@ -118,34 +123,12 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         watcher.note(_start_from(tagger, job.init, job.parent))
     sets = _make_sets(job, splits, regions, tokenizer, tagger)
     sets |= {name: replace(sets[name], taught=rows) for name, rows in taught.items()}
-    trainer = Trainer(tagger, sets[TRAIN], sets[VALID], job.settings, device, sets.get(UNLABELLED))
-    log = Log(job.log or job.output / LOG)
-    history, spent = _resume(job, trainer, watcher)
-    told = {event.get("epoch") for event in read_events(log.path) if event["event"] == "epoch"}
-    for row in history:
-        if row["epoch"] not in told:  # a kill came between an epoch's state and its line
-            log.write(event="epoch", **row)
-    log.write(event="start" if not history else "resume", epoch=trainer.epoch, system=job.system)
-
-    if job.parent and not history:
-        log.write(event="before", dev_f1=round(evaluate(tagger, sets["valid"], device).overall.f1, 5))
-
-    def on_step(step: int, steps: int, loss: float) -> None:
-        watcher.step(trainer.epoch + 1, step, steps, loss)
-        if step % 20 == 0:
-            log.write(event="step", epoch=trainer.epoch + 1, step=step, steps=steps, loss=round(loss, 4))
-        if watcher.should_stop():
-            raise _Stopped
-
+    state = job.output / STATE
+    work = Work(tagger, sets[TRAIN], sets[VALID], sets.get(UNLABELLED), job.settings, state if state.exists() else None)
     try:
-        for epoch in trainer.epochs(on_step):
-            history.append(_row(epoch))
-            spent += epoch.seconds
-            _save_state(job, trainer, history, spent)
-            log.write(event="epoch", **history[-1])
-            watcher.epoch(epoch)
+        with train_together(work, devices) as team:
+            trainer, history, spent = _train(job, work, device, team, watcher)
     except _Stopped:
-        log.write(event="stopped", epoch=trainer.epoch)
         return None
 
     # Scores are those of the weights as they are kept: rounded to half precision.
@@ -177,13 +160,52 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         corrections=job.corrections,
         init_encoder=pretrained,
         teachers=teachers,
+        devices=job.devices,
         precision=str(trainer.mixed or torch.float32).removeprefix("torch."),
     )
     save_manifest(job.output, manifest)
     (job.output / STATE).unlink(missing_ok=True)
     forget(job.output)
+    log = Log(job.log or job.output / LOG)
     log.write(event="done", seconds=round(time.perf_counter() - began, 1), **{n: s["f1"] for n, s in scores.items()})
     return manifest
+
+
+def _train(
+    job: Job, work: Work, device: torch.device, team: Team | None, watcher: Watcher
+) -> tuple[Trainer, list[dict[str, float]], float]:
+    """All epochs that are left; the trainer, the history and seconds of the whole run (``_Stopped``: not all)."""
+    trainer = Trainer(work.tagger, work.train, work.valid, job.settings, device, work.unlabelled, team)
+    log = Log(job.log or job.output / LOG)
+    history, spent = _resume(job, trainer, watcher)
+    told = {event.get("epoch") for event in read_events(log.path) if event["event"] == "epoch"}
+    for row in history:
+        if row["epoch"] not in told:  # a kill came between an epoch's state and its line
+            log.write(event="epoch", **row)
+    log.write(event="start" if not history else "resume", epoch=trainer.epoch, system=job.system)
+
+    if job.parent and not history:
+        log.write(event="before", dev_f1=round(evaluate(work.tagger, work.valid, device).overall.f1, 5))
+
+    def on_step(step: int, steps: int, loss: float) -> None:
+        watcher.step(trainer.epoch + 1, step, steps, loss)
+        if step % 20 == 0:
+            log.write(event="step", epoch=trainer.epoch + 1, step=step, steps=steps, loss=round(loss, 4))
+        if watcher.should_stop():
+            raise _Stopped
+
+    try:
+        for epoch in trainer.epochs(on_step):
+            history.append(_row(epoch))
+            spent += epoch.seconds
+            more = {"job": _identity(job), "history": history, "spent": spent}
+            save_state(job.output / STATE, trainer, more)
+            log.write(event="epoch", **history[-1])
+            watcher.epoch(epoch)
+    except _Stopped:
+        log.write(event="stopped", epoch=trainer.epoch)
+        raise
+    return trainer, history, spent
 
 
 class _Stopped(Exception):
@@ -314,31 +336,15 @@ def _clear(job: Job, fresh: bool) -> None:
         raise CheckpointError(f"{job.output}: holds a finished checkpoint: wanted another folder, or --fresh")
 
 
-def _save_state(job: Job, trainer: Trainer, history: list[dict[str, float]], spent: float) -> None:
-    state = trainer.state() | {"job": _identity(job), "history": history, "spent": spent}
-    if trainer.best_scores:
-        state["best_scores"] = {
-            label: [s.correct, s.predicted, s.gold] for label, s in trainer.best_scores.by_type.items()
-        }
-    temporary = job.output / (STATE + ".tmp")
-    torch.save(state, temporary)
-    temporary.replace(job.output / STATE)
-
-
 def _resume(job: Job, trainer: Trainer, watcher: Watcher) -> tuple[list[dict[str, float]], float]:
     """Go on from the state in the output folder, if there is one: its history and seconds."""
     path = job.output / STATE
     if not path.exists():
         return [], 0.0
-    try:
-        state = torch.load(path, map_location=trainer.device, weights_only=True)
-    except Exception as error:  # truncated or foreign: torch raises many classes
-        raise CheckpointError(f"{path}: wanted the state of a run, got an unreadable file: use --fresh") from error
+    state = read_state(path, trainer.device)
     if _completed(state.get("job")) != _identity(job):
         raise CheckpointError(f"{path}: is of a run with other settings or data: use them, or --fresh")
-    by_type = {label: Score(*row) for label, row in state.get("best_scores", {}).items()}
-    overall = Score(*(sum(getattr(s, k) for s in by_type.values()) for k in ("correct", "predicted", "gold")))
-    trainer.load_state(state, Scores(overall, by_type, len(trainer.valid)) if by_type else None)
+    go_on(trainer, state)
     watcher.note(f"resumed after epoch {trainer.epoch}")
     return list(state["history"]), float(state["spent"])
 

@@ -122,6 +122,7 @@ def _train(folder: Path) -> str | None:
             made_from=values["splits"],
             log=folder / jobs.LOG,
             device=values["request"].device,
+            devices=values["request"].devices,
         )
         try:
             if run_job(job, _Listener(folder)) is None:
