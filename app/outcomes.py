@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import pandas as pd
 
 from app import markup, tables
-from umt_core.analysis.browse import NONE, Query
 from umt_core.analysis.ledger import GOLD_OUTCOMES, Entry, Match, ledger
+from umt_core.analysis.query import NONE, Query
 from umt_core.analysis.sets import RunInfo, SetInfo
 from umt_core.labels import LABELS
 from umt_core.schema import ScoredSpan, Span

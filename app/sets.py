@@ -20,8 +20,9 @@ import streamlit as st
 
 from app import outcomes, services, state
 from umt_core.analysis import tables
-from umt_core.analysis.browse import Page, Query, browse, write_export
+from umt_core.analysis.browse import Page, browse, write_export
 from umt_core.analysis.building import build_set
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import SET, PredictionSet, sets_folder
 from umt_core.data import stats
 from umt_core.data.datasets import SAMPLE_DATA, DataSet, data_complaint, data_sets

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from umt_core.analysis.browse import OPEN, PAGE, SORTS, Query
+from umt_core.analysis.query import OPEN, PAGE, SORTS, Query
 from umt_core.errors import DataError
 from umt_core.explain.attention import MAPS, AttentionMap, get_map, heads, maps_of
 from umt_core.schema import REGIONS, Example, Inspection

@@ -10,6 +10,8 @@ from app.panels import sign_in
 st.set_page_config(page_title="MNER workbench", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 # Streamlit leaves room above a page for a toolbar that we hide.
 st.html("<style>.stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3rem; max-width: 82rem; }</style>")
+# Above a page, where it is not called like that.
+HEADINGS = {"Inspect": "Inspect a tweet", "Explain": "Explain a tweet"}
 who, line = access.arrived()
 page = st.navigation(
     [
@@ -30,6 +32,8 @@ page = st.navigation(
 if who is None:
     sign_in.show(line)
     st.stop()
+# Before all else: what a page needs is loaded when it is run first, which may take a second.
+st.title(HEADINGS.get(page.title, page.title), anchor=False)
 sign_in.account()
 if line := access.refused():
     st.error(markup.plain(line))

@@ -11,7 +11,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.measure import Measure, seconds
-from umt_core.analysis.browse import Query, browse
+from umt_core.analysis.browse import browse
+from umt_core.analysis.query import Query
 from umt_core.analysis.runs import FIGURES, finish_run
 from umt_core.analysis.sets import TEXT_ROWS, PredictionSet, RunInfo, SetInfo, connect, copy, write_json
 from umt_core.errors import UmtError

@@ -375,7 +375,8 @@ def sets_export(
     ] = None,
 ) -> None:
     """Write the tweets that a filter finds."""
-    from umt_core.analysis.browse import Query, write_export
+    from umt_core.analysis.browse import write_export
+    from umt_core.analysis.query import Query
     from umt_core.analysis.sets import find_set
 
     params = pairs(filter_ or [], "--filter")

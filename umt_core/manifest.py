@@ -9,6 +9,7 @@ import re
 import types
 import typing
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +75,22 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        if (size := path.stat().st_size) > MOST_BYTES:
-            raise CheckpointError(f"{path}: wanted a manifest of at most {MOST_BYTES:,} bytes, got {size:,}")
-        values = json.loads(path.read_text(encoding="utf-8"))
+        now = path.stat()
+        if now.st_size > MOST_BYTES:
+            raise CheckpointError(f"{path}: wanted a manifest of at most {MOST_BYTES:,} bytes, got {now.st_size:,}")
+        return _read(path, (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns))
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder}: wanted a checkpoint, found no {MANIFEST}") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise CheckpointError(f"{path}: wanted a manifest in JSON, got {str(error).splitlines()[0]}") from error
+
+
+@lru_cache(maxsize=256)  # every run of a page asks for all of them, several times
+def _read(path: Path, stamp: tuple[int, ...]) -> Manifest:
+    """The manifest of a file as it was at this stamp; whoever gets it changes nothing in it."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: wanted a manifest in JSON, got {str(error).splitlines()[0]}") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         got = values.get("format") if isinstance(values, dict) else type(values).__name__

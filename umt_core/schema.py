@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 GRID = 7  # the image is split into GRID x GRID blocks (paper, section 2.2)
 REGIONS = GRID * GRID
+SEEN = ("seen", "seen with another type", "unseen")  # of an entity's surface form in the train split
+# Of a tweet's picture. "placeholder": it is there, but stands for one that is not.
+STATES = ("present", "missing", "unreadable", "placeholder")
 
 
 @dataclass(frozen=True, slots=True, order=True)

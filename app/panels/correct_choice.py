@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import access, corrections, markup, outcomes, sets, state, tables
 from app.panels.correct_desk import IN_FILE_ORDER, Desk
-from umt_core.analysis.browse import Query
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.corrections.events import BLIND, COMMON
 from umt_core.corrections.queues import QUEUES, build_queue

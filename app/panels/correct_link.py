@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import sets
-from umt_core.analysis.browse import Query
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
 
 CORRECT_PAGE = "views/correct.py"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app import markup, outcomes, sets, state, tables
-from umt_core.analysis.browse import Query, resolve
+from umt_core.analysis.browse import resolve
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.errors import DataError
 

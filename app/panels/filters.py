@@ -8,7 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from app import outcomes, sets, state
-from umt_core.analysis.browse import CHOICES, LONGEST_SEARCH, Query
+from umt_core.analysis.query import CHOICES, LONGEST_SEARCH, Query
 from umt_core.analysis.sets import PredictionSet
 
 _LABELS = {

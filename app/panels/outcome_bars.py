@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import figures, markup, outcomes, sets, state
-from umt_core.analysis.browse import Query
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.analysis.significance import mcnemar
 

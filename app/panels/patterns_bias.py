@@ -13,7 +13,7 @@ from app.panels import keeping as keeping_panel
 from app.panels import linked
 from app.patterns import Asked
 from app.visual_bias import BiasFigures
-from umt_core.analysis.browse import Query
+from umt_core.analysis.query import Query
 from umt_core.analysis.significance import Interval
 from umt_core.explain.bias import ALL, FLIPS, KIND, Rate
 from umt_core.explain.foreign import FOREIGN

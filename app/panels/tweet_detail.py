@@ -10,7 +10,8 @@ import streamlit as st
 from app import markup, outcomes, sets, state
 from app.panels import correct_link, tracks
 from umt_core.analysis.agreement import differences
-from umt_core.analysis.browse import Query, find
+from umt_core.analysis.browse import find
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.data.images import content_hash
 from umt_core.errors import DataError, ImageError

@@ -10,7 +10,8 @@ import streamlit as st
 
 from app import markup, outcomes, sets, state
 from app.panels import correct_link, tweets
-from umt_core.analysis.browse import FORMATS, PAGE, SORTS, Page, Query
+from umt_core.analysis.browse import FORMATS, Page
+from umt_core.analysis.query import PAGE, SORTS, Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.errors import DataError
 

@@ -20,7 +20,6 @@ from umt_core.errors import UmtError
 
 choices = {"data": benchmark_data(), "split": list(standings.SPLIT_TITLES), "cost": list(standings.COSTS)}
 complaints = state.follow_benchmark_link(choices)
-st.title("Benchmark", anchor=False)
 st.caption(
     "The paper's comparison, run again: every system and every part left out, ours beside the paper's. In a shell: "
     "`python -m umt_core reproduce --show`."

@@ -9,7 +9,6 @@ from umt_core.access.users import Role
 from umt_core.errors import UmtError
 
 correct_choice.follow_link()
-st.title("Correct", anchor=False)
 chosen = correct_choice.choose()
 if chosen is None:
     st.info("There is no data set to correct.")

@@ -10,7 +10,6 @@ from umt_core.errors import UmtError
 from umt_core.upload import remove_data_set
 
 state.follow_data_link()
-st.title("Data", anchor=False)
 st.caption("The data sets that are here, and tweets of your own with their pictures: labelled, in part, or not yet.")
 if (said := state.said_once()) is not None:
     (st.error if said.wrong else st.success)(markup.plain(said.line))

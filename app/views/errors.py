@@ -7,7 +7,6 @@ from app.panels import building, data_set, filters, outcome_bars, tweet_detail, 
 from umt_core.errors import UmtError
 
 state.follow_link()
-st.title("Errors", anchor=False)
 st.caption("What one tagger gets right where another is wrong, and what it breaks: entity by entity, with the tweets.")
 chosen = data_set.choose()
 found = chosen.found

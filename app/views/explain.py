@@ -22,7 +22,6 @@ samples = services.samples()
 texts = {i: services.sample_text(sample) for i, sample in samples.items()}
 state.start(texts, services.opening_sample(), explaining.find)
 
-st.title("Explain a tweet", anchor=False)
 st.caption("Where each entity comes from and what would have changed it, each with a value by which to doubt it.")
 if complaint := state.complaint():
     st.warning(markup.plain(complaint))

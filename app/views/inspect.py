@@ -9,7 +9,6 @@ from umt_core.labels import LABEL_NAMES
 samples = services.samples()
 state.start({i: services.sample_text(sample) for i, sample in samples.items()}, services.opening_sample())
 
-st.title("Inspect a tweet", anchor=False)
 st.caption("What three taggers read in a tweet and its picture, where they look, and how far they trust the picture.")
 if complaint := state.complaint():
     st.warning(complaint)

@@ -7,7 +7,6 @@ from app.panels import correct_choice, linked, models_before_after, models_detai
 from umt_core.errors import UmtError
 from umt_core.registry import Damaged, complaints
 
-st.title("Models", anchor=False)
 st.caption("Every version of every tagger, what a retrained one fixed and broke, and which one answers on all pages.")
 with st.sidebar:
     st.markdown("**MNER workbench**")

@@ -19,7 +19,6 @@ SECTIONS = {
 
 here = [name for name in SECTIONS if find_spec(f"app.panels.patterns_{name}")]
 state.follow_patterns_link()
-st.title("Patterns", anchor=False)
 st.caption(
     "What one tweet shows may be chance. Gate, attention and their faithfulness over a whole data set, "
     "as distributions, each leading to its tweets."

@@ -16,7 +16,6 @@ SLICE_TITLES = {
 }
 
 state.follow_data_link()
-st.title("Scores", anchor=False)
 st.caption(
     "What each tagger is worth on a data set, how sure that is, and where it fails. Every figure opens its tweets."
 )

@@ -7,7 +7,6 @@ from app.panels import train_detail, train_form, train_jobs
 from umt_core.errors import UmtError
 from umt_core.train import jobs
 
-st.title("Train", anchor=False)
 st.caption("The next version of a tagger, from corrected labels and your own tweets. It is served once you promote it.")
 asked = st.query_params.get("job")
 try:

@@ -9,9 +9,10 @@ import re
 import pytest
 
 from tests.core.fabricated import TEXT_ONLY, WITH_IMAGES, Made, make
-from umt_core.analysis.browse import CHOICES, SORTS, Query, browse, export, find, write_export
+from umt_core.analysis.browse import browse, export, find, write_export
 from umt_core.analysis.building import adopt_set, share_set
 from umt_core.analysis.ledger import ledger
+from umt_core.analysis.query import CHOICES, SORTS, Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.data.conll import read_conll
 from umt_core.data.jsonl import read_examples

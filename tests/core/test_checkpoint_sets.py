@@ -14,7 +14,8 @@ import torch
 from tests.core.tiny import HEADS, POSITIONS, save_encoder
 from tests.core.tiny_data import Files, write_data
 from umt_core.__main__ import main
-from umt_core.analysis.browse import Query, resolve
+from umt_core.analysis.browse import resolve
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import find_set
 from umt_core.checkpoint import read_weights
 from umt_core.config import ModelSettings

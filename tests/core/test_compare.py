@@ -17,11 +17,12 @@ from tests.core import tiny
 from tests.core.fabricated import TEXT_ONLY, WITH_IMAGES, Made, add_run, make, predictions_of, run_info
 from umt_core import predict
 from umt_core.__main__ import main
-from umt_core.analysis.browse import Query, browse
+from umt_core.analysis.browse import browse
 from umt_core.analysis.building import build_set
 from umt_core.analysis.ledger import OUTCOMES, classify, tally
 from umt_core.analysis.metrics import score_spans
 from umt_core.analysis.paper import FIGURES, PAPER_TABLE_2, paper_differences, paper_figures
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet, find_set
 from umt_core.analysis.tables import (
     SLICES,

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.browse import make_set
-from umt_core.analysis.browse import Query, browse
+from umt_core.analysis.browse import browse
+from umt_core.analysis.query import Query
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = re.findall(

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.ui import tiny_set
-from umt_core.analysis.browse import Query, export
+from umt_core.analysis.browse import export
+from umt_core.analysis.query import Query
 from umt_core.corrections.exchange import write_tweets
 from umt_core.data.files import as_written, harmless
 from umt_core.schema import Example, Span

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from tests.core.fabricated import TEXT_ONLY, WITH_IMAGES, add_run, make, predictions_of, run_info
-from umt_core.analysis.browse import Query, browse
+from umt_core.analysis.browse import browse
 from umt_core.analysis.building import share_set
 from umt_core.analysis.marginals import Marginals, marginals_path, read_marginals, write_marginals
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.corrections import queues
 from umt_core.corrections.events import BLIND, COMMON, Edit, TweetKey

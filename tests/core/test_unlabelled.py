@@ -12,8 +12,9 @@ import pytest
 
 from tests.core.fabricated import TEXT_ONLY, WITH_IMAGES, add_run, like, predictions_of, random_tweets, run_info
 from umt_core.analysis import tables
-from umt_core.analysis.browse import Query, browse, export
+from umt_core.analysis.browse import browse, export
 from umt_core.analysis.building import build_set
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import SET, PredictionSet
 from umt_core.data.jsonl import parse_jsonl, write_jsonl
 from umt_core.errors import DataError

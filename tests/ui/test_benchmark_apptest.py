@@ -16,8 +16,9 @@ from tests.ui.reading import address, button, component_data, said
 from tests.ui.tiny_results import DATA, write_results
 from tests.ui.tiny_set import write_data
 from umt_core.analysis.benchmark_pairs import Predictions
-from umt_core.analysis.browse import Query, browse
+from umt_core.analysis.browse import browse
 from umt_core.analysis.paper import PAPER_TABLE_2
+from umt_core.analysis.query import Query
 from umt_core.analysis.reproduction import Row, plan
 from umt_core.analysis.sets import find_set
 

@@ -12,8 +12,9 @@ import pytest
 from tests.ui import reading
 from tests.ui.reading import address, button, cards, component_data, said
 from tests.ui.tiny_set import HOSTILE, TWEETS, write_set
-from umt_core.analysis.browse import Query, export
+from umt_core.analysis.browse import export
 from umt_core.analysis.building import share_set
+from umt_core.analysis.query import Query
 
 BERT, MT, UMT = (f"twitter2017/{system}" for system in ("bert-crf", "mt-bert-crf", "umt-bert-crf"))
 

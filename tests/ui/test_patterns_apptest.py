@@ -8,8 +8,9 @@ import pytest
 
 from tests.ui import reading
 from tests.ui.tiny_set import TWEETS
-from umt_core.analysis.browse import Query, browse
+from umt_core.analysis.browse import browse
 from umt_core.analysis.building import table
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.explain import aggregates, faithfulness
 from umt_core.explain.kept import write_kept

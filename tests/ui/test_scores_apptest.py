@@ -10,8 +10,9 @@ from streamlit.testing.v1 import AppTest
 from tests.ui import reading
 from tests.ui.reading import component_data, said
 from tests.ui.tiny_set import TWEETS, spans
-from umt_core.analysis.browse import Query, browse
+from umt_core.analysis.browse import browse
 from umt_core.analysis.metrics import score_spans
+from umt_core.analysis.query import Query
 from umt_core.analysis.tables import compare
 
 opened = partial(reading.opened, "scores")

@@ -14,7 +14,7 @@ from app.standings import Browser
 from tests.core.fabricated_results import f1_of, write_counts, write_row
 from umt_core.analysis.benchmark import Results, costs, table_1, table_2
 from umt_core.analysis.benchmark_pairs import Against, Moved, Predictions, against
-from umt_core.analysis.browse import Query
+from umt_core.analysis.query import Query
 from umt_core.analysis.reproduction import Row
 from umt_core.schema import Span
 

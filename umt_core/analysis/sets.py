@@ -46,7 +46,6 @@ from umt_core.registry import find_checkpoint, same_weights
 FORMAT = 1
 SET, RUN = "set.json", "manifest.json"
 PRIVATE = ("texts.parquet", "surfaces.json", "source.json")
-SEEN = ("seen", "seen with another type", "unseen")  # of an entity's surface form in the train split
 ROWS = 8192  # of a row group: small, so that a page of tweets is read without many neighbours
 TEXT_ROWS = 2048  # the same where rows are long
 MEMORY = "1GB"  # of DuckDB; what needs more goes to disk

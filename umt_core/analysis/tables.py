@@ -10,14 +10,14 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
-from umt_core.analysis.browse import NONE, Query
 from umt_core.analysis.ledger import ERRORS, GOLD_OUTCOMES, OUTCOMES
 from umt_core.analysis.metrics import Score
 from umt_core.analysis.paper import paper_differences, paper_figures
-from umt_core.analysis.sets import SEEN, PredictionSet, Row
+from umt_core.analysis.query import NONE, Query
+from umt_core.analysis.sets import PredictionSet, Row
 from umt_core.analysis.significance import RESAMPLES, Counts, Pattern, intervals, paired_test
-from umt_core.data.pictures import STATES
 from umt_core.labels import LABELS
+from umt_core.schema import SEEN, STATES
 
 OVERALL = "all"
 # Slices of a test set: the column that a tweet or span falls into one of by, and the ranges of numbers.

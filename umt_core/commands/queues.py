@@ -43,7 +43,7 @@ def queue(
     device: Device = "auto",
 ) -> None:
     """The tweets that a person should look at first, and why."""
-    from umt_core.analysis.browse import Query
+    from umt_core.analysis.query import Query
     from umt_core.corrections.queues import QUEUES, build_queue
     from umt_core.data.datasets import find_split
     from umt_core.data.jsonl import read_examples

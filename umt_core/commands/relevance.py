@@ -135,7 +135,8 @@ def sets_router(
     json_out: JsonOption = None,
 ) -> None:
     """Fall back to a text-only system where the picture does not fit: what that gains, and what an oracle would."""
-    from umt_core.analysis.browse import Query, resolve
+    from umt_core.analysis.browse import resolve
+    from umt_core.analysis.query import Query
     from umt_core.analysis.sets import find_set
     from umt_core.explain.router import by_relevance, read_pair, route, trend
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from umt_core.analysis.browse import Query, found_ids, resolve
+from umt_core.analysis.browse import found_ids, resolve
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet, Row
 from umt_core.corrections.events import TweetKey
 from umt_core.corrections.label_errors import Suspect, cleanlab_scores, suspects

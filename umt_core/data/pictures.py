@@ -12,8 +12,6 @@ from PIL import Image
 
 from umt_core.data.images import content_hash, open_image, read_image_bytes
 
-# Of a tweet's picture. "placeholder": it is there, but stands for one that is not.
-STATES = ("present", "missing", "unreadable", "placeholder")
 COPIES = 5  # files with the same bytes that make a placeholder: people share a picture, but seldom so often
 FLAT = 3.0  # of 255; a picture whose greys spread less than this shows nothing
 LIKE = 5  # bits of 64 in which fingerprints of near-duplicates may differ; of others about 32 do

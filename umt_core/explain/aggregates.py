@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from umt_core.analysis.browse import Query
 from umt_core.analysis.building import TWEET
 from umt_core.analysis.ledger import OUTCOMES
+from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet, relation
 from umt_core.errors import ConfigError
 from umt_core.explain.attention import MOST_ENTROPY, maps_of
