@@ -51,7 +51,9 @@ def main(
         run_on_cluster(plan, chunks, workers=workers, device="cpu", finished=watch)
         seconds = time.perf_counter() - began
         parts = f"'{plan.output}/*.parquet'"
-        rows, distinct = duckdb.sql(f"SELECT count(*), count(DISTINCT id) FROM {parts}").fetchall()[0]
+        counts = duckdb.sql(f"SELECT count(*), count(DISTINCT id) FROM {parts}")
+        assert counts is not None
+        rows, distinct = counts.fetchall()[0]
         failed = sum(1 for _ in read_failures(plan.output))
         lost = tweets - distinct - failed
     figures = {"tweets in": tweets, "out": rows, "doubled": rows - distinct, "lost": lost, "failed": failed}

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
@@ -126,7 +127,7 @@ class Clock:
             number = str((len(self.times[FLOOR]) + 1) % 9)
             radio = self._bare.page.get_by_role("radio", name=number, exact=True)
             heading = self._bare.page.get_by_role("heading", name=f"Chosen {number}")
-            self.times[FLOOR].append(self._bare.took(lambda radio=radio: radio.click(force=True), heading))
+            self.times[FLOOR].append(self._bare.took(partial(radio.click, force=True), heading))
 
     def medians(self) -> dict[Place, tuple[float, float]]:
         return {p: (median(t for t, _ in of), median(b for _, b in of)) for p, of in self.times.items() if of}
@@ -318,7 +319,7 @@ def _option(page: Page, label: str, title: str) -> Locator:
     return option
 
 
-def _radios(clock: Clock, place: Place, group: Locator, titles: list[str]) -> None:
+def _radios(clock: Clock, place: Place, group: Locator | Page, titles: list[str]) -> None:
     for title in titles:
         clock(place, group.get_by_role("radio", name=title, exact=True).click)
 

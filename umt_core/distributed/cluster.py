@@ -74,7 +74,13 @@ def run_on_cluster(
         rows = [{"chunk": pickle.dumps(chunk)} for chunk in chunks]
         work = (
             ray.data.from_items(rows, override_num_blocks=min(len(rows), BLOCKS))
-            .map_batches(_read, fn_args=(plan,), batch_size=1, num_cpus=READ_CPUS, compute=TaskPoolStrategy(readers))
+            .map_batches(
+                _read,  # type: ignore[arg-type]  # Ray's types know no further arguments
+                fn_args=(plan,),
+                batch_size=1,
+                num_cpus=READ_CPUS,
+                compute=TaskPoolStrategy(readers),
+            )
             .map_batches(  # an actor that dies is started again, and given again what it was at
                 _Worker,
                 fn_constructor_args=(plan, "cpu" if device == "auto" else device, features),

@@ -158,14 +158,18 @@ def _add_routes(app: FastAPI, desk: Desk, state: State, metrics: Metrics) -> Non
         response.status_code = 200 if ready else 503
         return {"status": "ready" if ready else "loading", "checkpoints": desk.served if ready else []}
 
-    text = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus's text form."}}
+    text: dict[int | str, dict[str, Any]] = {
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus's text form."}
+    }
 
     @app.get("/metrics", response_class=Response, responses={**text, **_answers(*READ)})
     def prometheus() -> Response:
         """Requests by route and status, their seconds, and what the engine does."""
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
-    document = {200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "OpenAPI 3.1."}}
+    document: dict[int | str, dict[str, Any]] = {
+        200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "OpenAPI 3.1."}
+    }
 
     @app.get("/openapi.json", response_class=JSONResponse, responses={**document, **_answers(*READ)})
     def openapi() -> JSONResponse:

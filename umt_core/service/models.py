@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from umt_core.service.limits import CHECKPOINTS, PICTURE_CHARACTERS, TWEETS
 from umt_core.upload import LONGEST_ID, MOST_CHARACTERS, MOST_WORDS
@@ -23,7 +24,7 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-ONE_OF = {"oneOf": [{"required": ["text"]}, {"required": ["tokens"]}]}
+ONE_OF: JsonDict = {"oneOf": [{"required": ["text"]}, {"required": ["tokens"]}]}
 
 
 class Tweet(Asked):
