@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from umt_core.__main__ import main
 from umt_core.engine import EngineStats
 from umt_core.errors import BackboneError, CheckpointError, ConfigError, DataError
 from umt_core.predict import Predictor
-from umt_core.schema import Example
+from umt_core.schema import Example, Prediction
 from umt_core.service import guard, limits
 from umt_core.service.limits import Budget, BusyError, Rate
 from umt_core.service.tokens import Tokens, new_token
@@ -341,6 +342,39 @@ def test_a_fault_tells_nothing_of_the_server(error, status):
     engine.may_load.set()
     with served.asking(served.make_app(engine=engine)) as client:
         assert "secret" not in asked(client, "/predict", {"tweets": [TWEET]}, status)
+
+
+def test_who_watches_it_is_answered_while_all_threads_wait_for_the_models():
+    engine, go_on, waiting = Failing(None), threading.Event(), threading.Semaphore(0)
+    engine.may_load.set()
+
+    def predict(name, examples, pictures):
+        waiting.release()
+        assert go_on.wait(30)
+        return [Prediction(e.id, e.tokens, (), ("O",) * len(e.tokens)) for e in examples]
+
+    engine.predict = predict
+    with (
+        served.asking(served.make_app(engine=engine, served=[served.TEXT])) as client,
+        ThreadPoolExecutor(50) as threads,
+    ):
+        try:
+            answers = [threads.submit(asked, client, "/predict", {"tweets": [TWEET]}) for _ in range(45)]
+            for _ in range(40):  # as many as FastAPI has threads
+                assert waiting.acquire(timeout=30)
+            for path in ("/health", "/metrics"):
+                assert threads.submit(client.get, path).result(timeout=20).status_code == 200
+        finally:
+            go_on.set()
+        assert all(answer.result()["tweets"] for answer in answers)
+
+
+def test_more_than_can_be_in_work_are_told_to_come_again(monkeypatch):
+    monkeypatch.setattr(guard, "AT_ONCE", 0)
+    engine = Failing(None)
+    engine.may_load.set()
+    with served.asking(served.make_app(engine=engine)) as client:
+        assert "in work" in asked(client, "/predict", {"tweets": [TWEET]}, 503)
 
 
 def test_checkpoints_that_cannot_be_loaded_are_left_out():

@@ -65,4 +65,4 @@ def test_the_document_has_all_that_is_there(document):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ["/predict", "/compare", "/explain"])
 def test_the_document_is_true_of_many(document, path):
-    holds(document, "POST", path, 150)
+    holds(document, "POST", path, 50)

@@ -122,7 +122,8 @@ ASK = (400, 401, 404, 408, 413, 415, 422, 429, 500, 503)
 
 
 def _add_routes(app: FastAPI, desk: Desk, state: State, metrics: Metrics) -> None:
-    # Plain functions: FastAPI runs them in threads, and the engine blocks until it has answered.
+    # Plain functions: FastAPI runs them in threads, and the engine blocks until it has answered. Who watches the
+    # service must not wait until one of these threads is free.
 
     @app.post("/predict", response_model=PredictAnswer, responses=_answers(*ASK))
     def predict(asked: PredictRequest) -> Any:
@@ -152,7 +153,7 @@ def _add_routes(app: FastAPI, desk: Desk, state: State, metrics: Metrics) -> Non
         response_model=HealthAnswer,
         responses={503: {"model": HealthAnswer, "description": "Models are loading."}, **_answers(400, 500)},
     )
-    def health(response: Response) -> Any:
+    async def health(response: Response) -> Any:
         """Whether questions are answered; wants no token."""
         ready = state.ready.is_set()
         response.status_code = 200 if ready else 503
@@ -163,7 +164,7 @@ def _add_routes(app: FastAPI, desk: Desk, state: State, metrics: Metrics) -> Non
     }
 
     @app.get("/metrics", response_class=Response, responses={**text, **_answers(*READ)})
-    def prometheus() -> Response:
+    async def prometheus() -> Response:
         """Requests by route and status, their seconds, and what the engine does."""
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
@@ -172,7 +173,7 @@ def _add_routes(app: FastAPI, desk: Desk, state: State, metrics: Metrics) -> Non
     }
 
     @app.get("/openapi.json", response_class=JSONResponse, responses={**document, **_answers(*READ)})
-    def openapi() -> JSONResponse:
+    async def openapi() -> JSONResponse:
         """This document."""
         return JSONResponse(app.openapi())
 
