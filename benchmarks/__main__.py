@@ -15,8 +15,10 @@ from rich.table import Table
 from benchmarks import (
     browse,
     corrections,
+    devices,
     engine,
     evaluate_split,
+    inference_modes,
     occlusion,
     pages,
     redecode,
@@ -44,7 +46,13 @@ BENCHMARKS = {
     "occlusion": occlusion,
     "redecode": redecode,
 }
-BY_NAME = {"scale": scale, "scale_workers": scale_workers}  # minutes, and Ray's processes: only when asked for
+# Minutes each, and processes of their own or a compiler: only where they are asked for.
+BY_NAME = {
+    "scale": scale,
+    "scale_workers": scale_workers,
+    "devices": devices,
+    "inference_modes": inference_modes,
+}
 
 
 def main(names: list[str]) -> int:

@@ -1,0 +1,127 @@
+"""Ways to compute the same predictions on a CPU: how quick each is, and what it changes of the answers.
+
+Regions of pictures are computed before. Not among those that run when none is named: compiling takes minutes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.data import split
+from benchmarks.measure import Measure, by_turns
+from benchmarks.training_cost import evenly
+from umt_core.analysis.metrics import score_spans
+from umt_core.devices import mixed_type
+from umt_core.encoders.features import FeatureStore
+from umt_core.predict import Predictor
+from umt_core.spans import tags_to_spans
+from umt_core.systems import Tagger
+from umt_core.tagging import TweetSet, make_tweet_set, run, word_tags
+
+CHECKPOINTS = {"text": "twitter2017/bert-crf", "umt": "twitter2017/umt-bert-crf"}
+TWEETS, REPEATS = 300, 3
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a tagger says of tweets."""
+
+    tags: list[list[str]]
+    marginals: list[np.ndarray]  # of each tweet (words, tags)
+
+
+def measure() -> Iterator[Measure]:
+    for name, checkpoint in CHECKPOINTS.items():
+        yield from _measure(name, checkpoint)
+
+
+def _measure(name: str, checkpoint: str) -> Iterator[Measure]:
+    predictor = Predictor.load(checkpoint, "cpu")
+    tweets = _read(predictor)
+    ways = _ways(predictor.tagger)
+    answers = {way: _answers(tagger, tweets, inside) for way, (tagger, inside) in ways.items()}  # warms each up, too
+    works = {way: _work(tagger, tweets, inside) for way, (tagger, inside) in ways.items()}
+    took = by_turns(works, REPEATS)
+    base = answers["float32"]
+    f1 = {way: _f1(tweets, said.tags) for way, said in answers.items()}
+    for way, said in answers.items():
+        if way == "float32":
+            continue
+        prefix = f"{name}_{way}"
+        pairs = [a == b for x, y in zip(said.tags, base.tags, strict=True) for a, b in zip(x, y, strict=True)]
+        apart = max(
+            (float(np.abs(x - y).max()) for x, y in zip(said.marginals, base.marginals, strict=True) if x.size),
+            default=0.0,
+        )
+        as_fast = "times as fast as float32 with sdpa"
+        yield Measure(prefix, took["float32"] / took[way], as_fast, 1.0, more_is_better=True)
+        yield Measure(f"{prefix}_tags", 100 * sum(pairs) / len(pairs), "% of tags the same", 100.0, more_is_better=True)
+        yield Measure(f"{prefix}_probability", apart, "largest difference of a P(tag)", 0.0)
+        yield Measure(f"{prefix}_f1", f1[way], "F1", f1["float32"], more_is_better=True)
+
+
+def _ways(tagger: Tagger) -> dict[str, tuple[Tagger, Callable[[], AbstractContextManager[Any]]]]:
+    """By name a tagger, and what its forward passes run inside of. Ways that this machine lacks are left out."""
+    ways: dict[str, tuple[Tagger, Callable[[], AbstractContextManager[Any]]]] = {"float32": (tagger, nullcontext)}
+    eager = deepcopy(tagger)
+    eager.encoder.model.set_attn_implementation("eager")
+    ways["eager"] = (eager, nullcontext)
+    if mixed_type(CPU) is torch.bfloat16:
+        ways["bfloat16"] = (tagger, lambda: torch.autocast("cpu", torch.bfloat16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it will be another package's one day
+        ways["int8"] = (torch.ao.quantization.quantize_dynamic(deepcopy(tagger), {nn.Linear}, torch.qint8), nullcontext)
+    if shutil.which("g++") or shutil.which("clang++"):
+        compiled = deepcopy(tagger)
+        compiled.encoder = torch.compile(compiled.encoder, dynamic=True)  # type: ignore[assignment]
+        ways["compiled"] = (compiled, nullcontext)
+    return ways
+
+
+def _read(predictor: Predictor) -> TweetSet:
+    examples, images = split("valid")
+    examples = evenly(examples, TWEETS)
+    if predictor.vision is None:
+        return make_tweet_set(examples, predictor.tokenizer, predictor.tagger)
+    features = FeatureStore().features_for([images.path(e.image) for e in examples], predictor.vision)
+    channels = predictor.vision.channels
+    return make_tweet_set(examples, predictor.tokenizer, predictor.tagger, features=features, channels=channels)
+
+
+def _work(tagger: Tagger, tweets: TweetSet, inside: Callable[[], AbstractContextManager[Any]]) -> Callable[[], object]:
+    def work() -> None:
+        with inside():
+            for _, output in run(tagger, tweets, CPU):
+                tagger.crf.best_paths(output.emissions.float(), output.mask)
+
+    return work
+
+
+def _answers(tagger: Tagger, tweets: TweetSet, inside: Callable[[], AbstractContextManager[Any]]) -> Answers:
+    tags: list[list[str]] = [[] for _ in tweets.examples]
+    marginals = [np.zeros((0, len(tagger.tag_set)), np.float32) for _ in tweets.examples]
+    with inside():
+        found = list(run(tagger, tweets, CPU))
+    for indices, output in found:
+        output.emissions = output.emissions.float()
+        probabilities: Tensor = tagger.crf.log_marginals(output.emissions, output.mask).exp()
+        for i, path, rows in zip(indices, tagger.decode(output), probabilities, strict=True):
+            tags[i] = word_tags(path, tweets.encoded[i], tweets.tagging, len(tweets.examples[i].tokens))
+            marginals[i] = rows[: tweets.encoded[i].words].detach().numpy()
+    return Answers(tags, marginals)
+
+
+def _f1(tweets: TweetSet, tags: Sequence[list[str]]) -> float:
+    gold = [example.spans or () for example in tweets.examples]
+    return 100 * score_spans(gold, [tags_to_spans(row) for row in tags]).overall.f1
