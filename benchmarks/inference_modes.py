@@ -49,7 +49,7 @@ def measure() -> Iterator[Measure]:
 def _measure(name: str, checkpoint: str) -> Iterator[Measure]:
     predictor = Predictor.load(checkpoint, "cpu")
     tweets = _read(predictor)
-    ways = _ways(predictor.tagger)
+    ways = _ways(predictor.loaded.tagger)
     answers = {way: _answers(tagger, tweets, inside) for way, (tagger, inside) in ways.items()}  # warms each up, too
     works = {way: _work(tagger, tweets, inside) for way, (tagger, inside) in ways.items()}
     took = by_turns(works, REPEATS)
@@ -93,10 +93,12 @@ def _read(predictor: Predictor) -> TweetSet:
     examples, images = split("valid")
     examples = evenly(examples, TWEETS)
     if predictor.vision is None:
-        return make_tweet_set(examples, predictor.tokenizer, predictor.tagger)
+        return make_tweet_set(examples, predictor.loaded.tokenizer, predictor.loaded.tagger)
     features = FeatureStore().features_for([images.path(e.image) for e in examples], predictor.vision)
     channels = predictor.vision.channels
-    return make_tweet_set(examples, predictor.tokenizer, predictor.tagger, features=features, channels=channels)
+    return make_tweet_set(
+        examples, predictor.loaded.tokenizer, predictor.loaded.tagger, features=features, channels=channels
+    )
 
 
 def _work(tagger: Tagger, tweets: TweetSet, inside: Callable[[], AbstractContextManager[Any]]) -> Callable[[], object]:
@@ -115,10 +117,11 @@ def _answers(tagger: Tagger, tweets: TweetSet, inside: Callable[[], AbstractCont
         found = list(run(tagger, tweets, CPU))
     for indices, output in found:
         output.emissions = output.emissions.float()
-        probabilities: Tensor = tagger.crf.log_marginals(output.emissions, output.mask).exp()
+        with torch.inference_mode():
+            probabilities: Tensor = tagger.crf.log_marginals(output.emissions, output.mask).exp()
         for i, path, rows in zip(indices, tagger.decode(output), probabilities, strict=True):
             tags[i] = word_tags(path, tweets.encoded[i], tweets.tagging, len(tweets.examples[i].tokens))
-            marginals[i] = rows[: tweets.encoded[i].words].detach().numpy()
+            marginals[i] = rows[: tweets.encoded[i].words].numpy()
     return Answers(tags, marginals)
 
 

@@ -195,6 +195,18 @@ def test_wherever_it_is_killed_a_resumed_job_ends_with_the_weights_of_an_unbroke
         assert sorted(path.name for path in served.iterdir()) == ["README.md", "manifest.json", "weights.safetensors"]
 
 
+@pytest.mark.slow
+def test_a_job_of_two_devices_asks_for_twice_the_memory_and_leaves_a_version_that_says_so(home, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    with pytest.raises(ConfigError, match="devices: wanted at least 1, got 0"):
+        home.request(devices=0)
+    request = home.request(devices=2, device="cpu", epochs=1)
+    assert jobs.plan(request).memory == 2 * jobs.plan(home.request()).memory
+    identity = jobs.submit(request)
+    assert work().state == "done"
+    assert read_manifest(versions_folder(BASE) / identity).devices == 2
+
+
 def test_a_cancelled_job_goes_on_where_it_was(home, monkeypatch):
     whole = uninterrupted(home)
     identity = jobs.submit(home.request())
