@@ -1,11 +1,13 @@
 """Ways to compute the same predictions on a CPU: how quick each is, and what it changes of the answers.
 
 Regions of pictures are computed before. Not among those that run when none is named: compiling takes minutes.
+``python -m benchmarks.inference_modes text bfloat16 int8`` prints the lines of one tagger and of some ways alone.
 """
 
 from __future__ import annotations
 
 import shutil
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.data import split
-from benchmarks.measure import Measure, by_turns
+from benchmarks.measure import Measure, by_turns, cores
 from benchmarks.training_cost import evenly
 from umt_core.analysis.metrics import score_spans
 from umt_core.devices import mixed_type
@@ -29,7 +31,7 @@ from umt_core.systems import Tagger
 from umt_core.tagging import TweetSet, make_tweet_set, run, word_tags
 
 CHECKPOINTS = {"text": "twitter2017/bert-crf", "umt": "twitter2017/umt-bert-crf"}
-TWEETS, REPEATS = 300, 3
+TWEETS, REPEATS = 300, 2
 CPU = torch.device("cpu")
 
 
@@ -46,10 +48,10 @@ def measure() -> Iterator[Measure]:
         yield from _measure(name, checkpoint)
 
 
-def _measure(name: str, checkpoint: str) -> Iterator[Measure]:
+def _measure(name: str, checkpoint: str, only: Sequence[str] = ()) -> Iterator[Measure]:
     predictor = Predictor.load(checkpoint, "cpu")
     tweets = _read(predictor)
-    ways = _ways(predictor.loaded.tagger)
+    ways = {way: how for way, how in _ways(predictor.loaded.tagger).items() if not only or way in ("float32", *only)}
     answers = {way: _answers(tagger, tweets, inside) for way, (tagger, inside) in ways.items()}  # warms each up, too
     works = {way: _work(tagger, tweets, inside) for way, (tagger, inside) in ways.items()}
     took = by_turns(works, REPEATS)
@@ -128,3 +130,9 @@ def _answers(tagger: Tagger, tweets: TweetSet, inside: Callable[[], AbstractCont
 def _f1(tweets: TweetSet, tags: Sequence[list[str]]) -> float:
     gold = [example.spans or () for example in tweets.examples]
     return 100 * score_spans(gold, [tags_to_spans(row) for row in tags]).overall.f1
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(cores())
+    for found in _measure(sys.argv[1], CHECKPOINTS[sys.argv[1]], sys.argv[2:]):
+        print(f"{found.name:<28}{found.value:9.4f} {found.baseline:9.4f}  {found.unit}", flush=True)

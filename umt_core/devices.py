@@ -43,6 +43,21 @@ def pick_devices(name: str, count: int) -> list[torch.device]:
     return [torch.device(device.type, i) if device.type == "cuda" else device for i in range(count)]
 
 
+PRECISIONS = ("float32", "auto")
+
+
+def quick_answers() -> bool:
+    """Whether predictions may be computed in 16 bits where that is quicker: ``UMT_PRECISION=auto``, by default not.
+
+    Raises:
+        ConfigError: the variable is neither of ``PRECISIONS``.
+    """
+    asked = os.environ.get("UMT_PRECISION") or PRECISIONS[0]
+    if asked not in PRECISIONS:
+        raise ConfigError(f"UMT_PRECISION: wanted one of {list(PRECISIONS)}, got {asked!r}")
+    return asked == "auto"
+
+
 def mixed_type(device: torch.device) -> torch.dtype | None:
     """The 16-bit type that a device multiplies in faster than in float32; ``None``: it has none.
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from umt_core.checkpoint import Loaded, load_checkpoint
 from umt_core.data.images import ImageIndex
-from umt_core.devices import mixed_type, pick_device
+from umt_core.devices import mixed_type, pick_device, quick_answers
 from umt_core.encoders.features import FeatureCache, FeatureStore, RegionFeatures, encode_occluded
 from umt_core.encoders.text import TextEncoder, load_text_encoder
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
@@ -81,16 +81,17 @@ class Predictor:
         Args:
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
             encoder, vision: encoders that are loaded already.
-            mixed: on CUDA multiply in 16 bits; elsewhere it changes nothing.
+            mixed: on CUDA multiply in 16 bits; elsewhere it changes nothing. ``UMT_PRECISION=auto`` asks for it
+                on every processor that is quicker so.
 
         Raises:
             CheckpointError: there is no such checkpoint, or it is damaged.
             BackboneError: an encoder it needs is missing or damaged.
-            ConfigError: there is no such device.
+            ConfigError: there is no such device, or ``UMT_PRECISION`` is not known.
         """
-        where = pick_device(device)
+        where, quick = pick_device(device), quick_answers()
         loaded = load_checkpoint(name, where, encoder=encoder)
-        if mixed and where.type == "cuda":
+        if quick or (mixed and where.type == "cuda"):
             _multiply_in_16_bits(loaded.tagger, where)
         settings = loaded.tagger.settings
         if loaded.tagger.uses_image and vision is None:

@@ -14,7 +14,7 @@ import torch
 from tests.core import tiny
 from umt_core import predict
 from umt_core.data.images import ImageIndex
-from umt_core.errors import CheckpointError, DataError
+from umt_core.errors import CheckpointError, ConfigError, DataError
 from umt_core.predict import NO_PICTURE, Predictor, Workbench
 from umt_core.registry import checkpoints_folder
 from umt_core.schema import REGIONS, Example, Inspection, Prediction
@@ -70,6 +70,26 @@ def same(one: Prediction, other: Prediction) -> None:
 
 
 # In 16 bits
+
+
+@pytest.mark.parametrize("name", THREE)
+def test_the_setting_asks_for_16_bits_where_the_processor_is_quick_at_them(root, name, monkeypatch):
+    whole = Predictor.load(name, "cpu")
+    monkeypatch.setenv("UMT_PRECISION", "auto")
+    monkeypatch.setattr(predict, "mixed_type", lambda device: None)
+    slow = Predictor.load(name, "cpu")
+    monkeypatch.setattr(predict, "mixed_type", lambda device: torch.bfloat16)
+    quick = Predictor.load(name, "cpu")
+    exact, same, near = (p.marginals(TWEETS, PICTURES) for p in (whole, slow, quick))
+    assert all(np.array_equal(a, b) for a, b in zip(exact, same, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(exact, near, strict=True))
+    assert all(rows.dtype == np.float32 for rows in near)
+    tags, predictions = quick.tags(TWEETS, PICTURES), quick.predict(TWEETS, PICTURES)
+    assert tags == [list(prediction.tags) for prediction in predictions]
+    assert [len(scores.main) for scores in quick.raw_scores(TWEETS, PICTURES)] == [len(rows) for rows in near]
+    monkeypatch.setenv("UMT_PRECISION", "int8")
+    with pytest.raises(ConfigError, match=r"UMT_PRECISION: wanted one of \['float32', 'auto'\], got 'int8'"):
+        Predictor.load(name, "cpu")
 
 
 @pytest.mark.parametrize("name", THREE)
