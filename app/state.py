@@ -264,6 +264,8 @@ def _follow(
     elif own is not None and not params:
         _show(own)
     else:
+        if find is not None and not params.keys() & {"sample", "tweet"}:  # a link to a section, of whatever tweet
+            view = parse_view(params)
         sample = view.pop("sample", opening)
         _show_sample(sample, samples[sample])
     for name, key in (LINK if find is None else EXPLAIN_LINK).items():
@@ -516,13 +518,22 @@ def remember_in_link(names: Mapping[str, Key] = LINK) -> None:
         view = {"data": request().data, "tweet": given.id}
     if view:
         chosen = {name: st.session_state.get(key) for name, key in names.items()}
-        view |= {k: str(v) for k, v in chosen.items() if v is not None}
+        view |= {k: _in_address(v) for k, v in chosen.items() if v is not None}
     address, stands_for = _linked()
     if stands_for is not None and view != stands_for:
         address = view
     st.session_state[Key.LINKED] = address, view
     if st.query_params.to_dict() != address:
         st.query_params.from_dict(address)
+
+
+def _in_address(value: object) -> str:
+    """A choice as a link has it: a number that came as 8.0 is the 8 that it was.
+
+    >>> _in_address(8.0), _in_address(0.85), _in_address("added")
+    ('8', '0.85', 'added')
+    """
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _linked() -> tuple[dict[str, str], dict[str, str] | None]:

@@ -37,6 +37,9 @@ CHROMIUM = Path(os.environ.get("UMT_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 REPEATS = 3
 LONGEST_RUN = 60  # seconds
+# Times the floor: a page draws some forty elements where the bare one draws two; loading a tweet's picture, reading it
+# with three taggers and drawing all anew is the most that one click asks for.
+USUAL, SLOWEST = 5.0, 10.0
 BARE = """
 import streamlit as st
 chosen = st.radio("Word", [str(i) for i in range(9)], key="chosen", horizontal=True)
@@ -179,8 +182,10 @@ def measure() -> Iterator[Measure]:
     slowest = max(found, key=lambda place: found[place][0])
     yield Measure("first_paint", median(paints["app"]), "s", median(paints["bare"]), aim=1.0)
     yield Measure("first_prediction_in_browser", median(predictions), "s", median(loads))
-    yield Measure("page_interaction", median(t for t, _ in found.values()) / floor, "times a bare page's", 1.0)
-    yield Measure("page_interaction_slowest", found[slowest][0] / floor, f"times ({', '.join(slowest)})", 1.0)
+    usual, most = (pick(t for t, _ in found.values()) / floor for pick in (median, max))
+    where = f"times a bare page's ({', '.join(slowest)})"
+    yield Measure("page_interaction", usual, "times a bare page's", 1.0, aim=USUAL)
+    yield Measure("page_interaction_slowest", most, where, 1.0, aim=SLOWEST)
 
 
 def _print(found: dict[Place, tuple[float, float]], first: dict[str, float], floor: float) -> None:

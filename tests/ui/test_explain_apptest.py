@@ -39,6 +39,13 @@ def test_a_link_restores_word_map_head_and_block():
     assert wanted.items() <= address(page).items()
 
 
+def test_a_link_without_a_tweet_opens_its_section_and_keeps_whole_numbers_whole():
+    page = opened("explain", part="provenance", seed="8", esd_share="0.85")
+    wanted = {"part": "provenance", "seed": "8", "esd_share": "0.85"}
+    assert wanted.items() <= address(page).items()
+    assert "sample" in address(page)
+
+
 def test_errors_leads_to_explain_with_the_tweet():
     page = opened("errors", tweet="broken")
     button(page, "Explain").click().run()

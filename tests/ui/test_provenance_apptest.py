@@ -85,7 +85,7 @@ def test_moving_the_slider_decodes_the_tweet_again_and_keeps_the_share_in_the_li
         assert not page.exception
         spans = tags_to_spans(decode(scoring(), raw, WhatIf(value)))
         assert drawn(page)["what-if"] == [(s.start, s.end, s.label) for s in spans]
-        assert address(page)["esd_share"] == str(value)
+        assert address(page)["esd_share"] == f"{value:g}"
     again = opened(esd_share="0.4")
     assert share(again).value == 0.4
 
