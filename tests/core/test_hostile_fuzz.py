@@ -70,6 +70,7 @@ TWEET = zipped({"a.txt": b"in Oz", "a.ann": b"", "tweets.jsonl": b'{"id": "a", "
         ("hf", damaged(seeds.file_of("hf"), b"Oslo", b"O\xeclo"), "wanted a Parquet file"),
         ("conll", b"IMGID:7 \x1b[2J\r \n\n", "wanted token<TAB>tag lines after IMGID:7 [2J, got none"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "data",  # bytes of an archive hold the time
 )  # fmt: skip
 def test_a_file_that_was_found_by_fuzzing_is_told_of_in_one_line(tmp_path, form, data, said):
     path = tmp_path / f"tweets{'.zip' if form == 'brat' else FORMS[form].suffixes[0]}"
@@ -120,7 +121,7 @@ def test_a_manifest_with_one_wrong_part_is_refused_with_its_name(tmp_path, chang
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, " " * 10_000_001])
+@pytest.mark.parametrize("text", ["[" * 100_000, " " * 10_000_001], ids=["deep", "large"])
 def test_a_manifest_that_is_too_deep_or_too_large_is_refused(tmp_path, text):
     (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(CheckpointError, match="wanted a manifest"):
