@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,6 +17,7 @@ from tests.ui.reading import address, component_data, said
 from tests.ui.reading import opened as opened_page
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store, default_url
+from umt_core.labels import LABELS
 from umt_core.manifest import MANIFEST
 from umt_core.promotions import retrained_folder
 from umt_core.registry import checkpoints_folder, find_checkpoint, versions_folder
@@ -26,12 +28,16 @@ FAMILY = "tiny/bert-crf"
 HISTORY = [{"epoch": 1, "loss_total": 2.0, "dev_f1": 0.5}, {"epoch": 2, "loss_total": 1.0, "dev_f1": 0.75}]
 
 
+def figures(f1: float) -> dict[str, Any]:
+    return {"precision": f1, "recall": f1, "f1": f1, "spans": 4, "by_type": {label: {"f1": f1} for label in LABELS}}
+
+
 @pytest.fixture
 def world(made, tmp_path, monkeypatch):
     """An original and ``v1``, which have read ``tiny/test`` as BERT-CRF and MT of ``tiny_set`` have; and ``v2``."""
     monkeypatch.setenv("UMT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("UMT_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    scores = {"valid": {"f1": 0.5}, "test": {"f1": 0.25}}
+    scores = {"valid": figures(0.5), "test": figures(0.25)}
     write_checkpoint(checkpoints_folder() / FAMILY, "0", weights_sha256="sum of bert-crf", scores=scores)
     parent = {"name": f"{FAMILY}@original", "weights_sha256": "sum of bert-crf"}
     corrections = {"digest": "abc", "events": 7, "tweets": 5, "changed": 3}
