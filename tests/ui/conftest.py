@@ -30,6 +30,14 @@ FLAGS = [
 ]  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def own_main() -> Iterator[None]:
+    """Puts ``__main__`` back: AppTest leaves a page there, which processes that a later test spawns would run."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 @pytest.fixture(scope="module")
 def serve() -> Iterator[Callable[..., str]]:
     """Serves the app with fabricated models and these environment variables; its address."""
