@@ -10,15 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from benchmarks.data import pictures, split
+from benchmarks.data import split
 from benchmarks.measure import Measure
 from benchmarks.training_cost import evenly
-from umt_core.config import settings_of
+from benchmarks.training_memory import trained
 from umt_core.data.jsonl import write_jsonl
-from umt_core.errors import UmtError
-from umt_core.train.run import Job, run_job
 
-SYSTEM, RECIPE, BATCH_SIZE = "bert-crf", "small", 16
+SYSTEM, BATCH_SIZE = "bert-crf", 16
 TRAIN_TWEETS, DEV_TWEETS, EPOCHS, ROUNDS = 320, 80, 3, 2
 PROCESSES = (1, 2)
 
@@ -35,23 +33,9 @@ def measure() -> Iterator[Measure]:
 
 def _epochs(processes: int) -> list[float]:
     """Seconds of each epoch but the first of a run."""
-    model, settings = settings_of(RECIPE, epochs=EPOCHS, patience=EPOCHS, batch_size=BATCH_SIZE)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_jsonl(folder / "train.jsonl", evenly(split("train")[0], TRAIN_TWEETS))
         write_jsonl(folder / "valid.jsonl", evenly(split("valid")[0], DEV_TWEETS))
-        job = Job(
-            system=SYSTEM,
-            train=folder / "train.jsonl",
-            valid=folder / "valid.jsonl",
-            output=folder / "run",
-            model=model,
-            settings=settings,
-            images=pictures(),
-            device="cpu",
-            devices=processes,
-        )
-        manifest = run_job(job)
-    if manifest is None:
-        raise UmtError("wanted a whole run, got one that was stopped")
+        manifest = trained(SYSTEM, folder, devices=processes, epochs=EPOCHS, patience=EPOCHS, batch_size=BATCH_SIZE)
     return [row["seconds"] for row in manifest.history[1:]]

@@ -71,12 +71,12 @@ def by_turns(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[st
 def peak_memory() -> int:
     """The most memory that this process has held, in KiB (on a Mac in bytes)."""
     # First, as ru_maxrss of a child begins with what its parent held.
-    return _status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def own_memory() -> int | None:
-    """What this process holds now without maps of files, in KiB; ``None``: the system does not tell."""
-    return _status("RssAnon")
+def own_memory(pid: int | None = None) -> int | None:
+    """What a process, by default this one, holds now without maps of files, in KiB; ``None``: nobody tells."""
+    return status("RssAnon", pid)
 
 
 def cores() -> int:
@@ -84,10 +84,10 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _status(name: str) -> int | None:
-    """A figure of this process by Linux's name for it, in KiB."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
+def status(name: str, pid: int | None = None) -> int | None:
+    """A figure of a process, by default this one, by Linux's name for it, in KiB."""
+    file = Path(f"/proc/{pid or 'self'}/status")
+    lines = file.read_text().splitlines() if file.exists() else []
     return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -24,7 +24,8 @@ from rich.table import Table
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from benchmarks.measure import Measure
-from benchmarks.start import LONGEST, ROOT, answers, free_port, run
+from benchmarks.serving import APP, CHROMIUM, FLAGS, LONGEST, ROOT, serving
+from benchmarks.start import run
 from benchmarks.warm_inspect import NAMES
 from umt_core.data.jsonl import write_jsonl
 from umt_core.data.samples import load_samples, sample_file, sample_images_folder
@@ -33,8 +34,6 @@ from umt_core.errors import UmtError
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-CHROMIUM = Path(os.environ.get("UMT_CHROMIUM", "/usr/bin/chromium"))
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 REPEATS = 3
 LONGEST_RUN = 60  # seconds
 # Times the floor: a page draws some forty elements where the bare one draws two; loading a tweet's picture, reading it
@@ -154,9 +153,9 @@ def measure() -> Iterator[Measure]:
         for _ in range(REPEATS):
             for which, script, heading in (
                 ("bare", str(bare_script), "Chosen 0"),
-                ("app", "app/streamlit_app.py", HEADINGS["Inspect"]),
+                ("app", APP, HEADINGS["Inspect"]),
             ):
-                with _serving(script, environment) as url, _opened(browser, url) as watched:
+                with serving(script, environment) as (url, _), _opened(browser, url) as watched:
                     page, began = watched.page, perf_counter()
                     page.goto("/")
                     page.get_by_role("heading", name=heading, exact=True).wait_for()
@@ -166,8 +165,8 @@ def measure() -> Iterator[Measure]:
                         predictions.append(perf_counter() - began)
             loads.append(float(run("-c", LOAD)))
         with (
-            _serving(str(bare_script), environment) as bare_url,
-            _serving("app/streamlit_app.py", environment) as url,
+            serving(str(bare_script), environment) as (bare_url, _),
+            serving(APP, environment) as (url, _),
             _opened(browser, bare_url) as bare,
             _opened(browser, url) as app,
         ):
@@ -409,6 +408,7 @@ def _home(folder: Path) -> dict[str, str]:
         "UMT_STORE": f"sqlite:///{folder / 'corrections.sqlite'}",
         "UMT_AUTHOR": "Ann",
         "UMT_BACKEND": "",
+        "OMP_WAIT_POLICY": "PASSIVE",
     }
     samples = f"--data {ROOT / 'sample_data' / 'tweets.jsonl'} --images {sample_images_folder()}"
     taggers = "--checkpoint twitter2017/bert-crf --checkpoint twitter2017/umt-bert-crf --device cpu"
@@ -420,26 +420,6 @@ def _home(folder: Path) -> dict[str, str]:
         if done.returncode:
             raise UmtError(f"sets {command[:30]!r} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
     return environment
-
-
-@contextmanager
-def _serving(script: str, environment: dict[str, str]) -> Iterator[str]:
-    """The address of a Streamlit script that is served until the end."""
-    port = free_port()
-    options = f"--server.port {port} --server.address 127.0.0.1 --server.headless true --browser.gatherUsageStats false"
-    command = [sys.executable, "-m", "streamlit", "run", script, *options.split()]
-    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"} | environment
-    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url, began = f"http://127.0.0.1:{port}", perf_counter()
-    try:
-        while not answers(f"{url}/_stcore/health"):
-            if perf_counter() - began > LONGEST or server.poll() is not None:
-                raise UmtError(f"{script} was to be served, and does not answer")
-            sleep(0.02)
-        yield url
-    finally:
-        server.terminate()
-        server.wait()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.made_tweets import write_tweets
-from benchmarks.measure import Measure
+from benchmarks.measure import Measure, status
 from benchmarks.scale import TEXT
 from umt_core.distributed.cluster import Worked, run_on_cluster
 from umt_core.distributed.plan import Plan, make_plan
@@ -55,9 +55,7 @@ class Watch:
 
     def __call__(self, done: Worked) -> None:
         self.times.append(time.perf_counter())
-        status = Path(f"/proc/{done.pid}/status")
-        lines = status.read_text().splitlines() if status.exists() else []
-        self.peak = max([self.peak, *(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))])
+        self.peak = max(self.peak, status("VmHWM", done.pid) or 0)
         if self.also:
             self.also(done)
 

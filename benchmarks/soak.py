@@ -15,7 +15,6 @@ import json
 import os
 import random
 import re
-import socket
 import sys
 import tempfile
 import time
@@ -26,6 +25,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.measure import own_memory
+from benchmarks.serving import CHROMIUM, FLAGS, ROOT, serving
 from umt_core.corrections.store import Store
 from umt_core.data.files import write_text
 from umt_core.data.jsonl import write_jsonl
@@ -35,10 +36,7 @@ from umt_core.schema import Example
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
-ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results" / "soak.json"
-CHROMIUM = os.environ.get("UMT_CHROMIUM", "/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 WAIT = 60_000  # ms
 TWEETS = 2_000  # of each annotator's data set
 TYPES = {"1": "PER", "2": "LOC", "3": "ORG", "4": "MISC"}
@@ -65,10 +63,10 @@ class Soak:
         self.environment = os.environ | {
             "UMT_DATA": str(folder / "data"),
             "UMT_HOME": str(folder / "home"),
+            "UMT_STORE": "",
             "UMT_PREDICTIONS": str(folder / "predictions"),
             "OMP_WAIT_POLICY": "PASSIVE",
         }
-        self.environment.pop("UMT_STORE", None)
         self.memory: list[tuple[float, int]] = []  # seconds since the start, KiB of the server
 
     def write_data(self) -> None:
@@ -85,17 +83,9 @@ class Soak:
         from playwright.async_api import async_playwright
 
         self.write_data()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        flags = f"--server.address 127.0.0.1 --server.port {port} --server.headless true --server.showEmailPrompt false"
-        command = ["-m", "streamlit", "run", "app/streamlit_app.py", *flags.split()]
-        server = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT, env=self.environment)
-        try:
-            url = f"http://127.0.0.1:{port}"
-            await _until_answering(url)
+        with serving(environment=self.environment) as (url, server):
             async with async_playwright() as playwright:
-                browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+                browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
                 self.began = time.monotonic()
                 self.end = self.began + 60 * self.minutes
                 watching = asyncio.create_task(self.watch_memory(server.pid))
@@ -104,11 +94,7 @@ class Soak:
                 job = await retraining
                 watching.cancel()
                 await browser.close()
-            alive = server.returncode is None
-        finally:
-            if server.returncode is None:
-                server.terminate()
-            await server.wait()
+            alive = server.poll() is None
         return self.report(job, alive)
 
     async def annotate(self, browser: Browser, url: str, who: Annotator) -> None:
@@ -234,9 +220,7 @@ class Soak:
 
     async def watch_memory(self, pid: int) -> None:
         while True:
-            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-            found = re.search(r"RssAnon:\s+(\d+)", status)
-            self.memory.append((time.monotonic() - self.began, int(found[1]) if found else 0))
+            self.memory.append((time.monotonic() - self.began, own_memory(pid) or 0))
             await asyncio.sleep(5)
 
     def report(self, job: str, alive: bool) -> dict[str, Any]:
@@ -277,18 +261,6 @@ class Soak:
             "memory_mib_last_third": round(last / 1024, 1),
             "memory_growth": round(last / first - 1, 4),
         }
-
-
-async def _until_answering(url: str) -> None:
-    from urllib.request import urlopen
-
-    for _ in range(600):
-        try:
-            urlopen(f"{url}/_stcore/health", timeout=1).close()
-            return
-        except OSError:
-            await asyncio.sleep(0.1)
-    raise TimeoutError("the app's server was wanted to answer, and did not")
 
 
 def main() -> int:

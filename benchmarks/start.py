@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
 from benchmarks.measure import Measure, seconds
+from benchmarks.serving import LONGEST, ROOT, serving
 from umt_core.data.jsonl import write_jsonl
 from umt_core.data.samples import OPENING_SAMPLE, load_samples, sample_images_folder
 from umt_core.errors import UmtError
 
-ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 3
-LONGEST = 300.0  # seconds to wait for anything
 
 # Each child prints the most memory that it held, in KiB (on a Mac in bytes).
 PEAK = "from benchmarks.measure import peak_memory; print(peak_memory())"
@@ -82,34 +78,8 @@ def _peak_mib(program: str) -> float:
     return int(run("-c", program).split()[-1]) / unit
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 def _seconds_to_health() -> float:
     """From starting the app's server to its first sign of life."""
-    port = free_port()
-    options = f"--server.port {port} --server.address 127.0.0.1 --server.headless true --browser.gatherUsageStats false"
-    command = [sys.executable, "-m", "streamlit", "run", "app/streamlit_app.py", *options.split()]
     began = time.perf_counter()
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while time.perf_counter() - began < LONGEST and server.poll() is None:
-            if answers(f"http://127.0.0.1:{port}/_stcore/health"):
-                return time.perf_counter() - began
-            time.sleep(0.02)
-    finally:
-        server.terminate()
-        server.wait()
-    raise UmtError("the app's server was wanted to answer, and did not")
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5) as reply:
-            return bool(reply.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+    with serving():
+        return time.perf_counter() - began

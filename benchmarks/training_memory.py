@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.data import again, pictures, split
 from benchmarks.measure import Measure, own_memory, peak_memory
@@ -21,6 +22,7 @@ from benchmarks.plain import BATCH_SIZE
 from umt_core.config import settings_of
 from umt_core.data.jsonl import write_jsonl
 from umt_core.errors import UmtError
+from umt_core.manifest import Manifest
 from umt_core.train.run import Job, run_job
 from umt_core.train.watcher import Watcher
 
@@ -92,25 +94,37 @@ class _Clock(Watcher):
         return (self.times[-1] - self.times[0]) / (len(self.times) - 1)
 
 
-def train(system: str, folder: Path) -> Cost:
-    """Trains for one epoch in this process."""
-    model, settings = settings_of(RECIPE, epochs=1, batch_size=BATCH_SIZE)
-    clock = _Clock()
+def trained(
+    system: str, folder: Path, watcher: Watcher | None = None, *, devices: int = 1, **settings: Any
+) -> Manifest:
+    """A whole run on the CPU, over the folder's ``train.jsonl`` and ``valid.jsonl``.
+
+    Args:
+        settings: that differ from the recipe's.
+    """
+    model, train = settings_of(RECIPE, **settings)
     job = Job(
         system=system,
         train=folder / "train.jsonl",
         valid=folder / "valid.jsonl",
         output=folder / "run",
         model=model,
-        settings=settings,
+        settings=train,
         images=pictures(),
         device="cpu",
+        devices=devices,
     )
-    manifest = run_job(job, clock)
+    manifest = run_job(job, watcher)
     if manifest is None:
         raise UmtError(f"{folder}: wanted a whole run, got one that was stopped")
-    trained, frozen = manifest.parameters["trained"], manifest.parameters["frozen"]
-    states = FLOAT * (4 * trained + frozen)
+    return manifest
+
+
+def train(system: str, folder: Path) -> Cost:
+    """Trains for one epoch in this process."""
+    clock = _Clock()
+    manifest = trained(system, folder, clock, epochs=1, batch_size=BATCH_SIZE)
+    states = FLOAT * (4 * manifest.parameters["trained"] + manifest.parameters["frozen"])
     return Cost(peak_memory(), clock.own, clock.each(), states)
 
 

@@ -134,10 +134,10 @@ def main(name: str, place: Path, seconds: int, corpus: Path) -> None:
     for data in seeds:
         watch(data)
         (corpus / hashlib.sha256(data).hexdigest()).write_bytes(data)
-    if atheris is None or not target.guided:
-        by_mutation(watch, seeds, max(target.longest, *map(len, seeds)), seconds, time.time_ns())
-        return
     longest = max(target.longest, *map(len, seeds))
+    if atheris is None or not target.guided:
+        by_mutation(watch, seeds, longest, seconds, time.time_ns())
+        return
     options = [
         f"-max_total_time={seconds}",
         f"-max_len={longest}",

@@ -78,10 +78,10 @@ def back_up(path: Path, url: str | None = None, *, progress: Progress | None = N
     """
     if path.exists():
         raise DataError(f"{path}: wanted a new file for the backup, got one that is there")
-    home = home_dir()
+    home, url = home_dir(), url or default_url()
     with tempfile.TemporaryDirectory(prefix="umt-backup-") as scratch, ExitStack() as opened:
         store = Path(scratch) / STORE
-        events = _copy_store(url or default_url(), store)
+        events = _copy_store(url, store)
         files: list[tuple[str, IO[bytes]]] = []
         # A version that is removed from now on is still read to its end through the file that is open.
         if retrained_folder().is_dir():
@@ -98,7 +98,7 @@ def back_up(path: Path, url: str | None = None, *, progress: Progress | None = N
                         kept[STORE] = _add(tar, STORE, copy)
                 for name, file in files:
                     kept[name] = _add(tar, name, file)
-                for name, place in _others(home):
+                for name, place in _others(home, url):
                     with contextlib.suppress(FileNotFoundError), place.open("rb") as file:  # removed this moment
                         kept[name] = _add(tar, name, file)
                     if progress:
@@ -190,13 +190,14 @@ def _sqlite_file(url: str) -> Path:
     return Path(make_url(url).database or "")
 
 
-def _others(home: Path) -> Iterator[tuple[str, Path]]:
+def _others(home: Path, url: str) -> Iterator[tuple[str, Path]]:
     """What else of people's work is in there: data sets, and single files such as the users'."""
     if not home.is_dir():
         return
-    store = _sqlite_file(default_url()) if default_url().startswith("sqlite:") else Path(STORE)
+    # A store is never copied as files, neither the one that is backed up nor one in its usual place.
+    stores = (STORE, _sqlite_file(url).name if url.startswith("sqlite:") else STORE)
     for top in sorted(home.iterdir()):
-        if top.name not in LEFT_OUT and top != retrained_folder() and not top.name.startswith(store.name):
+        if top.name not in LEFT_OUT and top != retrained_folder() and not top.name.startswith(stores):
             yield from _below(home, top.name)
 
 

@@ -300,8 +300,7 @@ class Engine:
                 done.set_result(held)
                 return done
             if wanted not in self._loading:
-                if self._closed:
-                    raise UmtError("wanted an engine that is open, this one was closed")
+                self._check_open()
                 self._loading[wanted] = self._loader.submit(self._load_set, wanted, list(infos))
             return self._loading[wanted]
 
@@ -338,8 +337,7 @@ class Engine:
         weights = tuple((name, sums[name]) for name in names)
         key = (kind, weights, example.tokens, None if picture is None else picture_sum(picture))
         with self._lock:
-            if self._closed:
-                raise UmtError("wanted an engine that is open, this one was closed")
+            self._check_open()
             self._requests += 1
             if (known := self._memory.get(key)) is not None:
                 self._from_memory += 1

@@ -219,3 +219,16 @@ def test_the_store_in_use_is_never_copied_as_a_file(work, tmp_path, monkeypatch,
         contents = back_up(tmp_path / "b.tar")
     assert contents.events == 1
     assert not [name for name in contents.files if "other.sqlite" in name]
+
+
+def test_nor_is_one_in_its_usual_place_beside_the_one_that_is_backed_up(work, tmp_path, monkeypatch, home):
+    other = file_url(home / "other.sqlite")
+    with Store(other) as store:
+        store.append(edit("1"))
+    contents = back_up(tmp_path / "b.tar", other)
+    assert contents.events == 1
+    assert not [name for name in contents.files if name.startswith("home/") and ".sqlite" in name]
+    elsewhere(monkeypatch, tmp_path)
+    restore(tmp_path / "b.tar")
+    with Store() as store:
+        assert store.count() == 1

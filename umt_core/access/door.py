@@ -52,10 +52,10 @@ def door(address: str | None) -> Door:
 
 
 def is_loopback(address: str | None) -> bool:
-    """Whether only this machine can reach an address.
+    """Whether only this machine can reach an address, or is called by a name.
 
-    >>> [is_loopback(address) for address in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "", None)]
-    [True, True, True, False, False, False]
+    >>> [is_loopback(address) for address in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "", None, "example.org")]
+    [True, True, True, False, False, False, False]
     """
     if not address:
         return False

@@ -261,7 +261,7 @@ class Store:
             raise StoreError(f"{path}: wanted a new file for the backup, got one that is there")
         part = path.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            self._copy(file_url(part))
+            self.copy_to(file_url(part))
             part.replace(path)
         except OSError as error:
             raise StoreError(f"{path}: wanted a place for the backup, got: {error.strerror}") from error
@@ -275,9 +275,6 @@ class Store:
         Raises:
             StoreError: it has events already, or cannot be written; nothing is then in it that was not before.
         """
-        return self._copy(url)
-
-    def _copy(self, url: str) -> int:
         last = self.last()  # what comes after it may come into the next one
         with self._database.reading("read of data sets") as connection:
             sums = [dict(row) for row in connection.execute(select(DATA_SUMS)).mappings()]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import logging
 import math
@@ -16,6 +15,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from umt_core.access.door import is_loopback
 from umt_core.service.limits import AT_ONCE, BODY_BYTES, BODY_SECONDS, Budget, BusyError, Rate
 from umt_core.service.metrics import Metrics
 from umt_core.service.tokens import Tokens
@@ -200,20 +200,6 @@ class _Answer:
 def error_body(line: str) -> bytes:
     """``{"error": line}``, whatever the line holds."""
     return json.dumps({"error": " ".join(line.split())}).encode()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether who listens at this address, or is called by this name, is asked from its own machine alone.
-
-    >>> [is_loopback(host) for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "", "example.org")]
-    [True, True, True, False, False, False]
-    """
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_host(header: str) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import uvicorn
 
+from umt_core.access.door import is_loopback
 from umt_core.engine import Engine
 from umt_core.errors import CheckpointError, ConfigError
 from umt_core.registry import checkpoints, find_checkpoint
 from umt_core.service.app import create_app
-from umt_core.service.guard import Rules, is_loopback
+from umt_core.service.guard import Rules
 from umt_core.service.limits import HELD_BYTES, Budget, Rate
 from umt_core.service.tokens import Tokens
 

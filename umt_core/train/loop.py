@@ -202,7 +202,7 @@ class Trainer:
         batch = (batch.rows(rows) if self.team else batch).to(self.device)
         with self._autocast():
             losses = self._losses(batch)
-        self.scaler.scale(losses["total"] * share if self.team else losses["total"]).backward()
+        self.scaler.scale(losses["total"] * share).backward()
         if self.team:
             losses = self.team.add_up(list(self.trained.values()), losses, share)
         self.scaler.unscale_(self.optimizer)
