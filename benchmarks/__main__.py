@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    app_memory,
     browse,
     corrections,
     devices,
@@ -39,6 +40,7 @@ BENCHMARKS = {
     "training_cost": training_cost,
     "training_memory": training_memory,
     "start": start,
+    "app_memory": app_memory,
     "pages": pages,
     "browse": browse,
     "corrections": corrections,

@@ -137,17 +137,10 @@ class Clock:
 
 def measure() -> Iterator[Measure]:
     """Prints the table of all pages; the measures hold the worst of it against the floor."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        raise UmtError("pages: wanted playwright, which is not installed here (requirements-dev.txt)") from None
-    if not CHROMIUM.exists():
-        raise UmtError(f"pages: wanted Chromium, found none at {CHROMIUM}; UMT_CHROMIUM says where else it is")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, browser_of() as browser:
         environment = _home(Path(folder))
         bare_script = Path(folder) / "bare.py"
         bare_script.write_text(BARE, encoding="utf-8")
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         paints: dict[str, list[float]] = {"app": [], "bare": []}
         predictions, loads = [], []
         for _ in range(REPEATS):
@@ -155,7 +148,7 @@ def measure() -> Iterator[Measure]:
                 ("bare", str(bare_script), "Chosen 0"),
                 ("app", APP, HEADINGS["Inspect"]),
             ):
-                with serving(script, environment) as (url, _), _opened(browser, url) as watched:
+                with serving(script, environment) as (url, _), opened(browser, url) as watched:
                     page, began = watched.page, perf_counter()
                     page.goto("/")
                     page.get_by_role("heading", name=heading, exact=True).wait_for()
@@ -167,14 +160,13 @@ def measure() -> Iterator[Measure]:
         with (
             serving(str(bare_script), environment) as (bare_url, _),
             serving(APP, environment) as (url, _),
-            _opened(browser, bare_url) as bare,
-            _opened(browser, url) as app,
+            opened(browser, bare_url) as bare,
+            opened(browser, url) as app,
         ):
             bare.page.goto("/")
             bare.settle(0)
             clock = Clock(app, bare)
             first = _walk(clock)
-        browser.close()
     found = clock.medians()
     floor, _ = found.pop(FLOOR)
     _print(found, first, floor)
@@ -423,7 +415,22 @@ def _home(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _opened(browser: Browser, url: str) -> Iterator[Watched]:
+def browser_of() -> Iterator[Browser]:
+    """Headless Chromium (``UmtError``: there is none, or nothing to drive it)."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise UmtError("wanted playwright, which is not installed here (requirements-dev.txt)") from None
+    if not CHROMIUM.exists():
+        raise UmtError(f"wanted Chromium, found none at {CHROMIUM}; UMT_CHROMIUM says where else it is")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, url: str) -> Iterator[Watched]:
     context = browser.new_context(base_url=url, viewport={"width": 1440, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(1000 * LONGEST_RUN)

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from benchmarks import plain
+from benchmarks.app_memory import weight_bytes
 from benchmarks.measure import Measure, by_turns, interleaved, write_results
 from benchmarks.training_cost import EncodedAnew, spread_by_length
 from tests.core import tiny
@@ -117,6 +118,13 @@ def test_a_piece_has_an_epochs_batches_from_short_to_long(tmp_path):
     longest = [max(len(source.encoded[i].subwords) for i in batch) for batch in spread_by_length(trainer, 5)]
     every = [max(len(source.encoded[i].subwords) for i in b) for _, b in trainer.batches(np.random.default_rng(0))]
     assert longest == sorted(every)[1::2]
+
+
+def test_weights_that_taggers_share_count_once():
+    one, other = torch.nn.Linear(3, 5), torch.nn.Linear(3, 5)
+    other.weight = one.weight
+    one.register_buffer("seen", torch.zeros(7, dtype=torch.float16))
+    assert weight_bytes([one, other]) == 4 * (3 * 5 + 5 + 5) + 2 * 7
 
 
 def illustrated(folder: Path, count: int) -> tuple[list[Example], ImageIndex]:
