@@ -14,7 +14,7 @@ import streamlit as st
 
 from app.state import Key
 from umt_core.access.door import Door, door
-from umt_core.access.passwords import check_password
+from umt_core.access.passwords import AT_ONCE, check_password
 from umt_core.access.sessions import Sessions
 from umt_core.access.throttle import Throttle
 from umt_core.access.users import Role, User, key_of, read_users, with_email
@@ -31,7 +31,7 @@ _DOES = {
 # Of the process and not in Streamlit's caches: a browser may ask for these to be cleared.
 _sessions = Sessions()
 _throttle = Throttle()
-_checking = threading.BoundedSemaphore(2)  # each check takes 32 MiB
+_checking = threading.BoundedSemaphore(AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)

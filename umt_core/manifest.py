@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from umt_core.config import ModelSettings, TrainSettings
+from umt_core.data.files import Stamp, stamp_of
 from umt_core.encoders.needs import install_command
 from umt_core.errors import CheckpointError, ConfigError
 from umt_core.labels import LABELS
@@ -75,10 +76,10 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        now = path.stat()
-        if now.st_size > MOST_BYTES:
-            raise CheckpointError(f"{path}: wanted a manifest of at most {MOST_BYTES:,} bytes, got {now.st_size:,}")
-        return _read(path, (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns))
+        stamp = stamp_of(path)
+        if stamp.size > MOST_BYTES:
+            raise CheckpointError(f"{path}: wanted a manifest of at most {MOST_BYTES:,} bytes, got {stamp.size:,}")
+        return _read(path, stamp)
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder}: wanted a checkpoint, found no {MANIFEST}") from error
     except OSError as error:
@@ -86,7 +87,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 @lru_cache(maxsize=256)  # every run of a page asks for all of them, several times
-def _read(path: Path, stamp: tuple[int, ...]) -> Manifest:
+def _read(path: Path, stamp: Stamp) -> Manifest:
     """The manifest of a file as it was at this stamp; whoever gets it changes nothing in it."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

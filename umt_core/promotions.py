@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from umt_core.data.files import home_dir, locked
+from umt_core.data.files import Stamp, home_dir, locked, stamp_of
 from umt_core.errors import CheckpointError, DataError
 
 ORIGINAL = "original"  # the version that was not retrained here: what comes with the project, or lies beside it
@@ -141,16 +141,15 @@ def _whole(log: Any) -> int:
 def _read() -> tuple[tuple[Record, ...], tuple[str, ...]]:
     path = retrained_folder() / LOG
     try:
-        state = path.stat()
+        return _parsed(path, stamp_of(path))
     except FileNotFoundError:
         return (), ()
     except OSError as error:
         return (), (_unreadable(path, error),)
-    return _parsed(path, (state.st_ino, state.st_size, state.st_mtime_ns))
 
 
 @lru_cache(maxsize=8)
-def _parsed(path: Path, state: tuple[int, int, int]) -> tuple[tuple[Record, ...], tuple[str, ...]]:
+def _parsed(path: Path, stamp: Stamp) -> tuple[tuple[Record, ...], tuple[str, ...]]:
     try:
         *lines, _torn = path.read_bytes().split(b"\n")
     except OSError as error:

@@ -13,6 +13,9 @@ REGIONS = GRID * GRID
 SEEN = ("seen", "seen with another type", "unseen")  # of an entity's surface form in the train split
 # Of a tweet's picture. "placeholder": it is there, but stands for one that is not.
 STATES = ("present", "missing", "unreadable", "placeholder")
+# Words of a tweet that comes from outside: the longest posts have about so many, a quotation mark left open in a table
+# gives more. Taggers read 128 subwords; this bounds what one tweet costs.
+MOST_WORDS = 1_000
 
 
 @dataclass(frozen=True, slots=True, order=True)

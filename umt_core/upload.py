@@ -16,12 +16,11 @@ from umt_core.data.datasets import data_sets
 from umt_core.data.files import table_line
 from umt_core.data.own import add_tweets, check_name, content_id, remove_own, stage_picture, staging
 from umt_core.errors import DataError, ImageError
-from umt_core.schema import Example
+from umt_core.schema import MOST_WORDS, Example
 
 MOST_BYTES = 100_000_000  # of a table: 100,000 tweets take some 30 million
 MOST_ROWS = 100_000  # of a table, which is in memory as a whole
-MOST_WORDS = 1_000  # of a tweet: the longest posts have about so many; a quotation mark left open gives more
-MOST_CHARACTERS = 10_000  # of a tweet's words, for the same reason
+MOST_CHARACTERS = 10_000  # of a tweet's words; why there is a bound, ``MOST_WORDS`` says
 LONGEST_ID = 200  # characters; an id stands in links and tables
 
 OK, WARNING, REFUSED = "ok", "warning", "refused"

@@ -17,7 +17,8 @@ from umt_core.data.datasets import data_sets
 from umt_core.data.images import MAX_BYTES, MAX_PIXELS
 from umt_core.data.own import MOST_TWEETS, MY_TWEETS, check_name
 from umt_core.errors import DataError
-from umt_core.upload import LONGEST_ID, MOST_BYTES, MOST_ROWS, MOST_WORDS
+from umt_core.schema import MOST_WORDS
+from umt_core.upload import LONGEST_ID, MOST_BYTES, MOST_ROWS
 
 NONE, ARCHIVE, FOLDER = "none", "archive", "folder"
 _PICTURES = {NONE: "None", ARCHIVE: "ZIP archive", FOLDER: "Folder"}

@@ -39,6 +39,7 @@ from umt_core.distributed.tagging import ChunkTagger, run_here
 from umt_core.encoders import features
 from umt_core.errors import DataError
 from umt_core.predict import Predictor
+from umt_core.schema import MOST_WORDS
 
 NAME, SEEING = "tiny/bert-crf", "tiny/umt-bert-crf"
 WORDS = [tweet.tokens for tweet in tiny.TWEETS]
@@ -166,7 +167,7 @@ def test_parts_say_what_the_jsonl_file_does(tmp_path):
 def test_what_is_wrong_with_a_tweet_costs_that_tweet_alone(tmp_path, capsys):
     lines = records(8)
     lines[1] = "{"
-    lines[2] = json.dumps({"id": "long", "tokens": ["in"] * (reading.MAX_WORDS + 1)})
+    lines[2] = json.dumps({"id": "long", "tokens": ["in"] * (MOST_WORDS + 1)})
     lines[5] = json.dumps({"id": "t0", "tokens": ["again"]})
     lines[6] = '{"id": "half", "text": "\\ud800"}'
     source = tmp_path / "in.jsonl"

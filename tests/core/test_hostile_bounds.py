@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import tomllib
 from importlib import import_module
@@ -12,6 +14,8 @@ import pytest
 from benchmarks.browse import make_set
 from umt_core.analysis.browse import browse
 from umt_core.analysis.query import Query
+from umt_core.commands.serve import serve
+from umt_core.service import limits
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = re.findall(
@@ -45,6 +49,30 @@ def test_the_table_leaves_out_no_bound_of_what_reads_uploads():
             name for name in bounds if f"\n{name} = " in (ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8")
         }
         assert {f"{module}.{name}" for name in own} <= named
+
+
+@pytest.mark.parametrize("package", ["service", "access"])
+def test_the_table_leaves_out_no_number_of_the_service_and_of_signing_in(package):
+    named = {constant for _, constant, _ in ROWS}
+    numbers = set()
+    for path in sorted((ROOT / "umt_core" / package).glob("*.py")):
+        module = f"umt_core.{package}.{path.stem}"
+        values = vars(import_module(module))
+        targets = [t for node in ast.parse(path.read_text("utf-8")).body for t in getattr(node, "targets", ())]
+        names = [n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)]
+        numbers |= {
+            f"{module}.{n}" for n in names if n.isupper() and n[0] != "_" and isinstance(values[n], int | float)
+        }
+    assert numbers - {"umt_core.access.users.VERSION"} <= named
+    assert len(numbers) >= 10, "reads what it should"
+
+
+def test_the_page_of_the_service_says_the_same_bounds():
+    serving = (ROOT / "docs" / "serving.md").read_text("utf-8")
+    for name in ("BODY_BYTES", "HELD_BYTES", "TWEETS", "CHECKPOINTS", "REQUEST_PIXELS", "HELD_PIXELS", "AT_ONCE"):
+        assert f"{getattr(limits, name):,}" in serving, name
+    assert f"| {limits.REQUESTS_A_MINUTE} a minute" in serving
+    assert inspect.signature(serve).parameters["rate"].default == limits.REQUESTS_A_MINUTE
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "(.*)*x", "(([a-z])+.)+[A-Z]([a-z])+$"])

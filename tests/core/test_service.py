@@ -30,6 +30,7 @@ from umt_core.predict import Predictor
 from umt_core.schema import Example, Prediction
 from umt_core.service import guard, limits
 from umt_core.service.limits import Budget, BusyError, Rate
+from umt_core.service.server import HEADER_BYTES, config_of
 from umt_core.service.tokens import Tokens, new_token
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -271,12 +272,14 @@ def test_pictures_in_memory_are_bounded_by_all_together():
 def listening():
     """The port of a service in a thread of this process."""
     with socket.create_server(("127.0.0.1", 0)) as opened:
-        server = uvicorn.Server(uvicorn.Config(served.make_app(), log_level="critical", ws="none"))
+        server = uvicorn.Server(config_of(served.make_app()))
         thread = threading.Thread(target=server.run, args=([opened],))
         thread.start()
-        yield opened.getsockname()[1]
-        server.should_exit = True
-        thread.join(60)
+        try:
+            yield opened.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(60)
 
 
 def test_who_sends_too_much_is_told_before_the_connection_ends(root):
@@ -289,6 +292,19 @@ def test_who_sends_too_much_is_told_before_the_connection_ends(root):
             answer = connection.getresponse()
             assert answer.status == 413
             assert "at most 32,000,000 bytes" in json.loads(answer.read())["error"]
+            connection.close()
+
+
+def test_headers_are_bounded(root):
+    with listening() as port:
+        for size, answered in ((HEADER_BYTES // 2, [200]), (3 * HEADER_BYTES, [400, None])):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            try:
+                connection.request("GET", "/openapi.json", headers={"X-Long": "a" * size})
+                status = connection.getresponse().status
+            except ConnectionError:  # closed upon what was still coming
+                status = None
+            assert status in answered
             connection.close()
 
 

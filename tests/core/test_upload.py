@@ -25,8 +25,8 @@ from umt_core.data.images import ImageIndex, content_hash
 from umt_core.data.own import MY_TWEETS, read_own
 from umt_core.data.stats import data_set_rows
 from umt_core.errors import DataError
-from umt_core.schema import Span
-from umt_core.upload import LONGEST_ID, MOST_WORDS, OK, REFUSED, WARNING, upload
+from umt_core.schema import MOST_WORDS, Span
+from umt_core.upload import LONGEST_ID, OK, REFUSED, WARNING, upload
 
 ROOT = Path(__file__).resolve().parents[2]
 

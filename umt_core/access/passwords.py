@@ -14,6 +14,7 @@ from functools import cache
 from umt_core.errors import AccessError
 
 SHORTEST, LONGEST = 10, 200  # characters
+AT_ONCE = 2  # checks that are in work, each with 32 MiB
 _SALT, _KEY = 16, 32  # bytes
 
 

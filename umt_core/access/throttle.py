@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 from umt_core.access.users import LONGEST_NAME, key_of
 
-FREE = {"pair": 5, "address": 30, "name": 50}  # failures before the first wait
+PAIR_FREE = 5  # failures before the first wait, of a name from an address
+ADDRESS_FREE = 30  # of an address
+NAME_FREE = 50  # of a name from anywhere
+FREE = {"pair": PAIR_FREE, "address": ADDRESS_FREE, "name": NAME_FREE}
 FIRST_WAIT, LONGEST_WAIT = 30.0, 900.0  # seconds; each failure more doubles it
 FORGOTTEN = 3600.0  # seconds without a failure
 MOST = 10_000  # names and addresses that are remembered; the least recent go first

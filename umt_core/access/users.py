@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from umt_core.access.passwords import Hash
-from umt_core.data.files import home_dir, locked, write_stream
+from umt_core.data.files import Stamp, home_dir, locked, stamp_of, write_stream
 from umt_core.errors import AccessError, DataError
 
 VERSION = 1
@@ -69,16 +69,15 @@ def read_users(path: Path | None = None) -> Users:
     """
     path = path or users_path()
     try:
-        found = path.stat()
+        return _read(path, stamp_of(path))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise AccessError(f"{path}: wanted the users' file, got: {error.strerror}") from error
-    return _read(path, (found.st_mtime_ns, found.st_size, found.st_ino))
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path, stamp: tuple[int, ...]) -> Users:
+def _read(path: Path, stamp: Stamp) -> Users:
     try:
         return parse_users(path.read_text(encoding="utf-8"))
     except OSError as error:

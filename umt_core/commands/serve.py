@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from umt_core.commands.console import Device, out, say
+from umt_core.service.limits import REQUESTS_A_MINUTE
 
 TokenFile = Annotated[
     Path | None, typer.Option(help="Whose tokens may ask; without it, anybody on this machine.", show_default=False)
@@ -26,7 +27,9 @@ def serve(
     new_token: Annotated[
         str, typer.Option(metavar="NAME", help="Make a token of this name, show it once, and serve nothing.")
     ] = "",
-    rate: Annotated[float, typer.Option(min=0, help="Requests a minute of each token or address; 0: no bound.")] = 600,
+    rate: Annotated[float, typer.Option(min=0, help="Requests a minute of each token or address; 0: no bound.")] = (
+        REQUESTS_A_MINUTE
+    ),
     device: Device = "auto",
 ) -> None:
     """Answer over HTTP: predict, compare, explain (docs/serving.md). SIGTERM and Ctrl-C end it in good order."""

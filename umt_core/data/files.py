@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from umt_core.errors import DataError
 
@@ -28,6 +28,21 @@ def home_dir() -> Path:
     ``$UMT_HOME``, else ``~/.local/share/mner-workbench``.
     """
     return Path(os.environ.get("UMT_HOME") or Path.home() / ".local" / "share" / "mner-workbench")
+
+
+class Stamp(NamedTuple):
+    """What tells that a file was changed or put in another's place, without its being read."""
+
+    inode: int
+    size: int  # bytes
+    modified: int  # ns
+    changed: int  # ns; its contents, name or rights: a copy that keeps the time of modification cannot set this
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Of a file as it is now (``OSError``: it cannot be asked)."""
+    now = path.stat()
+    return Stamp(now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
 
 
 def read_lines(path: str | Path) -> list[str]:

@@ -11,11 +11,10 @@ from typing import BinaryIO
 from umt_core.data.conll import Block, block_example, conll_blocks
 from umt_core.data.jsonl import parse_record, read_object
 from umt_core.errors import DataError
-from umt_core.schema import Example
+from umt_core.schema import MOST_WORDS, Example
 
 SUFFIXES = (".jsonl", ".txt", ".conll")
 MAX_LINE = 1_000_000  # bytes; what is longer is no tweet, and is not kept in memory
-MAX_WORDS = 1_000  # taggers read 128 subwords; this bounds what one tweet costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def parse(raw: Raw, *, named: bool) -> Example:
     """The tweet itself. ``named``: the file has ``IMGID:`` lines, so that each tweet must have one.
 
     Raises:
-        DataError: as ``parse_record`` and ``parse_conll``, or the tweet is longer than ``MAX_LINE`` or ``MAX_WORDS``.
+        DataError: as ``parse_record`` and ``parse_conll``, or the tweet is longer than ``MAX_LINE`` or ``MOST_WORDS``.
     """
     lines = raw.source.lines if isinstance(raw.source, Block) else (raw.source,)
     for line in lines:
@@ -75,8 +74,8 @@ def parse(raw: Raw, *, named: bool) -> Example:
         raise DataError("wanted IMGID:<id> before the tweet's first token, got none")
     else:
         example = block_example(raw.source)
-    if len(example.tokens) > MAX_WORDS:
-        raise DataError(f"wanted at most {MAX_WORDS:,} words, got {len(example.tokens):,}")
+    if len(example.tokens) > MOST_WORDS:
+        raise DataError(f"wanted at most {MOST_WORDS:,} words, got {len(example.tokens):,}")
     return example
 
 

@@ -22,11 +22,11 @@ from umt_core.explain.provenance import provenance
 from umt_core.explain.report import map_values, provenance_values
 from umt_core.explain.report_html import ATTENTION, GATE_IS_ALL, GATE_IS_NOT_ALL
 from umt_core.registry import CheckpointInfo
-from umt_core.schema import Example, Inspection, Prediction, Span
+from umt_core.schema import MOST_WORDS, Example, Inspection, Prediction, Span
 from umt_core.service.limits import HELD_PIXELS, REQUEST_PIXELS, Budget
 from umt_core.service.models import CompareRequest, ExplainRequest, PredictRequest, Tweet
 from umt_core.spans import spans_to_tags
-from umt_core.upload import MOST_CHARACTERS, MOST_WORDS
+from umt_core.upload import MOST_CHARACTERS
 
 if TYPE_CHECKING:
     from umt_core.predict import Workbench

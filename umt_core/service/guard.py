@@ -28,7 +28,8 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 OPEN = ("/health",)  # to anybody, as often as they like: what watches a server has no token
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")  # that are counted by name
 SAFE_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-LINGER_SECONDS, LINGER_BYTES = 5, 2 * BODY_BYTES  # for which the rest of a refused body is taken, and thrown away
+LINGER_SECONDS = 5  # for which the rest of a refused body is taken, and thrown away
+LINGER_BYTES = 2 * BODY_BYTES  # of it at most
 log = logging.getLogger("umt_core.service")
 
 

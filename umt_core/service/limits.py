@@ -17,10 +17,12 @@ BODY_SECONDS = 30  # in which a body must be here
 HELD_BYTES = 8 * BODY_BYTES  # of all bodies that are being read or answered
 TWEETS = 64  # of a request
 CHECKPOINTS = 16  # of a request
+LONGEST_NAME = 200  # characters of a checkpoint's name in a request
 REQUEST_PIXELS = 2 * MAX_PIXELS  # of a request's pictures together
 HELD_PIXELS = 4 * MAX_PIXELS  # of all pictures that are in memory: 480 MB
 AT_ONCE = 64  # requests that are in work or wait for the models
 PICTURE_CHARACTERS = 4 * math.ceil(MAX_BYTES / 3)  # of a picture in base64
+REQUESTS_A_MINUTE = 600  # of each token or address, unless who starts the service says otherwise
 ASKERS = 10_000  # tokens and addresses whose requests are counted
 
 

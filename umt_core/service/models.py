@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from umt_core.service.limits import CHECKPOINTS, PICTURE_CHARACTERS, TWEETS
-from umt_core.upload import LONGEST_ID, MOST_CHARACTERS, MOST_WORDS
+from umt_core.schema import MOST_WORDS
+from umt_core.service.limits import CHECKPOINTS, LONGEST_NAME, PICTURE_CHARACTERS, TWEETS
+from umt_core.upload import LONGEST_ID, MOST_CHARACTERS
 
 Label = Literal["PER", "LOC", "ORG", "MISC"]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 Word = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
 Names = Annotated[
     list[Name],

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from umt_core.access.door import is_loopback
 from umt_core.engine import Engine
@@ -19,6 +20,7 @@ from umt_core.service.limits import HELD_BYTES, Budget, Rate
 from umt_core.service.tokens import Tokens
 
 CONNECTIONS = 800  # at once; most systems let a process have 1,024 files
+HEADER_BYTES = 65_536  # of a request's first line and headers
 IDLE_SECONDS = 10  # of a connection on which nothing is asked
 LAST_SECONDS = 60  # for requests in work when it is told to end
 BURST_SECONDS = 6  # of a steady rate, that may be asked at once
@@ -66,18 +68,7 @@ def serve(
         say(f"ready: {', '.join(engine.stats().loaded)}")
 
     app = create_app(engine, served, rules, loaded=loaded)
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        ws="none",
-        proxy_headers=False,  # who asks is who connects; what a header says of it anybody can write
-        server_header=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=LAST_SECONDS,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(config_of(app))
     # uvicorn ends in good order and then raises the signal anew, which by default would kill what has ended well.
     signal.signal(signal.SIGTERM, lambda *_: None)
     shown = f"[{host}]" if ":" in host else host
@@ -85,6 +76,23 @@ def serve(
     server.run([listening])
     if broken:
         raise CheckpointError(broken[0])
+
+
+def config_of(app: FastAPI) -> uvicorn.Config:
+    """How the service speaks HTTP, and the bounds of that which uvicorn keeps."""
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        ws="none",
+        http="h11",  # another, if installed, would have bounds of its own
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        proxy_headers=False,  # who asks is who connects; what a header says of it anybody can write
+        server_header=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=LAST_SECONDS,
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from pathlib import Path
 
-from umt_core.data.files import home_dir, locked, write_text
+from umt_core.data.files import Stamp, home_dir, locked, stamp_of, write_text
 from umt_core.errors import ConfigError, DataError
 
+TOKEN_BYTES = 32  # random
 PREFIX = "mner_"  # by which scanners for leaked secrets, and people, know one
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+LONGEST_NAME = 40  # characters
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 _LINE = re.compile(rf"({_NAME.pattern}) ([0-9a-f]{{64}})")
 
 
@@ -33,12 +34,14 @@ def new_token(path: Path, name: str) -> str:
         DataError: the file cannot be read or written.
     """
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"wanted a name of 1 to 40 letters, digits, dots, hyphens and underscores, got {name!r}")
+        raise ConfigError(
+            f"wanted a name of 1 to {LONGEST_NAME} letters, digits, dots, hyphens and underscores, got {name!r}"
+        )
     with locked(path.resolve().parent, wait=True):
         text = _read(path) if path.exists() else ""
         if name in parse_tokens(text, source=str(path)).values():
             raise ConfigError(f"{path}: wanted a name without a token, {name!r} has one; remove its line to revoke it")
-        token = PREFIX + secrets.token_urlsafe(32)
+        token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
         if text and not text.endswith("\n"):
             text += "\n"
         write_text(path, f"{text}{name} {token_hash(token)}\n")
@@ -96,12 +99,11 @@ class Tokens:
             names = {}  # who can no longer be told from a stranger is one
         self._names, self._stamp = names, stamp
 
-    def _stamp_now(self) -> tuple[int, int, int] | None:
+    def _stamp_now(self) -> Stamp | None:
         try:
-            stat = os.stat(self.path)  # noqa: PTH116  at each request
+            return stamp_of(self.path)
         except OSError:
             return None
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def _read(path: Path) -> str:
