@@ -124,6 +124,7 @@ class Key(StrEnum):
     TRAIN_LAYERS = "train_layers"
     TRAIN_SEED = "train_seed"
     TRAIN_VERSION = "train_version"
+    TRAIN_DEVICES = "train_devices"
     TRAIN_START = "train_start"
     MODELS_DATA = "models_data"  # split of before and after
     MODELS_AGAINST = "models_against"  # exact name of the other version

@@ -15,7 +15,7 @@ from umt_core.corrections.store import default_url
 from umt_core.errors import UmtError
 from umt_core.registry import dataset_of
 from umt_core.train.compose import Part
-from umt_core.train.jobs import QUEUED, RUNNING, STOPPING, JobRequest, Plan, Status, submit
+from umt_core.train.jobs import QUEUED, RUNNING, STOPPING, JobRequest, Plan, Status, devices_there, submit
 from umt_core.train.telling import clock, counts, size
 
 HELD_OUT = "a tenth of the training tweets, held out"
@@ -24,6 +24,12 @@ HELP = {
     "patience": "So many epochs without a better dev F1.",
     "train_layers": "From the top; those below stay as they are.",
 }
+# Figures: docs/performance.md, Training in several processes.
+DEVICES = (
+    "Processes that share each batch, one device each; {what} of this machine: {there}. They learn what one would. On a CPU "
+    "they bring nothing: two with a core each were 1.04 times as fast as one with both cores, and take twice the memory. "
+    "They are for GPUs, where it was not measured."
+)
 
 
 def show(others: Sequence[Status]) -> None:
@@ -179,7 +185,7 @@ def _more(mode: str) -> dict[str, Any]:
     """The fields of a request that seldom change; what is as the mode has it is ``None``."""
     usual, chosen = MODES[mode].train, {}
     with st.expander("More settings"):
-        columns = st.columns(5)
+        columns = st.columns(6)
         for column, name, title, key, low, high in (
             (columns[0], "epochs", "Epochs at most", Key.TRAIN_EPOCHS, 1, 1000),
             (columns[1], "patience", "Patience, in epochs", Key.TRAIN_PATIENCE, 1, 1000),
@@ -194,7 +200,12 @@ def _more(mode: str) -> dict[str, Any]:
         version = columns[4].text_input(
             "Name of the version", key=Key.TRAIN_VERSION, placeholder="the job's number", persist_state="session"
         )
-    return {**chosen, "seed": int(seed), "version": (version or "").strip()}
+        there, what = devices_there()
+        devices = columns[5].number_input(
+            "Devices", 1, there, 1, help=DEVICES.format(there=there, what=what),
+            disabled=there == 1, key=Key.TRAIN_DEVICES, persist_state="session",
+        )  # fmt: skip
+    return {**chosen, "seed": int(seed), "version": (version or "").strip(), "devices": int(devices)}
 
 
 def _tell(plan: Plan) -> None:

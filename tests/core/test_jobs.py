@@ -195,6 +195,24 @@ def test_wherever_it_is_killed_a_resumed_job_ends_with_the_weights_of_an_unbroke
         assert sorted(path.name for path in served.iterdir()) == ["README.md", "manifest.json", "weights.safetensors"]
 
 
+def test_more_devices_than_there_are_or_than_tweets_in_a_batch_are_refused_before_anything_is_done(
+    home, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(os, "cpu_count", lambda: 100)
+    with pytest.raises(ConfigError, match="devices: wanted 1 to 100, the CPU cores of this machine, got 101"):
+        jobs.submit(home.request(devices=101))
+    with pytest.raises(ConfigError, match="devices: wanted at most batch_size, 16, got 17"):
+        jobs.submit(home.request(devices=17))
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / "dev" / name).mkdir(parents=True)
+    monkeypatch.setattr(jobs, "NODES", tmp_path / "dev")
+    assert jobs.devices_there() == (2, "GPUs")
+    assert jobs.devices_there("cpu") == (100, "CPU cores")
+    with pytest.raises(ConfigError, match="devices: wanted 1 to 2, the GPUs of this machine, got 3"):
+        jobs.submit(home.request(devices=3))
+    assert jobs.jobs() == []
+
+
 @pytest.mark.slow
 def test_a_job_of_two_devices_asks_for_twice_the_memory_and_leaves_a_version_that_says_so(home, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)

@@ -233,3 +233,18 @@ def test_a_job_whose_base_is_gone_fails_with_a_line(home):
     job = wait_for(identity, ended)
     assert job.state == "failed"
     assert "no checkpoint" in job.line
+
+
+@pytest.mark.slow
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two processes that train together want two cores")
+def test_a_job_of_two_processes_is_cancelled_and_goes_on(home):
+    identity = jobs.submit(home.request(devices=2, device="cpu", epochs=1000, patience=1000))
+    wait_for(identity, lambda job: job.history)
+    jobs.cancel(identity)
+    assert wait_for(identity, ended).state == "cancelled"
+    done = len(jobs.status(identity).history)
+    jobs.resume(identity)
+    went_on = wait_for(identity, lambda job: len(job.history) > done)
+    assert [row["epoch"] for row in went_on.history[: done + 1]] == list(range(1, done + 2))
+    jobs.cancel(identity)
+    assert wait_for(identity, ended).state == "cancelled"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 from pathlib import Path
@@ -19,6 +20,7 @@ from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
 from umt_core.train import jobs, runner
 from umt_core.train.compose import Part
+from umt_core.train.telling import facts
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [x](javascript:1)"
 
@@ -122,6 +124,25 @@ def test_a_link_to_no_job_says_so_and_shows_the_list(home, identity):
     assert not page.exception
     assert "no job" in said(page)
     assert page.selectbox(key="train_base").value
+
+
+def test_devices_are_asked_for_up_to_those_there_are_and_the_command_and_the_job_say_so(home, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    page = opened()
+    field = page.number_input(key="train_devices")
+    assert (field.value, field.min, field.max, field.disabled) == (1, 1, 3, False)
+    assert "CPU cores of this machine: 3" in field.help
+    field.set_value(2).run()
+    assert page.code[0].value.endswith("--devices 2")
+    press(page, "Start training")
+    (job,) = jobs.jobs()
+    assert job.request.devices == 2
+    assert facts(job)["Devices"] == "2, which share each batch"
+
+
+def test_a_machine_with_one_core_offers_no_choice_of_devices(home, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert opened().number_input(key="train_devices").disabled
 
 
 def test_a_running_job_shows_its_curves_and_can_be_cancelled(home):

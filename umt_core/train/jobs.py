@@ -60,6 +60,7 @@ _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 # Bytes for each trained weight: itself, its gradient, Adam's two moments, the running average, the best epoch's.
 STATES = 6 * 4
 BASE_MEMORY = 700 * 2**20  # bytes of a process that has loaded torch, transformers and a few hundred pictures' regions
+NODES = Path("/dev")  # where Linux shows devices: a GPU of NVIDIA's is nvidia0, nvidia1, ...
 SPARE_DISK = 200 * 2**20  # bytes that are to stay free
 QUICK_SHARE = 0.75  # of a full epoch's time (measured: 0.57 for BERT-CRF, 0.77 for UMT), where no job says better
 
@@ -255,6 +256,7 @@ def _prepare(request: JobRequest) -> _Prepared:
         corrections |= composition.corrections()
     counts = composition.counts()
     memory, disk = room(info.manifest)
+    check_devices(request, settings.batch_size)
     memory *= request.devices  # each process has its own
     seconds = _epoch_seconds(info.manifest, request.mode, counts[TRAIN])
     found = Plan(
@@ -285,6 +287,25 @@ def room(base: Manifest) -> tuple[int, int]:
     trained, frozen = base.parameters["trained"], base.parameters["frozen"]
     state = trained * (STATES - 4)  # all but the gradients
     return BASE_MEMORY + 4 * frozen + STATES * trained, 2 * state + 4 * trained
+
+
+def devices_there(device: str = "auto") -> tuple[int, str]:
+    """How many devices this machine has for a job, and what they are. Whether torch can use a GPU, torch alone knows."""
+    gpus = sum(path.name.removeprefix("nvidia").isdigit() for path in NODES.glob("nvidia*"))
+    return (gpus, "GPUs") if gpus and device != "cpu" else (os.cpu_count() or 1, "CPU cores")
+
+
+def check_devices(request: JobRequest, batch_size: int) -> None:
+    """Whether so many processes can share a batch.
+
+    Raises:
+        ConfigError: there are fewer devices here, or fewer tweets in a batch.
+    """
+    there, what = devices_there(request.device)
+    if request.devices > there:
+        raise ConfigError(f"devices: wanted 1 to {there}, the {what} of this machine, got {request.devices}")
+    if request.devices > batch_size:
+        raise ConfigError(f"devices: wanted at most batch_size, {batch_size}, got {request.devices}")
 
 
 def check_room(memory: int, disk: int) -> None:

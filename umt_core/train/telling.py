@@ -79,6 +79,8 @@ def facts(job: Status) -> dict[str, str]:
         "Tweets": counts(job.plan),
         "Asked for": job.created[:19].replace("T", " ") + " UTC" + (f" by {asked.author}" if asked.author else ""),
     }
+    if asked.devices > 1:
+        rows["Devices"] = f"{asked.devices}, which share each batch"
     if corrections:
         changed = f"{corrections['changed']:,} of {corrections['tweets']:,} differ from the data set's"
         rows["Corrections"] = f"{changed}; event {corrections['events']:,}, SHA-256 {corrections['digest'][:12]}"
