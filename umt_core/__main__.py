@@ -37,6 +37,7 @@ from umt_core.commands.crossfit import crossfit
 from umt_core.commands.explain import explain
 from umt_core.commands.own import own_app
 from umt_core.commands.parts import Parts, predict_parts
+from umt_core.commands.predict_lines import predict_lines
 from umt_core.commands.pretrain import pretrain
 from umt_core.commands.relevance import relevance_app, sets_relevance, sets_router
 from umt_core.commands.reproduce import reproduce
@@ -100,6 +101,8 @@ def predict(
 ) -> None:
     """Tag tweets and write them with each checkpoint's entities and their probabilities.
 
+    Into JSONL: tweets are read, tagged and written a thousand at a time, and the file is there when it is whole.
+
     Into a folder of Parquet parts: input is read in chunks, a run that was stopped goes on, and a tweet that cannot
     be read costs itself alone.
     """
@@ -111,27 +114,7 @@ def predict(
         return
     if engine == "ray" or strict_images or features or to_jsonl or address:
         raise ConfigError(f"{output}: wanted a folder that ends in .parquet for --engine ray and its options")
-    from umt_core.data.jsonl import write_jsonl
-    from umt_core.predict import Predictor
-
-    examples = _tweets(input)
-    check_place(output)
-    index = image_index(images)
-    predictions: dict[str, list[Any]] = {}
-    notices: dict[str, int] = {}
-    with progress_bar() as bar:
-        for name in checkpoint:
-            predictor = Predictor.load(name, device)
-            task = bar.add_task(predictor.name, total=len(examples))
-            found = predictor.predict(examples, index, progress=advance(bar, task))
-            bar.update(task, completed=len(examples))
-            predictions[predictor.name] = [p.spans for p in found]
-            for notice in (notice for p in found for notice in p.notices):
-                notices[notice] = notices.get(notice, 0) + 1
-    write_jsonl(output, examples, predictions)
-    for notice, count in sorted(notices.items(), key=lambda row: -row[1])[:10]:
-        say(f"{count} x {notice}")
-    say(f"{len(examples)} tweets written to {output}")
+    predict_lines(checkpoint, input, output, images, device)
 
 
 @app.command()

@@ -26,9 +26,9 @@ HELP = {
 }
 # Figures: docs/performance.md, Training in several processes.
 DEVICES = (
-    "Processes that share each batch, one device each; {what} of this machine: {there}. They learn what one would. On a CPU "
-    "they bring nothing: two with a core each were 1.04 times as fast as one with both cores, and take twice the memory. "
-    "They are for GPUs, where it was not measured."
+    "Processes that share each batch, one device each; {what} of this machine: {there}. They learn what one would. On "
+    "a CPU they bring nothing: two with a core each were 1.04 times as fast as one with both cores, and take twice the "
+    "memory. They are for GPUs, where it was not measured."
 )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +18,15 @@ import torch
 from tests.core.tiny import HEADS, POSITIONS, save_encoder
 from tests.core.tiny_data import Files, tweets, write_data
 from umt_core.__main__ import main
+from umt_core.commands.predict_lines import KINDS, Told, predicted_lines
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
+from umt_core.errors import DataError
 from umt_core.labels import LABELS
 from umt_core.manifest import read_manifest
 from umt_core.predict import Predictor
 from umt_core.registry import checkpoints, checkpoints_folder
+from umt_core.schema import Example, Prediction
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = ("bert-crf", "umt-bert-crf")
@@ -98,6 +103,91 @@ def test_predict_tags_raw_text_by_several_checkpoints(world, tmp_path):
                 covered = row["text"][got["start_char"] : got["end_char"]]
                 assert covered.replace(" ", "") == "".join(row["tokens"][got["start"] : got["end"]])
     assert any(row["predictions"][name] for row in written for name in names), "untrained, yet never silent"
+
+
+@dataclass
+class Silent:
+    """Finds nothing, and notes how many tweets it was asked about at once, and how many had been read by then."""
+
+    read: list[Example]
+    asked: list[tuple[int, int]]
+
+    def predict(self, examples: list[Example], images: object, *, progress: object) -> list[Prediction]:
+        assert images is None
+        self.asked.append((len(examples), len(self.read)))
+        return [Prediction(e.id, e.tokens, (), (), (f"notice of {e.id}", "the same")) for e in examples]
+
+
+def test_predict_reads_no_further_ahead_than_a_chunk_and_keeps_the_order():
+    read: list[Example] = []
+
+    def endless() -> Iterator[Example]:
+        while True:
+            read.append(Example(str(len(read)), ("a", "word")))
+            yield read[-1]
+
+    tagger, done = Silent(read, []), []
+    told = Told(lambda name, tweets: done.append((name, tweets)))
+    made = predicted_lines(endless(), {"x": tagger, "y": tagger}, None, told, chunk=10)
+    for i in range(3500):
+        assert json.loads(next(made))["id"] == str(i)
+        assert len(read) == 10 * (i // 10 + 1)
+    assert tagger.asked[:4] == [(10, 10), (10, 10), (10, 20), (10, 20)]
+    assert done[:3] == [("x", 10), ("y", 10), ("x", 20)]
+    assert told.notices["the same"] == 2 * 3500
+    assert len(told.notices) == KINDS, "what is said at the end does not grow with the input"
+
+
+def test_predict_writes_what_it_would_of_all_tweets_at_once(world, tmp_path, monkeypatch):
+    monkeypatch.setitem(predicted_lines.__kwdefaults__, "chunk", 3)
+    source = world.files.train
+    assert main(a_predict(world, tmp_path, checkpoint="tiny/bert-crf", input=source)) == 0
+    examples = read_examples(source)
+    wanted = Predictor.load("tiny/bert-crf", "cpu").predict(examples)
+    for row, example, prediction in zip(lines(tmp_path / "out.jsonl"), examples, wanted, strict=True):
+        assert row["id"] == example.id
+        found = row["predictions"]["tiny/bert-crf"]
+        assert [(s["start"], s["end"], s["label"]) for s in found] == [
+            (s.span.start, s.span.end, s.span.label) for s in prediction.spans
+        ]
+        assert [s["score"] for s in found] == pytest.approx([s.score for s in prediction.spans], abs=1e-5)
+
+
+def test_a_predict_that_does_not_end_leaves_what_was_there_before(world, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(predicted_lines.__kwdefaults__, "chunk", 2)
+    output = tmp_path / "out.jsonl"
+    output.write_text("of an earlier run\n")
+    asked, predict = [], Predictor.predict
+
+    def once(predictor: Predictor, examples: list[Example], *given: object, **options: object) -> list[Prediction]:
+        asked.append(len(examples))
+        if len(asked) == 2:
+            raise DataError("in the middle")
+        return predict(predictor, examples, *given, **options)
+
+    monkeypatch.setattr(Predictor, "predict", once)
+    assert main(a_predict(world, tmp_path)) == 2
+    assert asked == [2, 2]
+    assert capsys.readouterr().err == "error: in the middle\n"
+    assert output.read_text() == "of an earlier run\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"], "no part of a file is left"
+
+
+def test_a_line_that_cannot_be_read_is_told_before_any_tagger_works(world, tmp_path, monkeypatch, capsys):
+    good = "".join(json.dumps({"id": str(i), "text": "in Oslo"}) + "\n" for i in range(5))
+    monkeypatch.setattr(Predictor, "load", lambda *_: pytest.fail("the taggers are not wanted yet"))
+    assert main(a_predict(world, tmp_path, input=written(tmp_path, "a.jsonl", good + "{\n"))) == 2
+    assert "a.jsonl:6: wanted a JSON object" in capsys.readouterr().err
+
+
+def test_what_is_no_file_is_read_once(world, tmp_path):
+    pipe = tmp_path / "tweets.jsonl"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(json.dumps({"id": "7", "text": "in Oslo"}) + "\n",))
+    writer.start()
+    assert main(a_predict(world, tmp_path, input=pipe)) == 0
+    writer.join()
+    assert [row["id"] for row in lines(tmp_path / "out.jsonl")] == ["7"]
 
 
 def test_a_list_of_pictures_does_what_a_folder_does(world, tmp_path):

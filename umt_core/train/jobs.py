@@ -290,7 +290,7 @@ def room(base: Manifest) -> tuple[int, int]:
 
 
 def devices_there(device: str = "auto") -> tuple[int, str]:
-    """How many devices this machine has for a job, and what they are. Whether torch can use a GPU, torch alone knows."""
+    """How many devices this machine has for a job, and what they are; whether torch can use a GPU is not asked."""
     gpus = sum(path.name.removeprefix("nvidia").isdigit() for path in NODES.glob("nvidia*"))
     return (gpus, "GPUs") if gpus and device != "cpu" else (os.cpu_count() or 1, "CPU cores")
 
