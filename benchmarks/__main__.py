@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import (
     app_memory,
@@ -30,7 +29,7 @@ from benchmarks import (
     training_memory,
     warm_inspect,
 )
-from benchmarks.measure import Measure, cores, write_results
+from benchmarks.measure import Measure, cores, table, write_results
 from umt_core.errors import UmtError
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
@@ -76,17 +75,8 @@ def main(names: list[str]) -> int:
     except UmtError as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return 2
-    console.print(_table(measures))
+    console.print(table(measures))
     return int(any(measure.met is False for measure in measures))
-
-
-def _table(measures: list[Measure]) -> Table:
-    table = Table("measure", "value", "baseline", "unit", "aim", "met", title=f"on the CPU, {cores()} cores")
-    for m in measures:
-        aim = "" if m.aim is None else f"{'over' if m.more_is_better else 'under'} {m.aim:g}"
-        met = {True: "yes", False: "no", None: ""}[m.met]
-        table.add_row(m.name, f"{m.value:.2f}", f"{m.baseline:.2f}", m.unit, aim, met)
-    return table
 
 
 if __name__ == "__main__":

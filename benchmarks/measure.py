@@ -12,6 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from rich.table import Table
+
 from umt_core.data.files import write_text
 
 
@@ -42,6 +44,16 @@ def write_results(path: Path, measures: Sequence[Measure]) -> None:
     """``{name: {"value", "unit", "baseline", "aim", "met"}}``; ``DataError`` if it cannot be written."""
     results = {measure.name: _rounded(measure.to_dict()) for measure in measures}
     write_text(path, json.dumps(results, indent=2) + "\n")
+
+
+def table(measures: Sequence[Measure]) -> Table:
+    """Measures as people read them."""
+    shown = Table("measure", "value", "baseline", "unit", "aim", "met", title=f"on the CPU, {cores()} cores")
+    for m in measures:
+        aim = "" if m.aim is None else f"{'over' if m.more_is_better else 'under'} {m.aim:g}"
+        met = {True: "yes", False: "no", None: ""}[m.met]
+        shown.add_row(m.name, f"{m.value:.2f}", f"{m.baseline:.2f}", m.unit, aim, met)
+    return shown
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -8,17 +8,21 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
-from benchmarks import plain
+from benchmarks import plain, scale
 from benchmarks.app_memory import weight_bytes
+from benchmarks.made_tweets import write_tweets
 from benchmarks.measure import Measure, by_turns, interleaved, write_results
+from benchmarks.tiny_tagger import save_tiny_tagger
 from benchmarks.training_cost import EncodedAnew, spread_by_length
 from tests.core import tiny
 from umt_core.checkpoint import freeze_embeddings
 from umt_core.config import TrainSettings
 from umt_core.data.images import ImageIndex
+from umt_core.data.jsonl import read_jsonl
 from umt_core.predict import Predictor
 from umt_core.schema import Example
 from umt_core.systems import Tagger
@@ -125,6 +129,35 @@ def test_weights_that_taggers_share_count_once():
     other.weight = one.weight
     one.register_buffer("seen", torch.zeros(7, dtype=torch.float16))
     assert weight_bytes([one, other]) == 4 * (3 * 5 + 5 + 5) + 2 * 7
+
+
+def test_growth_is_measured_from_the_fewest_tweets_to_each_larger_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(scale, "WARMING", 2)
+    asked: list[int] = []
+
+    def cost(costs: scale.Costs, input: Path, kept: Path | None = None) -> float:
+        asked.append(len(read_jsonl(input)))
+        return {2: 99.0, 3: 1.0 + (len(asked) > 4), 7: 3.0, 11: 0.75}[asked[-1]]
+
+    monkeypatch.setattr(scale.Costs, "milliseconds", cost)
+    found = {m.name: m for m in scale.growth(tmp_path, "twitter2017/bert-crf", (11, 3, 7))}
+    assert asked == [2, 3, 7, 11, 3], "the fewest before and after the others"
+    assert {name: (m.value, m.met) for name, m in found.items() if "flat" in name} == {
+        "scale_flat_7": (2.0, False),
+        "scale_flat_11": (0.5, True),
+    }
+
+
+def test_the_tiny_tagger_goes_the_whole_way_and_splits_tweets_as_the_shipped_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("UMT_CACHE", str(tmp_path / "cache"))
+    name = save_tiny_tagger(tmp_path / "tagger")
+    tweets = write_tweets(tmp_path / "tweets.jsonl", 12)
+    assert scale.Costs(tmp_path, name).milliseconds(tweets) > 0
+    predictor = Predictor.load(name, "cpu")
+    assert predictor.loaded.tokenizer.encode_words(["snowboarding"]) == [[4586, 21172]]  # as load_tokenizer's docstring
+    assert sum(p.numel() for p in predictor.loaded.tagger.parameters()) < 1_000_000
+    (part,) = tmp_path.glob("*.parquet/part-*.parquet")
+    assert pq.read_table(part).num_rows == 12
 
 
 def illustrated(folder: Path, count: int) -> tuple[list[Example], ImageIndex]:
