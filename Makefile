@@ -1,6 +1,6 @@
 # `make help` prints the comment that follows a target.
 .DEFAULT_GOAL := help
-.PHONY: help app test check format bench soak fuzz reproduce backup wheelhouse lock runtime dev
+.PHONY: help app test check format bench soak fuzz reproduce backup wheelhouse lock licences runtime dev
 
 HOST ?= 127.0.0.1
 PORT ?= 8501
@@ -60,6 +60,9 @@ lock: ## pin again what pyproject.toml asks for (needs uv)
 		pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
 		pyproject.toml --extra postgres -c requirements.txt -o deploy/requirements.txt
+
+licences: dev ## list the licences of what the app runs on in docs/licences.md
+	$(RUN) tools/licences.py --write
 
 runtime dev:
 	@if [ -z "$(PYTHON)" ]; then echo "wanted Python 3.11 or newer on the path, found none;" \
