@@ -1,6 +1,6 @@
 # `make help` prints the comment that follows a target.
 .DEFAULT_GOAL := help
-.PHONY: help app test check format bench soak fuzz reproduce backup wheelhouse lock licences runtime dev
+.PHONY: help app test check format bench soak fuzz reproduce backup wheelhouse lock licences audit runtime dev
 
 HOST ?= 127.0.0.1
 PORT ?= 8501
@@ -63,6 +63,9 @@ lock: ## pin again what pyproject.toml asks for (needs uv)
 
 licences: dev ## list the licences of what the app runs on in docs/licences.md
 	$(RUN) tools/licences.py --write
+
+audit: dev ## look up known vulnerabilities of what is pinned (asks osv.dev; tools/audit.toml says what does not touch us)
+	$(RUN) tools/audit.py $(ARGS)
 
 runtime dev:
 	@if [ -z "$(PYTHON)" ]; then echo "wanted Python 3.11 or newer on the path, found none;" \
