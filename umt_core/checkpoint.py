@@ -101,12 +101,7 @@ def load_checkpoint(
     manifest = info.manifest
     weights = read_weights(info.folder, manifest.weights_sha256)
     encoder = encoder or load_text_encoder(manifest.model.text_encoder)
-    published = manifest.encoders.get(manifest.model.text_encoder)
-    if published and encoder.weights_sha256 and published != encoder.weights_sha256:
-        raise CheckpointError(
-            f"{info.folder}: was trained on another {manifest.model.text_encoder} "
-            f"(SHA-256 {published[:12]}...), the one installed is {encoder.weights_sha256[:12]}..."
-        )
+    check_encoder(info, manifest.model.text_encoder, encoder.weights_sha256)
     try:
         tagger = build_system(manifest.system, manifest.model, encoder, manifest.channels)
     except ConfigError as error:
@@ -117,15 +112,29 @@ def load_checkpoint(
     return Loaded(info, tagger.to(device).eval(), load_tokenizer(manifest.model.text_encoder))
 
 
+def check_encoder(info: CheckpointInfo, name: str, sha256: str | None) -> None:
+    """Checks that an encoder is the one that a checkpoint was trained on; nothing where either has no sum.
+
+    Raises:
+        CheckpointError: it is another.
+    """
+    trained_on = info.manifest.encoders.get(name)
+    if trained_on and sha256 and trained_on != sha256:
+        raise CheckpointError(
+            f"{info.folder}: was trained on another {name} (SHA-256 {trained_on[:12]}...), "
+            f"the one installed is {sha256[:12]}..."
+        )
+
+
 def read_weights(folder: Path, sha256: str | None = None) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, as they were written.
+    """The tensors of a checkpoint, as they were written; ``sha256`` is their file's, ``None``: whatever is there.
 
     Raises:
         CheckpointError: the file is missing, damaged, or not the one the manifest names.
     """
     path = folder / WEIGHTS
     try:
-        if sha256 and (found := file_sum(path)) != sha256:
+        if sha256 is not None and (found := file_sum(path)) != sha256:
             raise CheckpointError(
                 f"{path}: wanted the weights with SHA-256 {sha256[:12]}..., got {found[:12]}... "
                 f"({path.stat().st_size:,} bytes): cut short or replaced"

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from umt_core.checkpoint import Loaded, load_checkpoint
+from umt_core.checkpoint import Loaded, check_encoder, load_checkpoint
 from umt_core.data.images import ImageIndex
 from umt_core.devices import mixed_type, pick_device, quick_answers
 from umt_core.encoders.features import FeatureCache, FeatureStore, RegionFeatures, encode_occluded
@@ -96,6 +96,8 @@ class Predictor:
         settings = loaded.tagger.settings
         if loaded.tagger.uses_image and vision is None:
             vision = load_vision_encoder(settings.vision_encoder, transform=settings.image_transform).to(where)
+        if loaded.tagger.uses_image and vision is not None:
+            check_encoder(loaded.info, settings.vision_encoder, vision.weights_sha256)
         return cls(loaded, where, vision if loaded.tagger.uses_image else None)
 
     @property

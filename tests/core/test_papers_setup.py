@@ -15,7 +15,7 @@ from tests.core.tiny import HIDDEN, SPECIAL, VOCABULARY, randomise
 from tests.core.tiny_data import write_data
 from umt_core.__main__ import main
 from umt_core.analysis.reproduction import Row, read_rows
-from umt_core.manifest import read_manifest
+from umt_core.manifest import file_sum, read_manifest
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "systems.md"
 
@@ -56,9 +56,12 @@ def put_resnet(home: Path, patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr("torchvision.models.resnet152", narrow)
     torch.manual_seed(0)
-    file = home / "hub" / "checkpoints" / "resnet152-394f9c45.pth"
-    file.parent.mkdir(parents=True)
-    torch.save(narrow().state_dict(), file)
+    folder = home / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save(narrow().state_dict(), folder / "made.pth")
+    name = f"resnet152-{file_sum(folder / 'made.pth')[:8]}.pth"  # whose sum is checked against its name
+    (folder / "made.pth").rename(folder / name)
+    patch.setattr("umt_core.encoders.vision.RESNET152_FILE", name)
 
 
 def documented() -> list[str]:

@@ -27,7 +27,7 @@ class VisionBackbone:
     name: str
     channels: int
     description: str
-    sha256: str | None  # of the weights file
+    sha256: str | None  # of the weights file; None: what its name says of it
     install: str
 
 

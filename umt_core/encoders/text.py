@@ -8,6 +8,7 @@ torch's weights-only reader; no pickled code is ever run.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 WEIGHTS = "model.safetensors"
+# A file with all weights, or the parts of one, in the order in which transformers looks for them.
+_WEIGHT_FILES = ((WEIGHTS, "model-*.safetensors"), ("pytorch_model.bin", "pytorch_model-*.bin"))
 _HUB_SECONDS = 10.0  # to wait for the hub's first answer
 _UNPACKED = (WEIGHTS, "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 _SHIFTED = {"mpnet", "roberta", "xlm-roberta"}  # their positions start after the padding id
@@ -73,7 +76,8 @@ class SubwordTokenizer:
 class TextEncoder(nn.Module):
     """Contextual subwords of a tweet: the last layer of a BERT-like encoder (paper, section 2.2).
 
-    ``weights_sha256`` names the weights file; ``None`` where the weights are random or in several files.
+    ``weights_sha256`` names the weights' file, or files; ``None`` where the weights are random, or in
+    files of names that we do not know.
     """
 
     def __init__(self, name: str, model: PreTrainedModel, weights_sha256: str | None = None) -> None:
@@ -214,8 +218,18 @@ def load_text_encoder(name: str, *, pretrained: bool = True, attention: str = "s
             raise BackboneError(f"{folder}: cannot load the text encoder: {_first_line(error)}") from error
     if missing := sorted(key for key in report["missing_keys"] if "pooler" not in key):
         raise BackboneError(f"{folder}: the weights lack {len(missing)} parts, {missing[0]} among them")
-    weights = folder / WEIGHTS
-    return TextEncoder(name, model, file_sha256(weights) if weights.is_file() else None)
+    return TextEncoder(name, model, _weights_sha256(folder))
+
+
+def _weights_sha256(folder: Path) -> str | None:
+    """The sum of the weights' file; of several, that of a list of their sums; ``None``: they have other names."""
+    for whole, parts in _WEIGHT_FILES:
+        if (folder / whole).is_file():
+            return file_sha256(folder / whole)
+        if found := sorted(folder.glob(parts)):
+            sums = "".join(f"{file_sha256(file)}  {file.name}\n" for file in found)
+            return hashlib.sha256(sums.encode()).hexdigest()
+    return None
 
 
 def save_text_encoder(encoder: TextEncoder, folder: Path) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from umt_core.config import ModelSettings, settings_of
+from umt_core.encoders.files import check_archive
 from umt_core.errors import CheckpointError
 
 # The released name of each part, and ours.
@@ -77,10 +78,11 @@ def read_released(path: Path) -> dict[str, Tensor]:
         CheckpointError: the file is missing, damaged, or holds something else.
     """
     try:
+        check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: wanted released weights, found no file") from error
-    except Exception as error:  # truncated, foreign, or code in it: torch raises many classes
+    except Exception as error:  # truncated, damaged, foreign, or code in it: torch raises many classes
         raise CheckpointError(f"{path}: wanted released weights, got a file that torch cannot read safely") from error
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise CheckpointError(f"{path}: wanted released weights, tensors by name, got something else")

@@ -25,6 +25,7 @@ from umt_core.config import PretrainSettings
 from umt_core.data.files import write_text
 from umt_core.data.jsonl import read_examples
 from umt_core.devices import mixed_type, pick_device
+from umt_core.encoders.files import check_archive
 from umt_core.encoders.text import (
     WEIGHTS,
     SubwordTokenizer,
@@ -184,9 +185,11 @@ def put_pretrained(encoder: TextEncoder, folder: Path, *, embeddings_too: bool) 
 
     Raises:
         BackboneError: the folder holds no encoder.
-        CheckpointError: it is another kind of encoder, or has other embeddings.
+        CheckpointError: it is another kind of encoder, has other embeddings, or its weights are not those written.
     """
     found = load_text_encoder(str(folder))
+    if (folder / NOTE).exists() and (wanted := _read_note(folder / NOTE)) != found.weights_sha256:
+        raise CheckpointError(f"{folder}: wanted weights with SHA-256 {wanted}, got {found.weights_sha256}")
     theirs, ours = dict(found.named_parameters()), dict(encoder.named_parameters())
     if {n: p.shape for n, p in theirs.items()} != {n: p.shape for n, p in ours.items()}:
         raise CheckpointError(f"{folder}: wanted an encoder that began as {encoder.name}, got one of other parts")
@@ -243,6 +246,14 @@ def _about(job: PretrainJob, encoder: TextEncoder, train: int, held: int) -> dic
     }
 
 
+def _read_note(path: Path) -> str:
+    """The sum of the weights that ``pretrain`` wrote."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["result_sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: wanted the note of a pretraining with result_sha256") from error
+
+
 def _save_state(job: PretrainJob, reader: MaskedReader, about: dict[str, Any], history: list[dict[str, Any]]) -> None:
     job.output.mkdir(parents=True, exist_ok=True)
     weights = {name: parameter.detach() for name, parameter in reader.trained.items()}
@@ -257,6 +268,7 @@ def _resume(job: PretrainJob, reader: MaskedReader, about: dict[str, Any]) -> li
     if not path.exists():
         return []
     try:
+        check_archive(path)
         state = torch.load(path, map_location=reader.device, weights_only=True)
     except Exception as error:  # truncated or foreign: torch raises many classes
         raise CheckpointError(f"{path}: wanted the state of a run, got an unreadable file: remove it") from error

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from umt_core.analysis.metrics import Score, Scores
+from umt_core.encoders.files import check_archive
 from umt_core.errors import CheckpointError
 from umt_core.train.loop import Trainer
 
@@ -31,8 +32,9 @@ def read_state(path: Path, device: torch.device) -> dict[str, Any]:
         CheckpointError: it cannot be read.
     """
     try:
+        check_archive(path)
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # truncated or foreign: torch raises many classes
+    except Exception as error:  # truncated, damaged or foreign: torch raises many classes
         raise CheckpointError(f"{path}: wanted the state of a run, got an unreadable file: use --fresh") from error
     return state
 
