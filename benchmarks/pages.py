@@ -24,7 +24,7 @@ from rich.table import Table
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from benchmarks.measure import Measure
-from benchmarks.serving import APP, CHROMIUM, FLAGS, LONGEST, ROOT, serving
+from benchmarks.serving import APP, CHROMIUM, FLAGS, LONGEST, ROOT, serving, waiting
 from benchmarks.start import run
 from benchmarks.warm_inspect import NAMES
 from umt_core.data.jsonl import write_jsonl
@@ -50,7 +50,7 @@ from time import perf_counter; began = perf_counter()
 from umt_core.predict import Workbench
 Workbench.load({NAMES!r}, "cpu"); print(perf_counter() - began)
 """
-SETTLED = """() => document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState === "notRunning" """
+SETTLED = "document.querySelector('[data-testid=\"stApp\"]')?.dataset.testScriptState === 'notRunning'"
 HEADINGS = {
     "Inspect": "Inspect a tweet",
     "Explain": "Explain a tweet",
@@ -82,7 +82,7 @@ class Watched:
             if perf_counter() - began > LONGEST_RUN:
                 raise UmtError(f"{self.page.url}: wanted the page to do something, and it does nothing")
             self.page.wait_for_timeout(1)
-        self.page.wait_for_function(SETTLED)
+        self.page.evaluate(waiting(SETTLED))
 
     def took(self, act: Callable[[], object], awaited: Locator | None) -> tuple[float, int]:
         """Seconds from an action to the end of the run, with what was awaited in sight, and the bytes that came."""
@@ -120,7 +120,7 @@ class Clock:
 
         def acted() -> None:
             act()
-            self.page.wait_for_function("part => location.search.includes(part)", arg=part)
+            self.page.evaluate(waiting("location.search.includes(value)"), part)
 
         self(place, acted)
 
@@ -282,7 +282,7 @@ def _errors(clock: Clock) -> None:
         pill = sidebar.get_by_test_id("stButtonGroup").nth(1).get_by_text(kind, exact=True)
         clock.address(("Errors", "a filter by type"), pill.click, kind)
     page.get_by_role("button", name="Clear", exact=True).click()
-    page.wait_for_function("!location.search.includes('type')")
+    page.evaluate(waiting("!location.search.includes('type')"))
     for text in ("the", "in", "at"):
         box = page.get_by_role("textbox", name="Text", exact=True)
 
@@ -292,7 +292,7 @@ def _errors(clock: Clock) -> None:
 
         clock.address(("Errors", "a text typed"), type_text, f"text={text}")
     page.get_by_role("button", name="Clear", exact=True).click()
-    page.wait_for_function("!location.search.includes('text')")
+    page.evaluate(waiting("!location.search.includes('text')"))
     for title in ("Number of words", "Order of the data file", "Number of words"):
         option = _option(page, "Sort by", title)
         clock(("Errors", "another order"), option.click, None)

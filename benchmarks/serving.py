@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -18,8 +19,24 @@ from umt_core.errors import UmtError
 ROOT = Path(__file__).resolve().parents[1]
 APP = "app/streamlit_app.py"
 LONGEST = 300.0  # seconds to wait for anything
+LONGEST_WAIT = 60  # seconds, within a page
 CHROMIUM = Path(os.environ.get("UMT_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+def waiting(condition: str) -> str:
+    """A function for a page's ``evaluate`` that waits until a condition of JavaScript, of ``value`` perhaps, holds.
+
+    Playwright's own ``wait_for_function`` evaluates text in the page again and again, which our pages' policy refuses.
+    """
+    late = f"throw Error('waited {LONGEST_WAIT} s in vain for ' + {json.dumps(condition)})"
+    return f"""async value => {{
+      const began = performance.now();
+      while (!({condition})) {{
+        if (performance.now() - began > {1000 * LONGEST_WAIT}) {late};
+        await new Promise(done => setTimeout(done, 4));
+      }}
+    }}"""
 
 
 @contextmanager

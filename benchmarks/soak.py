@@ -26,7 +26,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import own_memory
-from benchmarks.serving import CHROMIUM, FLAGS, ROOT, serving
+from benchmarks.serving import CHROMIUM, FLAGS, ROOT, serving, waiting
 from umt_core.corrections.store import Store
 from umt_core.data.files import write_text
 from umt_core.data.jsonl import write_jsonl
@@ -136,7 +136,7 @@ class Soak:
         if first:
             await page.get_by_role("textbox", name="Your name").fill(who.name)
             await page.keyboard.press("Enter")
-            await page.wait_for_function("document.cookie.includes('mner_author=')")
+            await page.evaluate(waiting("document.cookie.includes('mner_author=')"))
             await page.locator(".text").click()
 
     async def label(self, page: Page, who: Annotator, rng: random.Random) -> None:
@@ -153,7 +153,7 @@ class Soak:
         who.labels[tweet] = TYPES[key]
         who.order.append(tweet)
         await page.keyboard.press("n")
-        await page.wait_for_function("was => document.querySelector('.place')?.innerText !== was", arg=place)
+        await page.evaluate(waiting("document.querySelector('.place')?.innerText !== value"), place)
 
     async def undo(self, page: Page, who: Annotator) -> None:
         await page.keyboard.press("u")

@@ -42,7 +42,7 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
         *("tables", "figures", "markup", "state", "outcomes", "lineage"),
         *("standings", "standing_figures", "variants", "parts", "relevance_cells"),
     ),
-    ("services", "access"),
+    ("services", "access", "headers"),
     ("sets", "jobs"),
     ("corrections",),
     ("models", "benchmark", "explaining", "keeping", "patterns", "asking", "routing", "visual_bias"),

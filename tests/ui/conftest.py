@@ -46,14 +46,23 @@ def serve() -> Iterator[Callable[..., str]]:
 
 
 @contextmanager
-def serving(environment: dict[str, str], port: int = 0) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The app's address and process, at any free port or at this one."""
+def serving(
+    environment: dict[str, str], port: int = 0, *, headless: bool = True
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The app's address and process, at any free port or at this one; ``headless``: it opens no browser by itself."""
     with socket.socket() as free:
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that a killed server has just left
         free.bind(("127.0.0.1", port))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app/streamlit_app.py"]
-    options = ["--server.port", str(port), "--server.headless", "true"]
+    options = [
+        "--server.port",
+        str(port),
+        "--server.headless",
+        str(headless).lower(),
+        "--server.showEmailPrompt",
+        "false",
+    ]
     environment = os.environ | {"UMT_BACKEND": "tests.ui.fake"} | environment
     process = subprocess.Popen([*command, *options], cwd=ROOT, env=environment)
     url = f"http://127.0.0.1:{port}"
@@ -101,6 +110,7 @@ def page(context: BrowserContext, server: str) -> Iterator[Page]:
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda r: None if r.url.startswith((server, "data:", "blob:")) else problems.append(r.url))
+    page.on("console", lambda m: problems.append(m.text) if "Content Security Policy" in m.text else None)
     page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
     yield page
     page.close()

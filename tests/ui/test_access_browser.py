@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.serving import waiting
 from tests.ui.conftest import ROOT, WAIT, serving
 from umt_core.access.passwords import hash_password
 from umt_core.access.users import Role, User, add_user, change_user
@@ -44,7 +45,7 @@ def test_a_link_leads_through_signing_in_which_a_reload_keeps(page, server, user
     page.get_by_role("button", name="Sign out").wait_for()
     page.wait_for_url(f"{server}/correct?*queue=file*tweet=phoenix-in-july")
 
-    page.wait_for_function("document.cookie.includes('mner_session=')")
+    page.evaluate(waiting("document.cookie.includes('mner_session=')"))
     page.reload()
     page.get_by_role("button", name="Sign out").wait_for()
     other = page.context.new_page()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.serving import waiting
 from tests.ui.tiny_results import DATA, write_results
 from tests.ui.tiny_set import write_data
 
@@ -29,7 +30,7 @@ def settled(page: Page) -> None:
 
 
 def at(page: Page, part: str) -> None:
-    page.wait_for_function("part => location.href.includes(part)", arg=part)
+    page.evaluate(waiting("location.href.includes(value)"), part)
 
 
 def test_predictions_are_taken_in_and_a_figure_opens_its_tweets(page):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.serving import waiting
 from tests.ui.conftest import WAIT, serving
 from tests.ui.tiny_set import write_data, write_set
 from umt_core.corrections.events import TweetKey
@@ -97,7 +98,7 @@ def place(page: Page, number: int, of: int = 22) -> None:
 
 
 def at(page: Page, tweet: str) -> None:
-    page.wait_for_function("tweet => new URLSearchParams(location.search).get('tweet') === tweet", arg=tweet)
+    page.evaluate(waiting("new URLSearchParams(location.search).get('tweet') === value"), tweet)
 
 
 def labels(store: Store, name: str) -> dict[str, tuple[Span, ...] | None]:
@@ -196,7 +197,7 @@ def test_of_two_people_on_one_tweet_the_second_is_told_and_nothing_is_overwritte
         go(window, f"/correct?data=both/test&tweet={tweet}")
     other.get_by_role("textbox", name="Your name").fill("Ben")
     press(other, "Enter")
-    other.wait_for_function("document.cookie.includes('mner_author=Ben')")  # the editor has been told
+    other.evaluate(waiting("document.cookie.includes('mner_author=Ben')"))  # the editor has been told
     press(page, "ArrowRight", "1")
     shows(page, "saved ✓ event")
     other.locator(".text").click()
@@ -307,7 +308,7 @@ def test_a_second_opinion_is_given_blind_and_then_decided_between(page, ben, sto
     go(other, "/correct?data=blind/test")
     other.get_by_role("textbox", name="Your name").fill("Ben")
     press(other, "Enter")
-    other.wait_for_function("document.cookie.includes('mner_author=Ben')")
+    other.evaluate(waiting("document.cookie.includes('mner_author=Ben')"))
     go(other, "/correct?data=blind/test&queue=second-opinion")
     place(other, 1, 2)
     assert other.locator(".text .span").count() == 0

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from benchmarks.serving import waiting
 from tests.ui.tiny_set import HOSTILE
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def test_one_click_adds_a_tweet_from_inspect_and_a_link_opens_it_for_labelling(p
     page.get_by_text("It is among my tweets already.").wait_for()
     page.get_by_role("link", name="Label it").click()
     page.get_by_role("heading", name="Correct").wait_for()
-    page.wait_for_function("location.search.includes('my-tweets') && location.search.includes('tweet=t-')")
+    page.evaluate(waiting("location.search.includes('my-tweets') && location.search.includes('tweet=t-')"))
     page.get_by_text("Phoenix").first.wait_for()
 
 

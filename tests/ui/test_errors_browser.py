@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.serving import waiting
 from tests.ui.conftest import WAIT
 from tests.ui.tiny_set import HOSTILE, TWEETS, write_data, write_set
 
@@ -37,7 +38,7 @@ def settled(page: Page) -> None:
 
 def at(page: Page, part: str) -> None:
     """Waits until the address holds just this; it is written when a run of the script ends."""
-    page.wait_for_function("part => location.search.slice(1).split('&').includes(part)", arg=part)
+    page.evaluate(waiting("location.search.slice(1).split('&').includes(value)"), part)
 
 
 def shows(page: Page, *wanted: str) -> None:

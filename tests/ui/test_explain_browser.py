@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.serving import waiting
 from tests.ui.tiny_set import HOSTILE, write_data, write_set
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def settled(page: Page) -> None:
 
 def at(page: Page, part: str) -> None:
     """Waits until the address holds just this; it is written when a run of the script ends."""
-    page.wait_for_function("part => location.search.slice(1).split('&').includes(part)", arg=part)
+    page.evaluate(waiting("location.search.slice(1).split('&').includes(value)"), part)
 
 
 def test_a_click_on_a_word_shows_its_maps_and_goes_into_the_link(page):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from benchmarks.serving import waiting
 from umt_core.data.samples import OPENING_SAMPLE, load_samples
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def test_one_click_on_a_word_changes_the_map_and_the_link(page):
     word(page, "Berlin").wait_for()
     upload(page, "photo.jpg", picture_bytes())
     page.get_by_text("Check: row sum").wait_for()
-    page.wait_for_function("document.title")  # the page is still the same one after the click: no reload
+    page.evaluate(waiting("document.title"))  # the page is still the same one after the click: no reload
     page.evaluate("window.sameDocument = true")
     settled(page)
     before = blocks(page)

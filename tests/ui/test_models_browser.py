@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.serving import waiting
 from tests.core import tiny
 from tests.core.tiny_jobs import BASE, make_home
 from tests.ui.conftest import WAIT, serving
@@ -83,7 +84,7 @@ def test_inspect_answers_from_what_is_promoted_without_a_restart(page):
 
     page.get_by_role("link", name="Models").click()
     page.get_by_role("link", name="BERT-CRF · twitter0 · v1").click()
-    page.wait_for_function("location.search.includes('v1')")
+    page.evaluate(waiting("location.search.includes('v1')"))
     page.get_by_role("heading", name="BERT-CRF · twitter0 · v1").wait_for()
     page.get_by_role("button", name="Promote").press("Enter")
     page.get_by_role("button", name="Promote it").press("Enter")
@@ -110,5 +111,5 @@ def test_before_and_after_is_read_in_the_background_and_leads_to_errors(page):
     row = page.get_by_role("row", name=re.compile("^as published"))
     row.get_by_role("link").first.click()
     page.get_by_role("heading", name="Errors").wait_for()
-    page.wait_for_function("location.search.includes('outcome=fixed')")
+    page.evaluate(waiting("location.search.includes('outcome=fixed')"))
     assert "v1" in page.url

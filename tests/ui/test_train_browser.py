@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.serving import waiting
 from tests.core.tiny_jobs import BASE, make_home, wait_for
 from tests.ui.conftest import WAIT, serving
 from umt_core.errors import JobError
@@ -52,7 +53,7 @@ def test_a_job_started_on_the_page_survives_reload_and_a_killed_server(home, bro
             page.get_by_role("spinbutton", name=label).press("Enter")
         page.get_by_text("--epochs 1000 --patience 1000").wait_for()
         page.get_by_role("button", name="Start training").press("Enter")
-        page.wait_for_function("location.search.includes('job=')")
+        page.evaluate(waiting("location.search.includes('job=')"))
         identity = page.url.rpartition("job=")[2]
         page.get_by_text(trains).first.wait_for()
         page.reload()
