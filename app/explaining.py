@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from PIL import Image
@@ -57,6 +58,17 @@ def find(data: str, tweet: str) -> state.Request:
     if of_data and state.chosen_checkpoints() not in of_data:
         state.choose_checkpoints(found.info.dataset if found.info.dataset in of_data else min(of_data))
     return request
+
+
+def without_picture() -> str:
+    """A line where the tweet is read without its picture because that is not here; looks for it again first."""
+    request = state.request()
+    if request.lost and request.given is not None:
+        with suppress(DataError, KeyError):  # the set itself may have gone
+            found = sets.opened(sets.folders()[0][request.data])
+            request = sets.request_of(found, find_row(found, request.given.id, runs=[]))
+            state.found_again(request)
+    return f"{request.lost} The tweet is read as one without a picture." if request.lost else ""
 
 
 def picture_note(case: Case) -> str | None:

@@ -39,6 +39,7 @@ IMAGE_TITLES: Mapping[str, str] = {
     "unreadable": "unreadable picture",
     "placeholder": "placeholder picture",
 }
+_SHOWN = ("present", "placeholder")  # with a thumbnail, unless their folder has gone since the set was made
 SORT_TITLES: Mapping[str, str] = {
     "tweet": "Order of the data file",
     "id": "Id",
@@ -162,7 +163,7 @@ def card(row: Row, baseline: str, system: str, titles: Mapping[str, str], thumbn
         "lines": lines,
         "note": "" if lines else note,
         "thumbnail": thumbnail,
-        "image": IMAGE_TITLES[row["image"]],
+        "image": "picture not here" if not thumbnail and row["image"] in _SHOWN else IMAGE_TITLES[row["image"]],
         "facts": f"{row['id']} · {row['words']} words",
     }
 

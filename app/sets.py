@@ -32,6 +32,7 @@ from umt_core.manifest import file_sum
 from umt_core.schema import Example
 
 SAMPLES = f"{SAMPLE_DATA}/tweets"
+GONE = "The picture is not here: its folder has moved or gone."
 _SAMPLE_PICTURES = '"$(python -c "from umt_core.data.samples import *; print(sample_images_folder())")"'
 PART = 100  # tweets that are kept at a time while a set is built: what a stop costs at most
 
@@ -185,16 +186,21 @@ def export(found: PredictionSet, query: Query, form: str) -> BinaryIO:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _images(folder: Path, stamp: int) -> ImageIndex | None:
-    return opened(folder).images()
+def _images(folder: Path, stamp: int) -> ImageIndex:
+    if (index := opened(folder).images()) is None:
+        raise _NoPictures  # which is not kept: the folder may come back
+    return index
+
+
+class _NoPictures(Exception):
+    pass
 
 
 def picture_path(found: PredictionSet, row: Mapping[str, Any]) -> Path | None:
     """The file of a tweet's picture; ``None``: it has none, or the set came without pictures."""
-    source = found.folder / "source.json"
-    index = _images(found.folder, source.stat().st_mtime_ns) if source.exists() else None
-    with suppress(DataError):
-        return index.path(row["picture"]) if index and row["picture"] else None
+    with suppress(DataError, OSError, _NoPictures):
+        index = _images(found.folder, (found.folder / "source.json").stat().st_mtime_ns)
+        return index.path(row["picture"])
     return None
 
 
@@ -229,12 +235,14 @@ def request_of(found: PredictionSet, row: Mapping[str, Any]) -> state.Request:
     text = row["text"] if row["raw"] else None
     gold = tuple(outcomes.gold_of(row)) if outcomes.labelled(row) else None
     example = Example(row["id"], tuple(row["tokens"]), spans=gold, text=text)
+    of_tweet, lost = None, ""
     try:
-        of_tweet = picture(found, row)
-    except ImageError:
-        of_tweet = None  # the page that shows it says that there is none, and Errors why
+        if (of_tweet := picture(found, row)) is None and row["image"] != "missing":
+            lost = GONE
+    except ImageError as error:
+        lost = str(error)
     shown = text or " ".join(example.tokens)
-    return state.Request(shown, own_picture=of_tweet, given=example, data=found.name)
+    return state.Request(shown, own_picture=of_tweet, given=example, data=found.name, lost=lost)
 
 
 def shown_uri(found: PredictionSet, row: Mapping[str, Any]) -> str | None:

@@ -193,6 +193,7 @@ class Request:
     picture_of: str | None = None  # id of the sample whose picture it is
     given: Example | None = None  # a tweet that another page handed over, with its tokens and gold labels
     data: str = ""  # name of the data set that the given tweet is of, with its own picture; "": nothing to link to
+    lost: str = ""  # why the given tweet's own picture could not be had; "": it is here, or there is none
 
 
 def parse_link(params: Mapping[str, str], samples: Collection[str]) -> tuple[dict[str, Any], str | None]:
@@ -300,6 +301,11 @@ def ask_for_sample(sample: str) -> None:
 def hand_over(request: Request) -> None:
     """Gives Inspect and Explain a tweet to show."""
     _show(request)
+
+
+def found_again(request: Request) -> None:
+    """What was lost of the tweet that is shown has come back."""
+    st.session_state[Key.REQUEST] = request
 
 
 def choose_checkpoints(dataset: str) -> None:

@@ -107,7 +107,7 @@ def _picture(found: PredictionSet, row: Row) -> None:
         return
     if picture is None:
         there = row["image"] == "missing"
-        st.text("This tweet has no picture." if there else "The picture is not here: its folder has moved or gone.")
+        st.text("This tweet has no picture." if there else sets.GONE)
         return
     st.image(picture, width=420)
     if credit := sets.picture_credit(found, row):

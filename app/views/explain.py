@@ -26,6 +26,8 @@ st.caption("Where each entity comes from and what would have changed it, each wi
 if complaint := state.complaint():
     st.warning(markup.plain(complaint))
 chosen = sidebar.choose()
+if line := explaining.without_picture():
+    st.warning(markup.plain(line))
 with st.expander("The tweet and its picture", expanded=not state.request().text.strip()):
     tweet_form.show()
 case = reader.read(state.request(), chosen)

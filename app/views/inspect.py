@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import access, markup, services, state
+from app import access, explaining, markup, services, state
 from app.panels import findings, reader, sidebar, tweet_form, word_detail
 from umt_core.labels import LABEL_NAMES
 
@@ -13,6 +13,8 @@ st.caption("What three taggers read in a tweet and its picture, where they look,
 if complaint := state.complaint():
     st.warning(complaint)
 chosen = sidebar.choose()
+if line := explaining.without_picture():
+    st.warning(markup.plain(line))
 tweet_form.show()
 case = reader.read(state.request(), chosen)
 st.page_link("views/explain.py", label="Explain this tweet", icon=":material/psychology_alt:")

@@ -22,6 +22,7 @@ from umt_core.commands.predict_lines import KINDS, Told, predicted_lines
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
 from umt_core.errors import DataError
+from umt_core.encoders import features
 from umt_core.labels import LABELS
 from umt_core.manifest import read_manifest
 from umt_core.predict import Predictor
@@ -452,6 +453,45 @@ def test_a_picture_that_cannot_be_read_is_noticed_and_prediction_goes_on(world, 
     assert "t16.jpg: wanted a JPEG, PNG, WEBP or GIF picture, got text" in said
     assert "t17.png: wanted a whole picture, got a damaged one" in said
     assert [row["id"] for row in lines(tmp_path / "out.jsonl")] == ["t16", "t17", "t18", "t19"]
+
+
+@pytest.mark.parametrize("moment", ["before any is looked for", "while they are read"])
+@pytest.mark.parametrize("command", ["predict", "evaluate", "sets run"])
+def test_a_command_whose_pictures_go_away_says_so_and_writes_nothing(
+    world, tmp_path, monkeypatch, capsys, command, moment
+):
+    images, out = Path(shutil.copytree(world.files.images, tmp_path / "images")), tmp_path / "out.jsonl"
+    for name in ("UMT_CACHE", "UMT_PREDICTIONS"):  # what was read of these pictures before would be taken
+        monkeypatch.setenv(name, str(tmp_path / name))
+    of = ["--checkpoint", "tiny/umt-bert-crf", "--images", str(images)]
+    of += ["--input", str(world.files.test), "--output", str(out)] if command == "predict" else []
+    of += ["--data", str(world.files.test)] if command != "predict" else []
+    of += ["--json", str(out)] if command == "evaluate" else []
+
+    def leaves(call: Callable) -> Callable:
+        """Takes the folder away once this was called."""
+
+        def called(*arguments: object) -> object:
+            found = call(*arguments)
+            if images.exists():
+                images.rename(tmp_path / "elsewhere")
+            return found
+
+        return called
+
+    with monkeypatch.context() as patch:
+        if moment == "while they are read":
+            patch.setattr(features, "open_image", leaves(features.open_image))
+        else:
+            patch.setattr(ImageIndex, "open", staticmethod(leaves(ImageIndex.open)))
+        assert main([*command.split(), *of]) == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    assert said == [f"error: {images}: wanted the folder of pictures, it is not there any more"]
+    assert not out.exists()
+    assert list(tmp_path.glob("UMT_PREDICTIONS/**/spans.parquet")) == []
+
+    (tmp_path / "elsewhere").rename(images)
+    assert main([*command.split(), *of]) == 0
 
 
 # --- the checkpoints that come with the project -------------------------------------------------

@@ -202,3 +202,22 @@ def test_neither_folder_nor_list(tmp_path, name):
     (tmp_path / "file.csv").touch()
     with pytest.raises(DataError, match=r"wanted a folder of pictures or a .tsv"):
         ImageIndex.open(tmp_path / name)
+
+
+def test_pictures_whose_folder_has_gone_are_not_taken_for_none(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.new("RGB", (4, 4)).save(folder / "a.png")
+    listed = tmp_path / "images.tsv"
+    listed.write_text("a\timages/a.png\nb\timages/b.png\n")
+    indexes = [ImageIndex.open(folder), ImageIndex.open(listed)]
+    folder.rename(tmp_path / "elsewhere")
+    for index in indexes:
+        for name in ("a", "b"):
+            with pytest.raises(DataError, match=r"images: wanted the folder of pictures, it is not there any more$"):
+                index.path(name)
+        assert index.path(None) is None
+    (tmp_path / "elsewhere").rename(folder)
+    for index in indexes:
+        assert index.path("a") == folder / "a.png"
+        assert index.path("b") is None

@@ -163,24 +163,31 @@ class ImageIndex:
         raise DataError(f"{path}: wanted a folder of pictures or a .tsv of id<TAB>path, got {got}")
 
     def path(self, image_id: str | None) -> Path | None:
-        """The file of a tweet's picture, given its id or its path below ``root``; ``None``: there is none.
+        """The file of a tweet's picture, given its id or its path below ``root``; ``None``: it has none.
 
         A list is its user's own and may point elsewhere; a name that comes with a tweet never
         leads out of ``root``.
 
         Raises:
-            DataError: the picture is in ``root``, but a link out of it.
+            DataError: the picture is in ``root``, but a link out of it; or its folder is not there any more, which
+                would make every tweet one without a picture.
         """
         name = image_id or ""
+        if not name:
+            return None
         if self.entries is not None and name in self.entries:
             file = self.root / self.entries[name]
-            return file if _is_file(file) else None
+            if _is_file(file):
+                return file
+            need_folder(file)
+            return None
         for candidate in self._candidates(name):
             file = self.root / candidate
             if _is_file(file):
                 if not file.resolve().is_relative_to(self.root):
                     raise DataError(f"{file}: wanted a picture inside {self.root}, got a link out of it")
                 return file
+        need_folder(self.root / "any")  # a folder below it comes with a tweet's name, and may never have been
         return None
 
     def _candidates(self, name: str) -> list[str]:
@@ -191,6 +198,16 @@ class ImageIndex:
         if self.entries is not None or not name or "/" in name or os.sep in name:
             return []
         return [name + suffix for suffix in SUFFIXES]
+
+
+def need_folder(picture: Path) -> None:
+    """For a picture that is not there: whether that is all that is missing.
+
+    Raises:
+        DataError: the folder that it is to be in is not there either.
+    """
+    if not os.path.isdir(picture.parent):  # noqa: PTH112  as _is_file
+        raise DataError(f"{picture.parent}: wanted the folder of pictures, it is not there any more")
 
 
 def _is_file(path: Path) -> bool:

@@ -15,7 +15,7 @@ from umt_core.data.agreement import agreement
 from umt_core.data.conll import TAG_SPELLINGS, gold_spans
 from umt_core.data.datasets import DataSet
 from umt_core.data.duplicates import near_duplicates
-from umt_core.data.images import ImageIndex
+from umt_core.data.images import ImageIndex, need_folder
 from umt_core.data.jsonl import read_examples
 from umt_core.data.pictures import PictureFacts, look_alikes, picture_facts, placeholders
 from umt_core.data.tokenize import DEFAULT_STYLE, STYLES
@@ -85,7 +85,10 @@ def data_set_rows(of: DataSet) -> list[Row]:
     index = None if images is None else ImageIndex.open(images)
     rows = []
     for split, path in of.splits.items():
-        counts = entity_statistics(read_examples(path), index)
+        examples = read_examples(path)
+        counts = entity_statistics(examples, index)
+        # Tweets that name pictures have some, somewhere: how many is not known without their folder.
+        unknown = index is None and any(example.image for example in examples)
         rows.append(
             {
                 "name": f"{of.name}/{split}",
@@ -94,7 +97,7 @@ def data_set_rows(of: DataSet) -> list[Row]:
                 "labelled": counts["tweets"] - counts["not_labelled"],
                 "entities": counts["total"],
                 **{label: counts[label] for label in LABELS},
-                "pictures": counts.get("with_picture", 0),
+                "pictures": None if unknown else counts.get("with_picture", 0),
                 "where": str(path),
             }
         )
@@ -237,6 +240,7 @@ def _picture_rows(
         try:
             facts[path] = picture_facts(path)
         except ImageError as error:
+            need_folder(path)
             unreadable.append(f"{tweets_of[path][0]}: {error}")
     hashes = ((path.name, fact.digest) for path, fact in facts.items())
     blank = [f"{path.name}: {len(tweets_of[path])} tweets" for path in sorted(placeholders(facts))]

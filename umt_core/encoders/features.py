@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from umt_core.data.images import content_hash, open_image
+from umt_core.data.images import content_hash, need_folder, open_image
 from umt_core.encoders.files import Sums, cache_dir
 from umt_core.encoders.vision import VisionEncoder
 from umt_core.errors import ConfigError, ImageError
@@ -121,6 +121,9 @@ class FeatureStore:
         """Regions of pictures (files, or their bytes); what the store lacks is computed and added.
 
         A picture that cannot be read has no row and is named in ``unreadable``.
+
+        Raises:
+            DataError: the pictures' folder goes away while they are read.
         """
         table = _Table(self.folder / encoder.fingerprint, encoder.channels)
         sums = Sums(self.folder / "sums.json")
@@ -130,6 +133,8 @@ class FeatureStore:
             try:
                 hashes.append(_hash(image, sums))
             except OSError as error:
+                if isinstance(image, Path):
+                    need_folder(image)
                 hashes.append(None)
                 unreadable[i] = f"{image!s}: cannot read the picture: {error.strerror}"
         sums.save()
@@ -316,6 +321,8 @@ def _fill(
                 images.append(open_image(source))
                 digests.append(digest)
             except ImageError as error:
+                if isinstance(source, Path):
+                    need_folder(source)
                 failed[digest] = str(error)
         if images:
             append(digests, encode_images(encoder, images, batch_size))
