@@ -21,8 +21,8 @@ from umt_core.__main__ import main
 from umt_core.commands.predict_lines import KINDS, Told, predicted_lines
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
-from umt_core.errors import DataError
 from umt_core.encoders import features
+from umt_core.errors import DataError
 from umt_core.labels import LABELS
 from umt_core.manifest import read_manifest
 from umt_core.predict import Predictor
