@@ -285,7 +285,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   draw(ed);
   if (first) {
     if (ed.outbox.length) send(ed);
-    if (nowhere()) ed.parts.text.focus({ preventScroll: true });
+    if (nowhere() || onLinkHere()) ed.parts.text.focus({ preventScroll: true });
   }
   return () => {
     if (root.isConnected) return;  // Streamlit also calls this where new data came while it was starting

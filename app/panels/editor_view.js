@@ -208,6 +208,8 @@ function draw(ed) {
   if (back && nowhere()) parts.text.focus({ preventScroll: true });
 }
 
+// The link in the sidebar that was followed to come here keeps the focus, and would take the first keys.
+const onLinkHere = () => document.activeElement?.closest("a[href]")?.pathname === location.pathname;
 const nowhere = () => !document.activeElement || document.activeElement === document.body;
 
 function after(ed, what) {  // of a button: do it, and back to the words

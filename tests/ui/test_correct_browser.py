@@ -44,7 +44,7 @@ def wanted(i: int) -> tuple[Span, ...]:
     return (Span(1, 2, "PER"), Span(4, 5, "LOC"))
 
 
-SETS = ("keys", "undo", "both", "reload", "mouse", "paused", "killed", "rules", "hard", "blind", "elsewhere")
+SETS = ("keys", "undo", "both", "reload", "mouse", "paused", "killed", "rules", "hard", "blind", "elsewhere", "arrived")
 
 
 @pytest.fixture(scope="module")
@@ -414,6 +414,19 @@ def test_r_and_c_stay_with_the_editor(page):
     press(page, "?")
     page.get_by_role("dialog", name="Keys").wait_for()
     assert page.get_by_role("dialog").count() == 1  # Streamlit's would ask whether to clear its caches
+
+
+def test_who_comes_by_the_sidebar_has_the_keys_at_once(page, store):
+    go(page, "/correct?data=arrived/test")
+    sidebar = page.get_by_test_id("stSidebarNav")
+    sidebar.get_by_role("link", name="Data").click()
+    page.get_by_role("heading", name="Data", level=1).wait_for()
+    sidebar.get_by_role("link", name="Correct").click()
+    page.locator(".text .word").first.wait_for()
+    page.locator(".text:focus").wait_for()  # not the link
+    press(page, "ArrowRight", "1")
+    shows(page, "saved ✓ event")
+    assert labels(store, "arrived") == {"arrived-0": (Span(1, 2, "PER"),)}
 
 
 def test_the_errors_page_leads_here_and_a_system_is_accepted_by_two_keys(page, folder, store):
