@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
 import streamlit as st
@@ -100,8 +101,9 @@ def _actions(info: CheckpointInfo, now: str, author: str) -> None:
                 _button("Rename it", _rename, info.name, author, key)
             if info.version != now:
                 _remove(info.name, author)
-    act = f"rollback {info.family}" if info.version == now else f"promote {info.name}"
-    st.caption(f"The same in a shell: `python -m umt_core checkpoints {act}`")
+    act = ["rollback", info.family] if info.version == now else ["promote", info.name]
+    st.caption("The same in a shell:")
+    st.code(shlex.join(["python", "-m", "umt_core", "checkpoints", *act]), language="bash", wrap_lines=True)
 
 
 def _remove(name: str, author: str) -> None:

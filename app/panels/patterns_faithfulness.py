@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pyarrow as pa
 import streamlit as st
 
@@ -28,7 +30,7 @@ def show(asked: Asked) -> None:
     if not asked.run.uses_image:
         st.info(f"{asked.title} reads text only. Choose a system that looks at pictures in the sidebar.")
         return
-    command = f"python -m umt_core sets faithfulness {asked.found.name} --run {asked.system}"
+    command = shlex.join(["python", "-m", "umt_core", "sets", "faithfulness", asked.found.name, "--run", asked.system])
     module = "umt_core.explain.keep_faithfulness"
     recipe = Recipe(KIND, module, "keep_faithfulness", "holding maps against occlusion", command)
     table = keeping.table(asked.found, asked.system, recipe, WHY)

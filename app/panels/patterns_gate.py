@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pandas as pd
 import streamlit as st
 
@@ -39,7 +41,7 @@ def show(asked: Asked) -> None:
     if not asked.run.uses_image:
         st.info(f"{asked.title} reads text only. Choose a system that looks at pictures in the sidebar.")
         return
-    command = f"python -m umt_core sets patterns {asked.found.name} --run {asked.system}"
+    command = shlex.join(["python", "-m", "umt_core", "sets", "patterns", asked.found.name, "--run", asked.system])
     module = "umt_core.explain.keep_patterns"
     recipe = Recipe(KIND, module, "keep_patterns", "reading gate and attention", command)
     if keeping.table(asked.found, asked.system, recipe, WHY) is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 import pyarrow as pa
 import streamlit as st
@@ -59,14 +61,12 @@ def _kept(found: PredictionSet) -> pa.Table | None:
         "umt_core.explain.relevance",
         "keep_relevance",
         "Relevance of each picture",
-        f"python -m umt_core sets relevance {found.name}",
+        shlex.join(["python", "-m", "umt_core", "sets", "relevance", found.name]),
     )
     kept = keeping_panel.table(found, None, recipe, f"{WHY} {NO_PROOF}")
     if kept is not None and info is not None and about_kept(kept).get("model") != info.weights_sha256:
-        st.warning(
-            "These scores are of other projections than those that are here now; "
-            f"`{recipe.command}` computes them again."
-        )
+        st.warning("These scores are of other projections than those that are here now. To compute them again:")
+        st.code(recipe.command, language="bash", wrap_lines=True)
     return kept
 
 
@@ -97,7 +97,8 @@ def _router(asked: Asked) -> None:
     if isinstance(dev, str):
         st.info(markup.plain(dev))
         name = f"{asked.found.info.dataset}/{routing.DEV}"
-        st.code(f"python -m umt_core sets relevance {name}", language="bash", wrap_lines=True)
+        command = shlex.join(["python", "-m", "umt_core", "sets", "relevance", name])
+        st.code(command, language="bash", wrap_lines=True)
         return
     routed = routing.routed(dev, asked.found, asked.baseline, asked.system)
     st.markdown(markup.plain(relevance_cells.rule_line(routed, asked.baseline_title, asked.title)))

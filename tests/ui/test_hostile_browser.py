@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import pytest
 
+from tests.core.fabricated_results import write_row
+from tests.core.versioned import write_checkpoint
 from tests.ui import tiny_set
 from tests.ui.conftest import WAIT
+from tests.ui.fake_hostile import CLAIMS, SET
+from tests.ui.tiny_results import write_results
+from umt_core.analysis.reproduction import Row
+from umt_core.analysis.sets import RunInfo
+from umt_core.config import ModelSettings
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
+from umt_core.data.samples import OPENING_SAMPLE
 from umt_core.schema import Span
 
 if TYPE_CHECKING:
@@ -53,9 +62,9 @@ FOUND = """() => {
       || ["href", "src", "action", "formaction", "xlink:href"].some(n => /^\\s*(javascript|vbscript):/i.test(of(n)))
       || ['script', 'iframe', 'style'].includes(node.localName)
         && /alert\\(1\\)|^\\*.display:none/.test(node.textContent)
-      || of('src') === 'x' || of('src').includes('example.org')
+      || of('src') === 'x' || /^\\s*(https?:)?\\/\\/example\\.org/.test(of('src'))
       // An address in a text may be a link: nothing is asked of it before a click, and it learns nothing of the page.
-      || of('href').includes('example.org') && !node.relList.contains('noopener');
+      || /^\\s*(https?:)?\\/\\/example\\.org/.test(of('href')) && !node.relList.contains('noopener');
   };
   while (roots.length) {
     for (const node of roots.pop().querySelectorAll('*')) {
@@ -75,7 +84,11 @@ def server(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) 
     person = f"PER 0 {len(INJECTIONS)}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiny_set, "TWEETS", ((TWEET, words, person, "LOC 0 1", "", "ORG 1 3, PER 4 5"), *tiny_set.TWEETS))
-        tiny_set.write_set(tiny_set.write_data(folder / "data", NAME), folder / "predictions")
+        data = tiny_set.write_data(folder / "data", NAME)
+        patch.setattr(tiny_set, "RunInfo", hostile_run)
+        tiny_set.write_set(data, folder / "predictions")
+    write_taggers(folder)
+    write_hostile_results(folder / "results", data)
     key = TweetKey(f"{NAME}/test", TWEET)
     labels = (Span(0, 2, "LOC"),)
     with Store(url) as store:
@@ -87,7 +100,76 @@ def server(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) 
         UMT_HOME=str(folder),
         UMT_STORE=url,
         UMT_AUTHOR=INJECTIONS[1],
+        UMT_BACKEND="tests.ui.fake_hostile",
+        UMT_CHECKPOINTS=str(folder / "taggers"),
+        UMT_RESULTS=str(folder / "results"),
     )
+
+
+def hostile_run(**values: Any) -> RunInfo:
+    """What a run says of itself; that of UMT says that a tagger of another name made it."""
+    hostile = {"text_encoder": INJECTIONS[0], "images": " ".join(INJECTIONS), "code": NAME}
+    if values["system"] == "umt-bert-crf":
+        hostile["checkpoint"] = f"{SET}/umt-bert-crf"
+    return RunInfo(**(values | hostile))
+
+
+def figures() -> dict[str, Any]:
+    by_type = {label: {"f1": 0.5} for label in ("PER", "LOC", "ORG", "MISC", *INJECTIONS)}
+    return {"precision": 0.5, "recall": 0.5, "f1": 0.5, "spans": 4, "by_type": by_type}
+
+
+def card_fields() -> dict[str, Any]:
+    """Of a manifest, and so of its card: all that is free text, a setting or a name holds what would run."""
+    everything = " ".join(INJECTIONS)
+    return {
+        "dataset": NAME,
+        "set_name": SET,
+        "model": ModelSettings(text_encoder=INJECTIONS[0], vision_encoder=INJECTIONS[1], adapter_rank=2),
+        "recipe": everything,
+        "channels": 5,
+        "encoders": {INJECTIONS[0]: NAME},
+        "data": {
+            split: {"file": NAME, "sha256": NAME, "tweets": 7, "with picture": 1} for split in ("train", *INJECTIONS)
+        },
+        "images": everything,
+        "scores": {"valid": figures(), "test": figures()} | {name: figures() for name in INJECTIONS},
+        "history": [{"epoch": 1.0, "loss": 0.5, "dev_f1": 0.5} | dict.fromkeys(INJECTIONS, 0.5)],
+        "code": NAME,
+        "created": NAME,
+        "init": everything,
+        "init_encoder": {"name": NAME, "weights_sha256": everything},
+        "teachers": [{"name": everything, "weights_sha256": NAME}],
+        "corrections": {"digest": NAME, "events": 7, "tweets": 5, "changed": 3, NAME: everything},
+        "precision": NAME,
+        "notes": list(INJECTIONS),
+    }
+
+
+def write_taggers(folder: Path) -> None:
+    """An original of one of our systems with a version of it, one of a system of another name, one that is damaged."""
+    original = write_checkpoint(folder / "taggers" / SET / "bert-crf", "0", **card_fields())
+    parent = {"name": f"{SET}/bert-crf@original", "weights_sha256": sum_of(original)}
+    fields = card_fields() | {"parent": parent, "weights_sha256": f"{CLAIMS} bert-crf"}
+    write_checkpoint(folder / "checkpoints" / SET / "bert-crf" / "v1", "1", **fields)
+    write_checkpoint(folder / "taggers" / SET / NAME, "2", **(card_fields() | {"system": NAME}))
+    damaged = write_checkpoint(folder / "taggers" / SET / f"{NAME} damaged", "3", **card_fields())
+    (damaged / "manifest.json").write_text(json.dumps({"format": INJECTIONS[0]}), encoding="utf-8")
+
+
+def sum_of(folder: Path) -> str:
+    return str(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["weights_sha256"])
+
+
+def write_hostile_results(results: Path, data: Path) -> None:
+    """Rows as ``reproduce`` writes them, and two whose words are others'."""
+    write_results(results, data)
+    for row in (Row("twitter2017", "bert-crf", 1), Row("twitter2017", NAME, 0)):
+        write_row(results, row, pictures=" ".join(INJECTIONS), encoder=INJECTIONS[0], weights=CLAIMS)
+        file = row.file(results)
+        values = json.loads(file.read_text(encoding="utf-8"))
+        values |= dict.fromkeys(("recipe", "code", "created", "device"), NAME) | {"train": {"epochs": 2, NAME: NAME}}
+        file.write_text(json.dumps(values), encoding="utf-8")
 
 
 def asked(**more: str) -> str:
@@ -96,20 +178,38 @@ def asked(**more: str) -> str:
     return "&".join(f"{name}={quote(value, safe='')}" for name, value in params.items())
 
 
+MODELS = tuple(
+    f"{SET}/{name}" for name in ("bert-crf@original", "bert-crf@v1", f"{NAME}@original", f"{NAME} damaged@original")
+)
 HOSTILE_LINK = dict.fromkeys(("sample", "set", "part", "map", "outcome", "regex", "sort", "system"), INJECTIONS[0])
 PAGES = {
-    "inspect": [f"/?{asked(**HOSTILE_LINK)}"],
-    "explain": [f"/explain?{asked()}", f"/explain?{asked(part=NAME, tagger=NAME, span=NAME, method=NAME)}"],
+    "inspect": [f"/?{asked(**HOSTILE_LINK)}", f"/?sample={OPENING_SAMPLE}&set={quote(SET)}"],
+    "explain": [
+        f"/explain?{asked()}",
+        f"/explain?{asked(set=SET)}",
+        f"/explain?{asked(part=NAME, tagger=NAME, span=NAME, method=NAME)}",
+    ],
     "errors": [f"/errors?{asked()}", f"/errors?{asked(**HOSTILE_LINK)}"],
-    "scores": [f"/scores?{asked()}"],
+    "scores": [f"/scores?{asked()}", f"/scores?{asked(set=SET)}"],
     "patterns": [f"/patterns?{asked()}", f"/patterns?{asked(part=NAME, figure=NAME, by=NAME, group=NAME)}"],
-    "benchmark": [f"/benchmark?{asked(split=NAME, cost=NAME)}"],
+    "benchmark": ["/benchmark", f"/benchmark?{asked(split=NAME, cost=NAME)}"],
     "data": [f"/data?{asked()}"],
     "correct": [f"/correct?{asked()}"],
     "train": [f"/train?{asked()}"],
-    "models": [f"/models?{asked()}"],
+    "models": [f"/models?{asked()}", *(f"/models?{asked(model=name)}" for name in MODELS)],
 }
 
+# What a page shows of a tagger's card, of a run's description or of a result, at which of its links.
+CARDS = {
+    ("inspect", 1): CLAIMS,
+    ("scores", 0): f"{SET}/umt-bert-crf",
+    ("benchmark", 0): INJECTIONS[0],
+    ("train", 0): SET,
+    ("models", 1): f"Data, {INJECTIONS[0]}",
+    ("models", 2): f"Data, {INJECTIONS[0]}",
+    ("models", 3): f"Data, {INJECTIONS[0]}",
+    ("models", 4): "wanted a manifest of format 1",
+}
 SHOWN = {"explain": ".word", "errors": ".word"}  # where the tweet is seen as it was written
 
 
@@ -137,6 +237,8 @@ def test_what_was_sent_stays_text_on_every_page(page: Page, name: str):
         settled(page)
         if name in SHOWN and place == 0:
             page.locator(SHOWN[name], has_text=INJECTIONS[0]).first.wait_for()
+        if (name, place) in CARDS:
+            page.get_by_text(CARDS[name, place]).first.wait_for(state="attached")
         assert page.evaluate(FOUND) == []
         assert page.get_by_text("Traceback").count() == 0
 
