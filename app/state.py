@@ -298,6 +298,10 @@ def ask_for_sample(sample: str) -> None:
     st.session_state[Key.ASKED] = sample
 
 
+def sample_is_asked_for() -> bool:
+    return Key.ASKED in st.session_state
+
+
 def hand_over(request: Request) -> None:
     """Gives Inspect and Explain a tweet to show."""
     _show(request)

@@ -19,6 +19,7 @@ from umt_core.manifest import MANIFEST, WEIGHTS, Manifest, read_manifest
 from umt_core.promotions import ORIGINAL, Record, log_complaints, pile, retrained_folder
 
 _VERSION = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
+_SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints"
 _FAMILY = re.compile(r"(?!\.)[^/\\@\0]+/(?!\.)[^/\\@\0]+")
 
 
@@ -52,7 +53,7 @@ class Damaged:
 
 def checkpoints_folder() -> Path:
     """Where the originals are: ``$UMT_CHECKPOINTS``, else ``checkpoints/`` in the repository."""
-    return Path(os.environ.get("UMT_CHECKPOINTS") or Path(__file__).resolve().parents[1] / "checkpoints")
+    return Path(os.environ.get("UMT_CHECKPOINTS") or _SHIPPED)
 
 
 def versions_folder(family: str) -> Path:
@@ -86,10 +87,9 @@ def check_version(version: str) -> str:
 
 def families() -> list[str]:
     """Names of all families, with an original or with versions: by checkpoint set, then by system."""
-    originals = {path.parent.relative_to(checkpoints_folder()) for path in checkpoints_folder().glob(f"*/*/{MANIFEST}")}
-    retrained = {
-        path.parents[1].relative_to(retrained_folder()) for path in retrained_folder().glob(f"*/*/*/{MANIFEST}")
-    }
+    of_originals, of_retrained = checkpoints_folder(), retrained_folder()
+    originals = {path.parent.relative_to(of_originals) for path in of_originals.glob(f"*/*/{MANIFEST}")}
+    retrained = {path.parents[1].relative_to(of_retrained) for path in of_retrained.glob(f"*/*/*/{MANIFEST}")}
     names = {path.as_posix() for path in originals | retrained}
     return sorted((name for name in names if _FAMILY.fullmatch(name)), key=lambda name: name.split("/"))
 

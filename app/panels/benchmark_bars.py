@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import benchmark, figures, standings, state
-from app.panels import linked
+from app.panels import charts, linked
 from app.standings import Browser
 from umt_core.analysis.benchmark_pairs import Predictions, figures_3_and_4, pairs
 from umt_core.analysis.significance import RESAMPLES
@@ -27,7 +27,7 @@ def bars(dataset: str, found: Predictions | None, where: Browser, notice: str) -
             with column:
                 st.markdown(f"**{heading}**")
                 st.plotly_chart(
-                    figures.outcome_bars(part, False, highest, [True] * len(part)),
+                    charts.built(figures.outcome_bars, part, False, highest, [True] * len(part)),
                     config={"displayModeBar": False},
                     key=f"benchmark_{outcome}_{dataset}",
                     alt=f"{outcome}: {', '.join(f'{title} {n}' for title, n in part[['title', 'count']].values)}",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import standing_figures, standings, state
+from app.panels import charts
 from umt_core.analysis.benchmark import Cost, Standing
 
 _QUIET = {"displayModeBar": False}
@@ -22,7 +23,7 @@ def seeds(found: Sequence[Standing]) -> None:
     chart, words = st.columns(2, gap="large", vertical_alignment="center")
     with chart:
         st.plotly_chart(
-            standing_figures.seed_strip(table),
+            charts.built(standing_figures.seed_strip, table),
             config=_QUIET,
             key="benchmark_seeds",
             alt="; ".join(f"{row.System} seed {row.Seed}: {row.F1:.2f}" for row in table.itertuples()),
@@ -53,7 +54,7 @@ def cost(found: Sequence[Cost], split: str, by: str, notice: str) -> None:
     table = standings.cost_table(found, split)
     column = standings.COSTS[by]
     st.plotly_chart(
-        standing_figures.f1_by_cost(table, column),
+        charts.built(standing_figures.f1_by_cost, table, column),
         config=_QUIET,
         key="benchmark_cost_chart",
         alt="; ".join(f"{row['System']}: F1 {row['F1']:.2f} at {row[column]}" for row in table.to_dict("records")),

@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import figures, markup, services, state, tables
 from app.explaining import Case
+from app.panels import charts
 from umt_core.explain.attributions import METHODS, STEPS, Ablation, Attribution, add, pieces
 from umt_core.schema import Span
 
@@ -161,7 +162,7 @@ def _words(case: Case, found: Attribution) -> None:
     labels = [markup.visible(word) for word in case.example.tokens[: len(found.words)]]
     inside = range(found.span.start, found.span.end)
     st.plotly_chart(
-        figures.signed_bars(labels, found.words.tolist(), inside, "adds (nats)"),
+        charts.built(figures.signed_bars, labels, found.words.tolist(), inside, "adds (nats)"),
         config={"displayModeBar": False},
         key="attribution_words",
         alt="What each word adds to the score; the table below has the numbers",

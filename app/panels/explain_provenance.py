@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import figures, markup, parts, services, state, tables
 from app.explaining import Case
-from app.panels import findings, what_if
+from app.panels import charts, findings, what_if
 from app.panels.findings import View
 from app.panels.word_detail import word_name
 from umt_core.explain.provenance import ESD, Provenance, provenance
@@ -64,7 +64,7 @@ def _word(view: View, found: Provenance) -> None:
     left, right = st.columns([4, 5], gap="large")
     with left:
         st.plotly_chart(
-            figures.part_bars(table),
+            charts.built(figures.part_bars, table),
             config={"displayModeBar": False},
             key="parts",
             alt="What each part adds to each tag; the table has the numbers",

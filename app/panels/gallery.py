@@ -18,6 +18,8 @@ PER_PAGE = 15
 @st.dialog("Sample tweets", width="large")
 def choose() -> None:
     """Lets the reader open a sample."""
+    if state.sample_is_asked_for():  # just now: no card is drawn anew to be closed
+        st.rerun()
     samples = services.samples()
     kinds = sorted({kind for sample in samples.values() for kind in sample.kind})
     wanted = st.pills("Kind", kinds, selection_mode="multi", format_func=tables.kind_title, key=state.Key.KINDS)
@@ -28,17 +30,20 @@ def choose() -> None:
     pages = math.ceil(len(matching) / PER_PAGE)
     # The key holds the filter: another choice of kinds starts at its first page.
     page = st.pagination(pages, key=f"{state.Key.GALLERY}_{'_'.join(sorted(wanted or ()))}") if pages > 1 else 1
-    picked = _GALLERY(
+    _GALLERY(
         key=state.Key.GALLERY,
         data={
             "items": [_card(sample) for sample in matching[(page - 1) * PER_PAGE : page * PER_PAGE]],
             "current": state.request().sample,
         },
-        on_picked_change=lambda: None,
-    ).picked
-    if isinstance(picked, Mapping) and picked.get("id") in samples:
+        on_picked_change=_take,
+    )
+
+
+def _take() -> None:
+    picked = getattr(st.session_state.get(state.Key.GALLERY), "picked", None)
+    if isinstance(picked, Mapping) and picked.get("id") in services.samples():
         state.ask_for_sample(picked["id"])
-        st.rerun()
 
 
 def _card(sample: Sample) -> dict[str, object]:

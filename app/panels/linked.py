@@ -18,9 +18,10 @@ def show(
     columns: Sequence[Mapping[str, Any]],
     rows: Sequence[Mapping[str, Any]],
     caption: str = "",
-    page: str = ERRORS_PAGE,
+    page: str | None = ERRORS_PAGE,
 ) -> None:
-    """Draws a table of ``outcomes.cell``; a click on a linked one goes to the page.
+    """Draws a table of ``outcomes.cell``; a click on a linked one goes to the page, or with ``None`` changes this one's
+    address before it is run: going from a page to itself would run it twice.
 
     Columns have a ``title``, and ``words`` where they hold no figures; rows have ``cells``, and
     ``quiet`` where they stand back, ``goes_on`` where the next row belongs to the same thing.
@@ -28,7 +29,19 @@ def show(
     followed = _LINKED(
         key=key,
         data={"columns": list(columns), "rows": list(rows), "caption": caption},
-        on_followed_change=lambda: None,
+        on_followed_change=lambda: _stay(key) if page is None else None,
     ).followed
-    if isinstance(followed, Mapping) and isinstance(followed.get("link"), Mapping):
-        st.switch_page(page, query_params={str(k): str(v) for k, v in followed["link"].items()})
+    if page is not None and (query := _link(followed)) is not None:
+        st.switch_page(page, query_params=query)
+
+
+def _stay(key: str) -> None:
+    if (query := _link(getattr(st.session_state.get(key), "followed", None))) is not None:
+        st.query_params.from_dict(query)
+
+
+def _link(followed: object) -> dict[str, str] | None:
+    """Where a click leads, as an address has it; ``None``: nowhere."""
+    if not isinstance(followed, Mapping) or not isinstance(followed.get("link"), Mapping):
+        return None
+    return {str(name): str(value) for name, value in followed["link"].items()}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from app import access, figures, lineage, markup, models
+from app.panels import charts
 from app.state import Key
 from umt_core.access.users import Role
 from umt_core.encoders.needs import lacking
@@ -16,8 +17,6 @@ from umt_core.manifest import CARD
 from umt_core.promotions import ORIGINAL, records
 from umt_core.registry import CheckpointInfo, Damaged, parent_of
 from umt_core.versions import before_served, promote, remove, rename, roll_back
-
-MODELS_PAGE = "views/models.py"
 
 
 def said() -> None:
@@ -50,7 +49,7 @@ def show(info: CheckpointInfo, author: str) -> None:
         if info.manifest.history:
             before = None if parent is None else lineage.dev_before(parent.manifest, info.manifest)
             epochs = max(int(row["epoch"]) for row in info.manifest.history)
-            st.plotly_chart(figures.f1_curve(info.manifest.history, before, epochs), key="models_f1")
+            st.plotly_chart(charts.built(figures.f1_curve, info.manifest.history, before, epochs), key="models_f1")
         else:
             st.caption("Its manifest holds no history.")
     with st.expander("Settings"):

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import figures, markup, outcomes, sets, state
+from app.panels import charts
 from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.analysis.significance import mcnemar
@@ -72,7 +73,7 @@ def _chart(table: pd.DataFrame, outcome: str, share: bool, highest: float, query
     bright = [not dimmed or _is_shown(row, query) for row in table.to_dict("records")]
     key = f"{state.Key.BARS}_{outcome}"
     st.plotly_chart(
-        figures.outcome_bars(table, share, highest, bright),
+        charts.built(figures.outcome_bars, table, share, highest, bright),
         config={"displayModeBar": False},
         key=key,
         on_select=lambda: _take(key, table),

@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from app import figures, keeping, markup, outcomes, visual_bias
+from app.panels import charts, linked
 from app.panels import keeping as keeping_panel
-from app.panels import linked
 from app.patterns import Asked
 from app.visual_bias import BiasFigures
 from umt_core.analysis.query import Query
@@ -81,7 +81,7 @@ def _rates(asked: Asked, by: str, rates: Sequence[Rate], titles: dict[str, str])
         st.text("There is no such entity.")
         return
     st.plotly_chart(
-        figures.rate_bars(_bars(shown, titles), COLUMNS),
+        charts.built(figures.rate_bars, _bars(shown, titles), COLUMNS),
         config={"displayModeBar": False},
         key=f"bias_{by}_{asked.key}",
         alt="The table below has the numbers",

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import figures, state
 from app.keeping import Recipe
-from app.panels import keeping, linked
+from app.panels import charts, keeping, linked
 from app.patterns import Asked, agreeing, extreme_cells, faithfulness_table, summary
 from umt_core.explain.faithfulness import EXPLAINS, KIND, MATTERS, MapFaithfulness, verdict
 from umt_core.explain.kept import about_kept
@@ -64,7 +64,7 @@ def show(asked: Asked) -> None:
 def _chart(found: list[MapFaithfulness]) -> None:
     table = faithfulness_table(found)
     st.plotly_chart(
-        figures.rho_intervals(table, EXPLAINS),
+        charts.built(figures.rho_intervals, table, EXPLAINS),
         config={"displayModeBar": False},
         key="patterns_rho",
         alt="Correlation of each map with occlusion; the table below has the numbers",

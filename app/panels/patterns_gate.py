@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import figures, outcomes, state
 from app.keeping import Recipe
-from app.panels import keeping, linked
+from app.panels import charts, keeping, linked
 from app.patterns import Asked, aggregate, extreme_cells, group_title, spread_cells, spreads
 from umt_core.explain.aggregates import BLOCKS, FIGURES, KIND, Position
 from umt_core.explain.attention import EVEN_SHARE, get_map
@@ -79,7 +79,7 @@ def _spread(asked: Asked, by: str) -> None:
         st.text("No group has any.")
         return
     st.plotly_chart(
-        figures.spread_boxes(spreads(by, boxes), FIGURES[name].unit),
+        charts.built(figures.spread_boxes, spreads(by, boxes), FIGURES[name].unit),
         config={"displayModeBar": False},
         key="patterns_boxes",
         alt=f"{FIGURES[name].title} by {BYS[by].lower()}; the table below has the numbers",
@@ -128,7 +128,7 @@ def _positions(asked: Asked) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.plotly_chart(
-            figures.block_shares(position.mean.tolist(), block),
+            charts.built(figures.block_shares, position.mean.tolist(), block),
             config={"displayModeBar": False},
             key="patterns_blocks",
             alt="Mean share of each block; the table beside has the numbers",

@@ -9,8 +9,8 @@ import pyarrow as pa
 import streamlit as st
 
 from app import figures, keeping, markup, outcomes, relevance_cells, routing
+from app.panels import charts, linked
 from app.panels import keeping as keeping_panel
-from app.panels import linked
 from app.patterns import Asked
 from umt_core.analysis.sets import PredictionSet
 from umt_core.explain.kept import about_kept
@@ -76,7 +76,7 @@ def _distribution(table: pa.Table) -> None:
     st.subheader("How well pictures fit", anchor=False)
     counts = relevance_cells.histogram(scores)
     st.plotly_chart(
-        figures.relevance_bars(counts),
+        charts.built(figures.relevance_bars, counts),
         config={"displayModeBar": False},
         key="relevance_histogram",
         alt="Tweets by relevance; the table below has the numbers",

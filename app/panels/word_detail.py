@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app import figures, markup, state, tables
-from app.panels import overlay
+from app.panels import charts, overlay
 from app.panels.findings import View
 from umt_core.explain import attention as maps
 from umt_core.schema import GRID, Inspection
@@ -134,7 +134,7 @@ def gate(view: View) -> None:
     labels = [markup.visible(token) for token in view.example.tokens[: len(inspection.gate)]]
     table = tables.gates(labels, inspection.gate)
     st.plotly_chart(
-        figures.gate_bars(table, labels, view.word),
+        charts.built(figures.gate_bars, table, labels, view.word),
         config={"displayModeBar": False},
         key="gate",
         alt="Mean gate of each word; the table below has the numbers",
@@ -164,7 +164,7 @@ def contributions(view: View) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.plotly_chart(
-            figures.contribution_bars(table),
+            charts.built(figures.contribution_bars, table),
             config={"displayModeBar": False},
             key="contributions",
             alt="Scores of each tag by part; the table has the numbers",

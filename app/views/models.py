@@ -24,7 +24,7 @@ asked = st.query_params.get("model")
 if asked is not None and asked not in by_name:
     st.warning(markup.plain(f"The link asks for {asked!r}, which is not here; this is another one."))
 chosen = asked if asked in by_name else newest.found.name
-linked.show("models_versions", *lineage.overview_cells(found, chosen), page=models_detail.MODELS_PAGE)
+linked.show("models_versions", *lineage.overview_cells(found, chosen), page=None)
 
 version = by_name[chosen]
 try:
