@@ -18,7 +18,7 @@ linked._stay("table")
 @pytest.mark.parametrize(
     ("followed", "address"),
     [
-        ({"link": {"model": "twitter2017/bert-crf@original", 7: 8}}, {"model": "twitter2017/bert-crf@original", "7": "8"}),
+        ({"link": {"model": "a/bert-crf@b", 7: 8}}, {"model": "a/bert-crf@b", "7": "8"}),
         ({"link": "model"}, {"other": "1"}),
         ({}, {"other": "1"}),
         (None, {"other": "1"}),
