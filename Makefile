@@ -59,7 +59,7 @@ lock: ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
 		pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
-		pyproject.toml --extra postgres -c requirements.txt -o deploy/requirements.txt
+		pyproject.toml --extra postgres --extra oidc -c requirements.txt -o deploy/requirements.txt
 
 licences: dev ## list the licences of what the app runs on in docs/licences.md
 	$(RUN) tools/licences.py --write

@@ -51,7 +51,7 @@ KNOWN = {
         "BSL-1.0",
         "CC0-1.0",
     ),
-    *("CNRI-Python", "ISC", "MIT", "MIT-CMU", "PSF-2.0", "Zlib"),
+    *("CNRI-Python", "ISC", "MIT", "MIT-0", "MIT-CMU", "PSF-2.0", "Zlib"),
 }
 
 # Others that we take, and why.
