@@ -1,14 +1,17 @@
 """The loop that a first version of a tagger has: what our evaluation and training are compared with.
 
 Over the same weights; but tweets come in any order, each is padded to the maximum, each picture is opened and encoded
-anew, decoding is pytorch-crf's, products are in float32, and AdamW goes through the weights one operation at a time.
+anew, by the vision encoder as it was published, decoding is pytorch-crf's, products are in float32 and torch's own, and
+AdamW goes through the weights one operation at a time.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 import torchcrf
@@ -16,13 +19,16 @@ from torch import Tensor, nn
 
 from umt_core.config import TrainSettings
 from umt_core.data.images import ImageIndex, open_image
+from umt_core.encoders.packed import PackedLinear
 from umt_core.encoders.text import SubwordTokenizer
-from umt_core.encoders.vision import VisionEncoder
+from umt_core.encoders.vision import EfficientNetLite0, VisionEncoder, efficientnet_lite0, published_weights
 from umt_core.features import Batch, encode_examples, make_batch
 from umt_core.predict import Predictor
 from umt_core.schema import REGIONS, Example
 from umt_core.systems import Tagger
 from umt_core.train.loop import parameter_groups
+
+M = TypeVar("M", bound=nn.Module)
 
 BATCH_SIZE = 16  # tweets (paper, section 3.1)
 
@@ -79,12 +85,46 @@ class PlainTrainer:
         return float(loss.detach())
 
 
-def plain_tags(predictor: Predictor, examples: Sequence[Example], images: ImageIndex) -> list[list[str]]:
-    """Tags of tweets by the plain loop."""
+def plain_reader(predictor: Predictor, images: ImageIndex) -> PlainReader:
+    """What a plain loop reads tweets with by the weights of a predictor, which stays as it is."""
     if predictor.vision is None:
         raise ValueError("wanted a tagger that uses images")
     loaded = predictor.loaded
-    return PlainReader(loaded.tagger, loaded.tokenizer, predictor.vision, images).tags(examples)
+    return PlainReader(unpacked(loaded.tagger), loaded.tokenizer, as_published(predictor.vision), images)
+
+
+def unpacked(module: M) -> M:
+    """A copy of a module whose linear layers are torch's own."""
+    if isinstance(module, PackedLinear):
+        raise ValueError("wanted a module that has linear layers, got one of them")
+    plain = copy.deepcopy(module)
+    for parent in list(plain.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, PackedLinear):
+                linear = nn.Linear(child.in_features, child.out_features, device="meta")
+                linear.weight, linear.bias, linear.training = child.weight, child.bias, child.training
+                setattr(parent, name, linear)
+    return plain
+
+
+def as_published(vision: VisionEncoder) -> VisionEncoder:
+    """A vision encoder with nothing folded into its convolutions."""
+    if not isinstance(vision, EfficientNetLite0):
+        return vision
+    published = PublishedEfficientNet(published_weights(vision.name), transform=vision.transform, seed=vision.seed)
+    return published.requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+class PublishedEfficientNet(EfficientNetLite0):
+    """As its package has it: convolution, batch norm and ReLU6 one after the other."""
+
+    def __init__(self, file: Path, *, transform: str = "resize", seed: int = 0) -> None:
+        super().__init__(file, transform=transform, seed=seed)
+        self.net = efficientnet_lite0(file)
+
+    def feature_maps(self, pixels: Tensor) -> Tensor:
+        found: Tensor = self.net.extract_features(pixels)
+        return found
 
 
 def padded(batch: Batch, length: int, pad_id: int) -> Batch:

@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.data import split
 from benchmarks.measure import Measure, by_turns
-from benchmarks.plain import BATCH_SIZE, PlainReader, PlainTrainer, padded, regions
+from benchmarks.plain import BATCH_SIZE, PlainReader, PlainTrainer, as_published, padded, regions
 from umt_core.config import settings_of
 from umt_core.data.images import ImageIndex
 from umt_core.encoders.features import FeatureStore
@@ -79,7 +79,8 @@ class Bench:
 
     def works(self) -> dict[str, Callable[[], object]]:
         """Ours, the plain loop's, and ours but for one thing."""
-        reader = PlainReader(self.tagger, self.tokenizer, self.vision, self.images)
+        vision = as_published(self.vision) if self.vision else None
+        reader = PlainReader(self.tagger, self.tokenizer, vision, self.images)
         plain = PlainTrainer(reader, self.settings)
         float32 = self._trainer(self.tweets, precision="float32")
         to_maximum = self._trainer(Padded(**_values(self.tweets), longest=self.tagger.settings.max_subwords))

@@ -21,6 +21,7 @@ from umt_core.checkpoint import Loaded, check_encoder, load_checkpoint
 from umt_core.data.images import ImageIndex
 from umt_core.devices import mixed_type, pick_device, quick_answers
 from umt_core.encoders.features import FeatureCache, FeatureStore, RegionFeatures, encode_occluded
+from umt_core.encoders.packed import pack_linears
 from umt_core.encoders.text import TextEncoder, load_text_encoder
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
 from umt_core.errors import DataError, UmtError
@@ -93,6 +94,8 @@ class Predictor:
         loaded = load_checkpoint(name, where, encoder=encoder)
         if quick or (mixed and where.type == "cuda"):
             _multiply_in_16_bits(loaded.tagger, where)
+        if where.type == "cpu":
+            pack_linears(loaded.tagger)
         settings = loaded.tagger.settings
         if loaded.tagger.uses_image and vision is None:
             vision = load_vision_encoder(settings.vision_encoder, transform=settings.image_transform).to(where)

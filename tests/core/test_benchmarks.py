@@ -23,6 +23,8 @@ from umt_core.checkpoint import freeze_embeddings
 from umt_core.config import TrainSettings
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_jsonl
+from umt_core.encoders.packed import PackedLinear, pack_linears
+from umt_core.encoders.vision import load_vision_encoder
 from umt_core.predict import Predictor
 from umt_core.schema import Example
 from umt_core.systems import Tagger
@@ -79,8 +81,25 @@ def test_the_plain_loop_gives_our_tags(tmp_path, monkeypatch, system):
     examples, index = illustrated(tmp_path / "images", 30)  # more than one batch of 16
     predictor = Predictor.load(folder, "cpu", vision=tiny.TinyVision())
     tags = predictor.tags(examples, index)
-    assert plain.plain_tags(predictor, examples, index) == tags
+    assert plain.plain_reader(predictor, index).tags(examples) == tags
     assert len({tag for row in tags for tag in row}) > 1, "a tagger that says one thing shows nothing"
+
+
+def test_the_plain_loop_has_nothing_packed_or_folded():
+    quick = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(96, 64, bias=False)), torch.nn.Linear(64, 2))
+    pack_linears(quick)
+    slow = plain.unpacked(quick)
+    assert [type(module) for module in slow.modules()].count(torch.nn.Linear) == 2
+    assert isinstance(quick[0][0], PackedLinear), "the other stays as it was"
+    values = torch.randn(3, 96)
+    with torch.inference_mode():
+        torch.testing.assert_close(slow(values), quick(values), atol=1e-5, rtol=1e-5)
+    ours = load_vision_encoder("efficientnet-lite0")
+    published = plain.as_published(ours)
+    pixels = torch.rand(1, 3, 224, 224)
+    torch.testing.assert_close(published(pixels), ours(pixels), atol=1e-3, rtol=1e-3)
+    norms = [sum(isinstance(m, torch.nn.BatchNorm2d) for m in encoder.modules()) for encoder in (ours, published)]
+    assert norms[0] == 0 < norms[1]
 
 
 @pytest.mark.parametrize("system", ["bert-crf", "umt-bert-crf"])

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from torch import nn
 
-from umt_core.encoders import features, files, text, vision
+from umt_core.encoders import features, files, packed, text, vision
 from umt_core.encoders.catalog import EFFICIENTNET_LITE0, MINILM, VisionBackbone
 from umt_core.errors import BackboneError, ConfigError
 
@@ -320,9 +320,25 @@ def test_efficientnet_regions_are_its_last_layer_row_by_row(efficientnet: vision
     small = np.asarray(picture(0).resize((224, 224), Image.Resampling.BICUBIC), np.float32)
     pixels = torch.from_numpy((small - 127) / 128).permute(2, 0, 1)[None]
     assert torch.allclose(efficientnet.pixels(picture(0)), pixels[0], atol=1e-6)
-    maps = efficientnet.model.extract_features(pixels)  # (1, 1280, 7, 7)
+    with torch.no_grad():
+        maps = published_net().extract_features(pixels)  # (1, 1280, 7, 7)
     regions = efficientnet(pixels)
     assert torch.allclose(regions[0, 2 * 7 + 5], maps[0, :, 2, 5], atol=1e-4)
+    assert torch.allclose(regions[0].T.reshape(1280, 7, 7), maps[0], atol=1e-3)
+
+
+def test_folded_convolutions_say_the_same_with_onednn_and_without(
+    efficientnet: vision.VisionEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = torch.stack([efficientnet.pixels(picture(seed)) for seed in range(2)])
+    quick = efficientnet(pixels)
+    monkeypatch.setattr(packed, "can_pack", lambda: False)
+    assert torch.allclose(efficientnet(pixels), quick, atol=1e-3)
+
+
+def published_net() -> nn.Module:
+    """Without anything folded."""
+    return vision.efficientnet_lite0(vision.published_weights("efficientnet-lite0"))
 
 
 def test_a_vision_encoder_stays_frozen_and_in_eval_mode(efficientnet: vision.VisionEncoder) -> None:

@@ -68,8 +68,8 @@ def test_a_text_encoder_that_was_unpacked_from_pieces(cache):
 
 def test_a_package_of_a_vision_encoder(tmp_path, monkeypatch):
     file = tmp_path / "weights.pth"
-    shutil.copy(vision._published("efficientnet-lite0"), file)
-    monkeypatch.setattr(vision, "_published", lambda _: file)
+    shutil.copy(vision.published_weights("efficientnet-lite0"), file)
+    monkeypatch.setattr(vision, "published_weights", lambda _: file)
     vision.load_vision_encoder("efficientnet-lite0")
     flip(file)
     refused(BackboneError, lambda: vision.load_vision_encoder("efficientnet-lite0"), str(file), "SHA-256")

@@ -6,6 +6,7 @@ import hashlib
 import random
 from abc import abstractmethod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from umt_core.encoders.catalog import EFFICIENTNET_LITE0, RESNET152, VISION_ENCODERS, VisionBackbone
 from umt_core.encoders.files import file_sha256, package_file, verify
+from umt_core.encoders.packed import FoldedConvolution
 from umt_core.errors import BackboneError, ConfigError
 from umt_core.schema import GRID
 
@@ -80,19 +82,55 @@ class VisionEncoder(nn.Module):
 
 
 class EfficientNetLite0(VisionEncoder):
+    """Its batch norms, which are frozen like the rest, are folded into the convolutions."""
+
     backbone = EFFICIENTNET_LITE0
     mean = (127.0, 127.0, 127.0)
     scale = (128.0, 128.0, 128.0)
 
     def __init__(self, file: Path, *, transform: str = "resize", seed: int = 0) -> None:
         super().__init__(file, transform=transform, seed=seed)
-        from efficientnet_lite_pytorch import EfficientNet
-
-        self.model = EfficientNet.from_name(self.name)
-        _load(self.model, file)
+        net = efficientnet_lite0(file)
+        self.stem = FoldedConvolution(net._conv_stem, net._bn0, relu6=True)
+        self.blocks = nn.ModuleList(_InvertedBottleneck(block) for block in net._blocks)
+        self.head = FoldedConvolution(net._conv_head, net._bn1, relu6=True)
 
     def feature_maps(self, pixels: Tensor) -> Tensor:
-        return self.model.extract_features(pixels)
+        maps = self.stem(pixels)
+        for block in self.blocks:
+            maps = block(maps)
+        found: Tensor = self.head(maps)
+        return found
+
+
+class _InvertedBottleneck(nn.Module):
+    """A block of EfficientNet-Lite: channels are made more, filtered each by itself, and made few again."""
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        widens = hasattr(block, "_expand_conv")
+        self.expand = FoldedConvolution(block._expand_conv, block._bn0, relu6=True) if widens else None
+        self.filter = FoldedConvolution(block._depthwise_conv, block._bn1, relu6=True)
+        self.project = FoldedConvolution(block._project_conv, block._bn2, relu6=False)
+        sizes = block._block_args
+        self.adds_input = sizes.id_skip and sizes.stride == 1 and sizes.input_filters == sizes.output_filters
+
+    def forward(self, maps: Tensor) -> Tensor:
+        found: Tensor = self.project(self.filter(maps if self.expand is None else self.expand(maps)))
+        return found.add_(maps) if self.adds_input else found
+
+
+def efficientnet_lite0(file: Path) -> Any:
+    """EfficientNet-Lite0 as its package has it, with these weights.
+
+    Raises:
+        BackboneError: they are not its weights.
+    """
+    from efficientnet_lite_pytorch import EfficientNet
+
+    net = EfficientNet.from_name(EFFICIENTNET_LITE0.name)
+    _load(net, file)
+    return net.eval()
 
 
 class ResNet152(VisionEncoder):
@@ -129,7 +167,7 @@ def load_vision_encoder(
     backbone = VISION_ENCODERS.get(name)
     if backbone is None:
         raise BackboneError(f"unknown vision encoder {name!r}; known: {', '.join(VISION_ENCODERS)}")
-    file = weights or _published(name)
+    file = weights or published_weights(name)
     if not weights:
         verify(file, backbone.sha256 or _sum_in_name(file))
     kind = next(kind for kind in (EfficientNetLite0, ResNet152) if kind.backbone is backbone)
@@ -137,7 +175,7 @@ def load_vision_encoder(
     return encoder.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def _published(name: str) -> Path:
+def published_weights(name: str) -> Path:
     """Where the published weights of a vision encoder lie on this machine."""
     if name == EFFICIENTNET_LITE0.name:
         return package_file(
