@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import getpass
 import os
+import threading
+from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import streamlit as st
 
-from app import services, sets
+from app import garbage, services, sets
 from umt_core.analysis.sets import PredictionSet
 from umt_core.corrections.store import Store, default_url
 from umt_core.data.images import ImageIndex
@@ -24,6 +27,9 @@ from umt_core.schema import Example, Span
 AUTHOR_COOKIE = "mner_author"  # the editor writes it
 LONGEST_AUTHOR = 80  # characters
 OWN_LABELS = "the data set's own labels"
+MOST_KEPT = (
+    400_000  # tweets of all splits that are kept as they were read: two of the largest, a hundred of the paper's
+)
 
 
 def store() -> tuple[Store, str]:
@@ -97,11 +103,34 @@ def tweets(source: sets.Source) -> Tweets:
         stamps = tuple(path.stat().st_mtime_ns for path in (source.data, pictures) if path is not None)
     except (ImageError, OSError) as error:
         raise DataError(f"{source.name}: cannot read its files: {error}") from error
-    return _tweets(source.name, source.data, pictures, stamps)
+    return _KEPT.get(source.name, source.data, pictures, stamps)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _tweets(name: str, data: Path, pictures: Path | None, stamps: tuple[int, ...]) -> Tweets:
+class _Kept:
+    """The splits that were asked for last, as many as hold ``MOST_KEPT`` tweets, and the last one in any case."""
+
+    def __init__(self) -> None:
+        self._splits: OrderedDict[tuple[Any, ...], Tweets] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def get(self, *key: Any) -> Tweets:
+        with self._turn:
+            if key in self._splits:
+                self._splits.move_to_end(key)
+                return self._splits[key]
+        found = _read(*key)
+        garbage.spare()  # a split can be a million objects
+        with self._turn:
+            self._splits[key] = found
+            while len(self._splits) > 1 and sum(len(of.examples) for of in self._splits.values()) > MOST_KEPT:
+                self._splits.popitem(last=False)
+        return found
+
+
+_KEPT = _Kept()
+
+
+def _read(name: str, data: Path, pictures: Path | None, stamps: tuple[int, ...]) -> Tweets:
     examples: dict[str, Example] = {}
     for example in read_examples(data):
         examples.setdefault(example.id, example)  # a second one of the same id cannot be told apart

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import streamlit as st
 from PIL import Image
 
+from app import garbage
 from app.state import Picture, Request
 from umt_core.data.images import content_hash, open_image, read_image_bytes, webp_uri
 from umt_core.data.samples import OPENING_SAMPLE, Sample, load_samples, sample_file, sample_picture, sample_thumbnail
@@ -58,7 +59,9 @@ def _engine(device: str) -> Engine:
 
 
 def _load(chosen: Sequence[CheckpointInfo], device: str) -> Any:
-    return backend("umt_core.predict").Workbench.load(chosen, device=device, leave_out=True)
+    loaded = backend("umt_core.predict").Workbench.load(chosen, device=device, leave_out=True)
+    garbage.spare()
+    return loaded
 
 
 def load(chosen: Sequence[CheckpointInfo]) -> tuple[dict[str, dict[str, Any]], list[str]]:

@@ -12,7 +12,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.web.server import server_util
 
-from app import access, markup, state
+from app import access, garbage, markup, state
 from app.headers import Headers
 from app.panels import sign_in
 
@@ -52,6 +52,7 @@ def frame() -> None:
         st.error(markup.plain(line))
     state.turn_to(page.title)
     page.run()
+    garbage.spare_imports()
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
 APP_LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("tables", "figures", "markup", "state", "outcomes", "lineage"),
-        *("standings", "standing_figures", "variants", "parts", "relevance_cells"),
+        *("standings", "standing_figures", "variants", "parts", "relevance_cells", "garbage"),
     ),
     ("services", "access", "headers"),
     ("sets", "jobs"),
