@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -90,6 +91,11 @@ def exchange(form: str, data: bytes) -> None:
             str(row)
 
 
+def docbin(data: bytes) -> None:
+    """A DocBin as it is in a file, or unpacked: zlib's sum refuses nearly all changes to what is packed."""
+    exchange("spacy", data if data.startswith(b"x") else zlib.compress(data, 0))
+
+
 def patch(data: bytes) -> None:
     from umt_core.corrections.exchange.merge import plan_import
 
@@ -168,6 +174,23 @@ def _set() -> Any:
     return make_set(folder() / "set", 200)
 
 
+def http(data: bytes) -> None:
+    from fuzz.service import request
+
+    request(data)
+
+
+def _docbins() -> list[bytes]:
+    packed = seeds.file_of("spacy")
+    return [packed, zlib.decompress(packed)]
+
+
+def _requests() -> list[bytes]:
+    from fuzz.service import requests
+
+    return requests()
+
+
 def _encoded(texts: Sequence[str]) -> Callable[[], list[bytes]]:
     return lambda: [text.encode() for text in texts]
 
@@ -194,6 +217,7 @@ TARGETS: dict[str, Target] = {
     "label-studio": _forms("label-studio"),
     "brat": _forms("brat"),
     "parquet": _forms("hf", guided=False),
+    "docbin": Target(docbin, _docbins, 16_384, guided=False),
     "patch": Target(patch, lambda: [seeds.patch()]),
     "zip": Target(zips, seeds.archives, 16_384),
     "images": Target(images, seeds.pictures, 16_384, guided=False),
@@ -201,6 +225,7 @@ TARGETS: dict[str, Target] = {
     "manifest": Target(manifest, seeds.manifests, 16_384),
     "weights": Target(weights, seeds.weights, guided=False),
     "search": Target(search, _searches, 1_024, guided=False),
+    "http": Target(http, _requests, 16_384),
 }  # fmt: skip
 
 

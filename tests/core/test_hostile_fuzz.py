@@ -5,22 +5,35 @@ from __future__ import annotations
 import io
 import json
 import random
+import signal
+import subprocess
+import sys
 import time
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
 
-from fuzz import child, seeds
+from fuzz import __main__ as runner
+from fuzz import child, seeds, service
 from fuzz.targets import TARGETS, Target, attempt
 from umt_core.corrections.exchange import FORMS, Problem, read_rows
 from umt_core.corrections.exchange import brat as brat_form
+from umt_core.corrections.exchange import docbin as docbin_form
 from umt_core.data.conll import parse_conll
 from umt_core.errors import CheckpointError, DataError
 from umt_core.manifest import MANIFEST, read_manifest
 from umt_core.schema import Example
 
-SLOW = {"search": 20, "parquet": 60, "upload": 60}  # changed inputs of targets that take long for one
+ROOT = Path(__file__).resolve().parents[2]
+SLOW = {
+    "search": 20,
+    "parquet": 60,
+    "upload": 60,
+    "docbin": 60,
+    "http": 60,
+}  # changed inputs of targets that take long for one
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -52,6 +65,10 @@ def damaged(data: bytes, old: bytes, new: bytes) -> bytes:
     return data.replace(old, new)
 
 
+def docbin(old: bytes, new: bytes) -> bytes:
+    return zlib.compress(damaged(zlib.decompress(seeds.file_of("spacy")), old, new))
+
+
 TWEET = zipped({"a.txt": b"in Oz", "a.ann": b"", "tweets.jsonl": b'{"id": "a", "tokens": ["in", "Oz"]}'})
 
 
@@ -68,6 +85,9 @@ TWEET = zipped({"a.txt": b"in Oz", "a.ann": b"", "tweets.jsonl": b'{"id": "a", "
         ("brat", zipped({"tweets.jsonl": b"x" * (brat_form.LONGEST + 1)}), "wanted a tweet, got more than 4,194,304"),
         ("brat", zipped({"a.txt": b"in Oz"})[:40], "wanted a folder or a .zip"),
         ("hf", damaged(seeds.file_of("hf"), b"Oslo", b"O\xeclo"), "wanted a Parquet file"),
+        ("hf", damaged(seeds.file_of("hf"), b"tokens", b"t\nkens"), "wanted a column tokens, got id, t kens, ner_tags"),
+        ("spacy", docbin(b"\xa3PER", b"\xa3PEX"), "wanted a document of spaCy's, got: ValueError: [E084]"),
+        ("spacy", b"xyz", "wanted spaCy's DocBin, got: error: Error -3"),
         ("conll", b"IMGID:7 \x1b[2J\r \n\n", "wanted token<TAB>tag lines after IMGID:7 [2J, got none"),
     ],
     ids=lambda value: value if isinstance(value, str) else "data",  # bytes of an archive hold the time
@@ -95,6 +115,13 @@ def test_an_archive_that_says_it_unpacks_to_too_much_is_not_read(tmp_path, monke
     (tmp_path / "a.zip").write_bytes(TWEET)
     with pytest.raises(DataError, match=r"wanted at most 10 bytes of tweets, got 4\d"):
         list(read_rows(tmp_path / "a.zip"))
+
+
+def test_a_docbin_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(docbin_form, "MOST_UNPACKED", 3_000_000)
+    (tmp_path / "a.spacy").write_bytes(zlib.compress(bytes(3_000_001)))
+    with pytest.raises(DataError, match="wanted a DocBin that unpacks to at most 3,000,000 bytes, got more"):
+        list(read_rows(tmp_path / "a.spacy"))
 
 
 WHOLE = json.loads(seeds.manifests()[0])
@@ -175,3 +202,91 @@ def test_an_endless_loop_is_a_hang_even_inside_a_net_for_faults(tmp_path, monkey
                 continue
 
     assert "Hang" in str(watched(run, tmp_path))
+
+
+def process(code: str, place: Path) -> subprocess.Popen[bytes]:
+    """A process that has begun its seventh input, as a target's has, and then does something."""
+    begin = "import faulthandler, os, signal, time, pathlib; from fuzz.child import Last\n"
+    begin += "faulthandler.register(signal.SIGUSR1)\n"
+    keep = f"Last(pathlib.Path({str(place)!r})).keep(7, b'the input')\n"
+    return subprocess.Popen([sys.executable, "-c", begin + keep + code], cwd=ROOT, stderr=subprocess.PIPE)
+
+
+def test_a_process_that_waits_for_ever_is_ended_and_says_where(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "STILL", 3)
+    with process("time.sleep(600)", tmp_path) as waiting:
+        assert runner.watch(waiting, tmp_path) == "stood still for 3 s at input 7"
+        assert b"line 4 in <module>" in waiting.stderr.read()
+
+
+def test_a_process_that_computes_for_ever_in_one_input_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "LONG", 0.5)
+    with process("while True: pass", tmp_path) as busy:
+        assert runner.watch(busy, tmp_path).startswith("computed for ")
+
+
+def test_a_process_that_others_leave_little_to_does_not_hang(tmp_path, monkeypatch):
+    # What a busy machine does to it: it can run all the time, and hardly does.
+    monkeypatch.setattr(runner, "STILL", 1)
+    monkeypatch.setattr(runner, "computed", lambda pid: 0.0)
+    with process("end = time.monotonic() + 4\nwhile time.monotonic() < end: pass", tmp_path) as starved:
+        assert runner.watch(starved, tmp_path) == ""
+    assert starved.returncode == 0
+
+
+def test_a_watch_that_is_closed_leaves_no_timer_that_would_kill_its_process(tmp_path):
+    watch = child.Watch(Target(lambda data: None, list), attempt, tmp_path)
+    assert signal.getitimer(signal.ITIMER_PROF)[1] == child.HANG / 2
+    watch.close()
+    assert signal.getitimer(signal.ITIMER_PROF) == (0, 0)
+
+
+def test_the_last_input_outlives_a_process_that_is_killed(tmp_path):
+    with process("os.kill(os.getpid(), signal.SIGKILL)", tmp_path) as dead:
+        assert runner.watch(dead, tmp_path) == ""
+    assert dead.returncode == -9
+    assert child.Last.read(tmp_path) == (7, b"the input")
+
+
+def test_memory_that_glibc_keeps_after_large_pictures_is_no_growth():
+    picture, large = seeds.pictures()[0], seeds.bomb(5_700, 5_700)  # of 32 million pixels
+    for data in (picture, large, picture):
+        attempt(TARGETS["images"], data)
+    before = child.settled_rss()
+    for _ in range(5):
+        attempt(TARGETS["images"], large)
+    assert child.settled_rss() - before < 8 << 20
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\r\n{", 400),
+        (b"GET /checkpoints HTTP/1.1\r\nhost: evil.example\r\n\r\n", 400),
+        (b"GET /checkpoints HTTP/1.1\r\nauthorization: Bearer x\r\n\r\n", 401),
+        (service.requests()[0], 200),
+        (service.requests()[1], 422),  # half a picture
+    ],
+)
+def test_a_request_reaches_what_it_is_to_reach(asked, status, monkeypatch):
+    met = []
+    ask = service.Server.ask
+    monkeypatch.setattr(service.Server, "ask", lambda *given: met.append(ask(*given)) or met[-1])
+    service.request(asked)
+    assert met[-1][0] == status, met[-1]
+
+
+def test_a_fault_of_the_service_is_a_fault_of_the_target(monkeypatch):
+    def broken(name: str, example: Example) -> None:
+        raise KeyError("planted")
+
+    monkeypatch.setattr(service, "_prediction", broken)
+    with pytest.raises(KeyError, match="planted"):
+        service.request(service.requests()[0])
+
+
+def test_the_documentation_shows_what_the_results_file_holds():
+    results = json.loads(runner.RESULTS.read_text(encoding="utf-8"))
+    assert results.keys() == TARGETS.keys()
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    assert "\n".join(runner.results_table(results)) in text

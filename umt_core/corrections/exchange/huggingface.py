@@ -20,6 +20,7 @@ from umt_core.corrections.exchange.rows import Care, Known, Reading, read_words,
 from umt_core.errors import DataError
 from umt_core.labels import LABELS, WORD_TAGS
 from umt_core.schema import Example
+from umt_core.showing import printable
 from umt_core.spans import spans_to_tags, tags_to_spans
 
 _SPLITS = {"valid": "validation", "dev": "validation"}  # what the library calls them
@@ -97,7 +98,9 @@ def _read_file(path: Path, bio: str) -> Iterator[Reading]:
             columns = file.schema_arrow.names
             tags = next((name for name in _TAG_COLUMNS if name in columns), None)
             if "tokens" not in columns:
-                raise DataError(f"{path}: wanted a column tokens, got {', '.join(columns)}")
+                raise DataError(
+                    f"{path}: wanted a column tokens, got {printable(' '.join(', '.join(columns).split()))}"
+                )
             names = _tag_names(file.schema_arrow, tags)
             wanted = [name for name in ("id", "tokens", "image", "text", tags) if name in columns]
             for batch in file.iter_batches(_BATCH, columns=wanted):
