@@ -1,8 +1,8 @@
 """Layers whose weights are laid out for the CPU once, not at every call: the same numbers to rounding, in less time.
 
-torch's own product lays a weight out anew each time, which for the twenty subwords of a tweet takes as long as the
-product itself. oneDNN, which torch brings along, takes a weight that is laid out already, and bounds what a convolution
-gives while it is still in the cache. ``torch.compile`` makes programs of the same operators; they know no gradient.
+torch's own product lays a weight out anew each call, which counts where a tweet has twenty subwords to multiply it by.
+oneDNN, which torch brings along, takes a weight that is laid out already, and bounds what a convolution gives while it
+is still in the cache. ``torch.compile`` makes programs of the same operators; they know no gradient.
 """
 
 from __future__ import annotations
