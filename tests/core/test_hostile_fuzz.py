@@ -76,6 +76,7 @@ TWEET = zipped({"a.txt": b"in Oz", "a.ann": b"", "tweets.jsonl": b'{"id": "a", "
     ("form", "data", "said"),
     [
         ("csv", b'text,"id', "wanted a line of column names in CSV, got: unexpected end of data"),
+        ("csv", b"text,a\x1cb,a\x1cb\n", "wanted each column once, got a b again"),
         ("csv", b"text\rid\n", "wanted a line of column names in CSV, got: new-line character"),
         ("csv", b'id,tokens\n7,"[""\\ud800""]"\n', "half a surrogate pair"),
         ("label-studio", b'[{"data": {"text": "in \\udc00"}}]', "half a surrogate pair"),

@@ -24,6 +24,7 @@ from umt_core.corrections.exchange.rows import Care, Known, Reading, Words, read
 from umt_core.data.files import as_written, iter_lines, table_line, write_pieces
 from umt_core.errors import DataError
 from umt_core.schema import Example, Span
+from umt_core.showing import printable
 from umt_core.spans import tags_to_spans
 
 COLUMNS = ("id", "image", "text", "start", "end", "label", "surface", "tokens")
@@ -93,7 +94,7 @@ def _rows_of(path: Path) -> Iterator[_Row]:
     except csv.Error as error:
         raise DataError(f"{path}:1: wanted a line of column names in CSV, got: {error}") from error
     if twice := sorted({name for name in header if name and header.count(name) > 1}):
-        raise DataError(f"{path}:1: wanted each column once, got {', '.join(twice)} again")
+        raise DataError(f"{path}:1: wanted each column once, got {printable(' '.join(', '.join(twice).split()))} again")
     if not set(header) & {"text", "tokens"}:
         raise DataError(f"{path}:1: wanted a line of column names, with text or tokens, got {first.strip()[:60]!r}")
     while True:
