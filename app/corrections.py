@@ -27,9 +27,7 @@ from umt_core.schema import Example, Span
 AUTHOR_COOKIE = "mner_author"  # the editor writes it
 LONGEST_AUTHOR = 80  # characters
 OWN_LABELS = "the data set's own labels"
-MOST_KEPT = (
-    400_000  # tweets of all splits that are kept as they were read: two of the largest, a hundred of the paper's
-)
+MOST_KEPT = 400_000  # tweets of all splits that are kept as they were read: two of the largest
 
 
 def store() -> tuple[Store, str]:

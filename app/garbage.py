@@ -1,7 +1,8 @@
 """Spares Python's garbage collector what stays as long as the process: modules, taggers, tweets that were read.
 
 Streamlit has it go through all objects after each run of a page, and no session does anything meanwhile. With three
-taggers loaded these are half a million objects and 0.3 s of the processor, more than most clicks take.
+taggers loaded these are half a million objects and 0.3 s of the processor, more than most clicks take. That round is
+not switched off (``runner.postScriptGC``): what sessions leave in circles would stay for long.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 
@@ -26,6 +27,15 @@ def plain(text: str) -> str:
     \\*x\\* \\[y\\]\\(z\\)
     """
     return "".join(f"\\{c}" if c in _MARKDOWN else c for c in text.replace("\n", " "))
+
+
+def command(*words: str) -> str:
+    """The line that does the same in a shell, whatever stands in its words.
+
+    >>> print(command("checkpoints", "promote", "it's/here"))
+    python -m umt_core checkpoints promote 'it'"'"'s/here'
+    """
+    return shlex.join(["python", "-m", "umt_core", *words])
 
 
 def legend(names: Mapping[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 
 import streamlit as st
@@ -102,7 +101,7 @@ def _actions(info: CheckpointInfo, now: str, author: str) -> None:
                 _remove(info.name, author)
     act = ["rollback", info.family] if info.version == now else ["promote", info.name]
     st.caption("The same in a shell:")
-    st.code(shlex.join(["python", "-m", "umt_core", "checkpoints", *act]), language="bash", wrap_lines=True)
+    st.code(markup.command("checkpoints", *act), language="bash", wrap_lines=True)
 
 
 def _remove(name: str, author: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -35,7 +34,7 @@ OUTCOME_TITLES = {
 
 
 def show(asked: Asked) -> None:
-    command = shlex.join(["python", "-m", "umt_core", "sets", "bias", asked.found.name, "--run", asked.system])
+    command = markup.command("sets", "bias", asked.found.name, "--run", asked.system)
     recipe = keeping.Recipe(
         KIND, "umt_core.explain.keep_bias", "keep_bias", "Reading tweets beside other pictures", command
     )

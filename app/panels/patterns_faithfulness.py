@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-
 import pyarrow as pa
 import streamlit as st
 
-from app import figures, state
+from app import figures, markup, state
 from app.keeping import Recipe
 from app.panels import charts, keeping, linked
 from app.patterns import Asked, agreeing, extreme_cells, faithfulness_table, summary
@@ -30,7 +28,7 @@ def show(asked: Asked) -> None:
     if not asked.run.uses_image:
         st.info(f"{asked.title} reads text only. Choose a system that looks at pictures in the sidebar.")
         return
-    command = shlex.join(["python", "-m", "umt_core", "sets", "faithfulness", asked.found.name, "--run", asked.system])
+    command = markup.command("sets", "faithfulness", asked.found.name, "--run", asked.system)
     module = "umt_core.explain.keep_faithfulness"
     recipe = Recipe(KIND, module, "keep_faithfulness", "holding maps against occlusion", command)
     table = keeping.table(asked.found, asked.system, recipe, WHY)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-
 import pandas as pd
 import streamlit as st
 
-from app import figures, outcomes, state
+from app import figures, markup, outcomes, state
 from app.keeping import Recipe
 from app.panels import charts, keeping, linked
 from app.patterns import Asked, aggregate, extreme_cells, group_title, spread_cells, spreads
@@ -41,7 +39,7 @@ def show(asked: Asked) -> None:
     if not asked.run.uses_image:
         st.info(f"{asked.title} reads text only. Choose a system that looks at pictures in the sidebar.")
         return
-    command = shlex.join(["python", "-m", "umt_core", "sets", "patterns", asked.found.name, "--run", asked.system])
+    command = markup.command("sets", "patterns", asked.found.name, "--run", asked.system)
     module = "umt_core.explain.keep_patterns"
     recipe = Recipe(KIND, module, "keep_patterns", "reading gate and attention", command)
     if keeping.table(asked.found, asked.system, recipe, WHY) is None:

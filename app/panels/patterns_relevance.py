@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import numpy as np
 import pyarrow as pa
 import streamlit as st
@@ -61,7 +59,7 @@ def _kept(found: PredictionSet) -> pa.Table | None:
         "umt_core.explain.relevance",
         "keep_relevance",
         "Relevance of each picture",
-        shlex.join(["python", "-m", "umt_core", "sets", "relevance", found.name]),
+        markup.command("sets", "relevance", found.name),
     )
     kept = keeping_panel.table(found, None, recipe, f"{WHY} {NO_PROOF}")
     if kept is not None and info is not None and about_kept(kept).get("model") != info.weights_sha256:
@@ -97,7 +95,7 @@ def _router(asked: Asked) -> None:
     if isinstance(dev, str):
         st.info(markup.plain(dev))
         name = f"{asked.found.info.dataset}/{routing.DEV}"
-        command = shlex.join(["python", "-m", "umt_core", "sets", "relevance", name])
+        command = markup.command("sets", "relevance", name)
         st.code(command, language="bash", wrap_lines=True)
         return
     routed = routing.routed(dev, asked.found, asked.baseline, asked.system)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-
 import streamlit as st
 
-from app import models, sets, tables
+from app import markup, models, sets, tables
 from app.state import Key
 from umt_core.analysis.reproduction import data_of
 
@@ -32,5 +30,5 @@ def show() -> None:
     source = next((s for s in sets.sources().values() if s.of.name == data_of(name)), None)
     st.code(models.train_command(source, name, system), language="bash", wrap_lines=True)
     st.caption("Or as a row of the reproduction, with a test and predictions that the Benchmark page shows:")
-    row = shlex.join(["python", "-m", "umt_core", "reproduce", "--only", f"{name}/{system}"])
+    row = markup.command("reproduce", "--only", f"{name}/{system}")
     st.code(row, language="bash", wrap_lines=True)

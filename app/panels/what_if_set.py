@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,7 +69,7 @@ def _runs(weights: str) -> dict[str, tuple[PredictionSet, str]]:
 
 
 def _recipe(found: PredictionSet, run: str) -> keeping.Recipe:
-    command = shlex.join(["python", "-m", "umt_core", "sets", "emissions", found.name, "--run", run])
+    command = markup.command("sets", "emissions", found.name, "--run", run)
     what = "The tagger's scores before decoding"
     return keeping.Recipe(KIND, "umt_core.explain.keep_emissions", "keep_emissions", what, command)
 
@@ -152,8 +151,8 @@ def _words(found: PredictionSet, tweets: Sequence[int]) -> dict[int, tuple[str, 
 
 
 def _command(found: PredictionSet, run: str, what: WhatIf, matrix: str) -> None:
-    line = ["python", "-m", "umt_core", "sets", "what-if", found.name, "--run", run]
+    line = ["sets", "what-if", found.name, "--run", run]
     line += ["--esd-share", f"{what.esd_share:g}"]
     line += [] if what.conversion is None else ["--conversion", matrix]
     st.caption("The same in a shell; a matrix that you have edited is a CSV file there:")
-    st.code(shlex.join(line), language="bash", wrap_lines=True)
+    st.code(markup.command(*line), language="bash", wrap_lines=True)

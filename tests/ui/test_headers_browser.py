@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks.serving import waiting
 from tests.ui.conftest import WAIT, serving
-from tests.ui.tiny_set import write_data, write_set
+from tests.ui.tiny_set import served_set
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -53,10 +53,7 @@ document.addEventListener("securitypolicyviolation",
 
 @pytest.fixture(scope="module")
 def server(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("headers")
-    write_set(write_data(folder / "data"), folder / "predictions")
-    places = {"UMT_DATA": "data", "UMT_PREDICTIONS": "predictions", "UMT_HOME": "home"}
-    return serve(**{name: str(folder / place) for name, place in places.items()})
+    return serve(**served_set(tmp_path_factory.mktemp("headers")))
 
 
 def headers_of(address: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ui.conftest import WAIT
-from tests.ui.tiny_set import HOSTILE, write_data, write_set
+from tests.ui.tiny_set import HOSTILE, served_set
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -19,10 +19,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def server(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("reporting")
-    write_set(write_data(folder / "data"), folder / "predictions")
-    places = {"UMT_DATA": "data", "UMT_PREDICTIONS": "predictions", "UMT_HOME": "home"}
-    return serve(**{name: str(folder / place) for name, place in places.items()})
+    return serve(**served_set(tmp_path_factory.mktemp("reporting")))
 
 
 def saved(page: Page, tweet: str, folder: Path) -> Path:

@@ -50,6 +50,13 @@ def write_data(folder: Path, name: str = "tiny") -> Path:
     return home / "test.jsonl"
 
 
+def served_set(folder: Path) -> dict[str, str]:
+    """What a server is started with to show the tiny set, which is written below a folder, and no other work."""
+    write_set(write_data(folder / "data"), folder / "predictions")
+    places = {"UMT_DATA": "data", "UMT_PREDICTIONS": "predictions", "UMT_HOME": "home"}
+    return {name: str(folder / place) for name, place in places.items()}
+
+
 def write_set(data: Path, root: Path, systems: Sequence[str] = SYSTEMS) -> PredictionSet:
     """The prediction set of the data, with the runs of these systems."""
     made = build_set(data, data.parent / "images", root=root)
