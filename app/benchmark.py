@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import sets
+from app.markup import command
 from app.standings import NOWHERE, Browser
 from umt_core.analysis import benchmark_pairs
 from umt_core.analysis.benchmark import Results, Standing
@@ -170,8 +170,8 @@ def adopt(found: PredictionSet, source: sets.Source) -> None:
 
 def adopt_command(found: PredictionSet, source: sets.Source | None) -> str:
     """The command line that takes them in."""
-    words = ["python", "-m", "umt_core", "sets", "adopt", sets.short(found.folder), "--data"]
+    words = ["sets", "adopt", sets.short(found.folder), "--data"]
     if source is None:
-        return shlex.join([*words, f"{found.info.split}.txt"])
+        return command(*words, f"{found.info.split}.txt")
     images = source.of.listed_images
-    return shlex.join([*words, sets.short(source.data), *(["--images", sets.short(images)] if images else [])])
+    return command(*words, sets.short(source.data), *(["--images", sets.short(images)] if images else []))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import lineage, sets
+from app import lineage, markup, sets
 from umt_core.corrections.store import Store, default_url
 from umt_core.errors import StoreError, UmtError
 from umt_core.registry import CheckpointInfo, families, served, versions
@@ -78,7 +77,7 @@ def usual_training(dataset: str, counted: Corrections) -> list[str]:
 
 def command(request: JobRequest) -> str:
     """The command line that asks for the same."""
-    words = ["python", "-m", "umt_core", "jobs", "submit", "--base", request.base]
+    words = ["jobs", "submit", "--base", request.base]
     for part in request.train:
         words += ["--train", _part(part)]
     for name, value in (("valid", request.valid), ("test", request.test)):
@@ -89,7 +88,7 @@ def command(request: JobRequest) -> str:
     for name in ("mode", "repeat", "epochs", "patience", "layers", "rates", "seed", "version", "author", "devices"):
         if (value := getattr(request, name)) != getattr(defaults, name):
             words += [f"--{name}", str(value)]
-    return shlex.join([*words, *(["--correct-valid"] if request.correct_valid else [])])
+    return markup.command(*words, *(["--correct-valid"] if request.correct_valid else []))
 
 
 def _part(part: Part) -> str:

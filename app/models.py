@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from app import corrections, sets, tables
+from app import corrections, markup, sets, tables
 from app.lineage import SPLITS, Line
 from umt_core.analysis.before_after import BeforeAfter, ChangedTweet, before_after
 from umt_core.analysis.benchmark import row_sets, systems_of
@@ -134,8 +133,8 @@ def train_command(source: sets.Source | None, name: str, system: str) -> str:
     if source is not None:
         files |= {split: sets.short(path) for split, path in source.of.splits.items() if split in files}
         images = sets.short(source.of.listed_images) if source.of.listed_images else images
-    words = ["python", "-m", "umt_core", "train", "--system", system, "--train", files["train"]]
+    words = ["train", "--system", system, "--train", files["train"]]
     words += ["--valid", files["valid"], "--images", images]
     if name != data:
         words += ["--text-encoder", MPNET_BASE.name, "--name", name]
-    return shlex.join([*words, "--output", f"checkpoints/{name}/{system}"])
+    return markup.command(*words, "--output", f"checkpoints/{name}/{system}")

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import streamlit as st
 
-from app import outcomes, services, state
+from app import markup, outcomes, services, state
 from umt_core.analysis import tables
 from umt_core.analysis.browse import Page, browse, write_export
 from umt_core.analysis.building import build_set
@@ -373,8 +373,8 @@ def submit(work: Work) -> None:
 
 def command(source: Source, checkpoints: Sequence[str]) -> str:
     """The command line that does the same as a job."""
-    parts = ["python", "-m", "umt_core", "sets", "run", *(p for name in checkpoints for p in ("--checkpoint", name))]
-    line = shlex.join([*parts, "--data", short(source.data)])
+    parts = [p for name in checkpoints for p in ("--checkpoint", name)]
+    line = markup.command("sets", "run", *parts, "--data", short(source.data))
     if source.name == SAMPLES:
         return f"{line} --images {_SAMPLE_PICTURES}"
     images = source.of.listed_images

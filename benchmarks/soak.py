@@ -145,7 +145,7 @@ class Soak:
         """Labels the second word of the tweet that is open, sees it saved, and goes on to the next."""
         place = await page.locator(".place").inner_text()
         number = int(re.findall(r"\d+", place.replace(",", ""))[0])
-        shown = (await page.locator(".text").inner_text()).split()
+        shown = await page.locator(".text .tag").all_inner_texts()
         key = rng.choice([key for key, label in TYPES.items() if label not in shown])  # the same again is no event
         await page.locator(".text").click(position={"x": 2, "y": 2})
         await page.keyboard.press("Home")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -142,19 +140,10 @@ def _start(name: str, table: UploadedFile, archive: UploadedFile | None, files: 
 
 
 def _command(name: str | None, table: UploadedFile | None, how: str, archive: UploadedFile | None, bio: str) -> str:
-    words = [
-        "python",
-        "-m",
-        "umt_core",
-        "data",
-        "add",
-        name or "NAME",
-        "--input",
-        table.name if table else "tweets.csv",
-    ]
+    words = ["data", "add", name or "NAME", "--input", table.name if table else "tweets.csv"]
     if how != NONE:
         words += ["--images", archive.name if archive else "pictures.zip" if how == ARCHIVE else "pictures"]
-    return shlex.join([*words, *(("--bio", bio) if bio != REFUSE else ())])
+    return markup.command(*words, *(("--bio", bio) if bio != REFUSE else ()))
 
 
 @st.fragment(run_every=0.5)
