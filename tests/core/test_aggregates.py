@@ -137,7 +137,7 @@ def test_parts_of_a_tweet_are_found_by_their_filter(tmp_path, part, text, other)
     import duckdb
 
     pattern = aggregates.tweets_behind("part", part).regex
-    hits = [duckdb.execute("SELECT regexp_matches(?, ?)", [t, pattern]).fetchone()[0] for t in (text, other)]
+    hits = [duckdb.execute("SELECT regexp_matches(?, ?)", [t, pattern]).fetchall()[0][0] for t in (text, other)]
     assert hits == [True, False]
     assert part in aggregates.parts_of(text.split())
 

@@ -161,8 +161,7 @@ def test_parts_say_what_the_jsonl_file_does(tmp_path):
     ]  # fmt: skip
     # Any reader of Parquet takes the folder for one table.
     sql = f"SELECT count(*), count(DISTINCT id), sum(len(\"{NAME}\".spans)) FROM '{tmp_path}/out.parquet/*.parquet'"
-    with duckdb.connect() as connection:  # of its own: the common one may have a result of another test to read
-        assert connection.execute(sql).fetchall()[0] == (8, 8, sum(map(len, said)))
+    assert duckdb.sql(sql).fetchall()[0] == (8, 8, sum(map(len, said)))
 
 
 def test_what_is_wrong_with_a_tweet_costs_that_tweet_alone(tmp_path, capsys):
