@@ -17,6 +17,10 @@ class DataError(UmtError):
     """A data file or a tweet is not in the form that was asked for."""
 
 
+class BusyError(DataError):
+    """Another process is at work in a folder."""
+
+
 class ImageError(UmtError):
     """A picture cannot be read, or is not one that we read."""
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from umt_core.analysis.building import add_texts, adopt_set
 from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3
 from umt_core.analysis.reproduction import Row, expected_seconds, plan, read_rows
 from umt_core.analysis.sets import PredictionSet
+from umt_core.data.files import locked
 from umt_core.errors import ConfigError, DataError
 from umt_core.manifest import read_manifest
 from umt_core.systems import SYSTEMS
@@ -246,6 +248,50 @@ def test_umt_without_esd_is_not_trained_where_mt_is(world, tmp_path, monkeypatch
         assert trained[name] == taken[name]
     runs = PredictionSet.open(folder / "twitter2015" / "predictions").runs
     assert sorted(run.system for run in runs.values()) == ["mt-bert-crf", "umt-bert-crf-no-esd"]
+
+
+def test_umt_without_esd_needs_no_checkpoint_of_mt_where_its_results_are_kept(world, tmp_path, monkeypatch):
+    apart, after = (Row("twitter2015", name, 0) for name in ("umt-bert-crf-no-esd", "mt-bert-crf"))
+    assert main(command(world, tmp_path, after.name)) == 0
+    shutil.rmtree(tmp_path / "work")
+    monkeypatch.setattr("umt_core.train.reproduce.run_job", lambda *_: pytest.fail("trained again"))
+    assert main(command(world, tmp_path, apart.name)) == 0
+    runs = PredictionSet.open(tmp_path / "twitter2015" / "predictions").runs
+    assert {name: run.system for name, run in runs.items()} == {
+        f"twitter2015/{row.system}": row.system for row in (apart, after)
+    }
+
+
+def test_a_row_that_another_process_is_at_comes_last(world, tmp_path, capsys, monkeypatch):
+    rows = [Row("twitter2015", name, 0) for name in ("mt-bert-crf", "umt-bert-crf-no-esd", "bert-crf")]
+    held = ExitStack()
+    held.enter_context(locked(tmp_path / "work" / "locks" / rows[0].name))
+    monkeypatch.setattr("umt_core.commands.reproduce.time.sleep", lambda _: held.close())  # the other one has ended
+    assert main(command(world, tmp_path, *(row.name for row in rows))) == 0
+    said = capsys.readouterr()
+    order = [line.split(":")[0] for line in said.out.splitlines() if "test F1" in line]
+    assert order == [rows[2].name, rows[0].name, rows[1].name]  # the twin of what is being trained waits too
+    assert "waiting for 2 rows that other processes are at, twitter2015/mt-bert-crf/seed-0 first" in said.err
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_rows(world, tmp_path):
+    names = [f"twitter2015/{name}/0" for name in ("bert", "bert-crf", "gvatt-bert-crf", "adacan-bert-crf")]
+    arguments = [sys.executable, "-m", "umt_core", *command(world, tmp_path, *names)]
+    both = [subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    made = [[line.split(":")[0] for line in p.communicate()[0].splitlines() if "test F1" in line] for p in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert all(made)
+    assert sorted(made[0] + made[1]) == sorted(row.name for row in plan(names))
+    assert "4 of 48 rows are done" in (tmp_path / "reproduction.md").read_text()
+    shared = PredictionSet.open(tmp_path / "twitter2015" / "predictions")
+    assert sorted(shared.runs) == sorted(name.removesuffix("/0") for name in names)
+
+
+def test_a_place_that_cannot_be_written_is_named(world, tmp_path, capsys):
+    (tmp_path / "work").write_text("")
+    assert main(command(world, tmp_path, "twitter2015/bert-crf/0")) == 2
+    assert f"{tmp_path}/work/locks" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 USUAL_ENCODER = "minilm"
+WAIT = 2  # seconds between two looks at what other processes are at
 DOCUMENT = ROOT / "docs" / "reproduction.md"
 
 
@@ -113,31 +115,52 @@ def _say_lines(lines: Sequence[str]) -> None:
 
 
 def _run(rows: Sequence[Row], setup: Setup) -> None:
+    """All rows that are not done. Those that another process is at come last, when it has done them or has ended."""
     from umt_core.analysis.reproduction import read_rows
-    from umt_core.data.files import locked
     from umt_core.encoders.needs import lacking
-    from umt_core.train.reproduce import run_row, state_of, write_counts
+    from umt_core.train.reproduce import at_work, busy, state_of, write_counts
 
     done = read_rows(setup.results)
-    with locked(setup.results / "work"), Interrupts() as interrupted:
-        for i, row in enumerate(rows, start=1):
-            if row in done:
-                if state_of(row, setup, done[row]) != "done":
-                    say(f"{row.name}: done with other settings or data; left as it is")
-                continue
+    left: list[Row] = []
+    for row in rows:
+        if row in done:
+            if state_of(row, setup, done[row]) != "done":
+                say(f"{row.name}: done with other settings or data; left as it is")
+        elif row.on_base and (line := lacking(setup.settings(row)[1])):  # an extra, which all else goes without
+            say(f"{row.name}: left out; {line}")
+        else:
+            left.append(row)
+    with Interrupts() as interrupted:
+        while left:
             if interrupted():
                 raise Stopped("stopped; the same command goes on from here")
-            if row.on_base and (line := lacking(setup.settings(row)[1])):  # an extra, which all else goes without
-                say(f"{row.name}: left out; {line}")
+            free = [row for row in left if not busy(row, setup)]
+            if not free:
+                say(f"waiting for {len(left)} rows that other processes are at, {left[0].name} first")
+                while not interrupted() and all(busy(row, setup) for row in left):
+                    time.sleep(WAIT)
                 continue
-            say(f"{row.name}, {i} of {len(rows)}")
-            write_counts(row.dataset, setup)
-            with progress_bar() as bar:
-                values = run_row(row, setup, TrainingView(bar, setup.job(row).settings.epochs, interrupted))
-            if values is None:
-                raise Stopped("stopped; the same command goes on from the last whole epoch")
-            figures = f"dev F1 {100 * values['dev']['f1']:.2f}, test F1 {100 * values['test']['f1']:.2f}"
-            out.print(f"{row.name}: {figures}", markup=False, highlight=False)
+            row = free[0]
+            with at_work(row, setup) as ours:
+                if not ours:
+                    continue
+                left.remove(row)
+                if row.file(setup.results).exists():
+                    continue
+                say(f"{row.name}, {1 + rows.index(row)} of {len(rows)}")
+                write_counts(row.dataset, setup)
+                _run_row(row, setup, interrupted)
+
+
+def _run_row(row: Row, setup: Setup, interrupted: Callable[[], bool]) -> None:
+    from umt_core.train.reproduce import run_row
+
+    with progress_bar() as bar:
+        values = run_row(row, setup, TrainingView(bar, setup.job(row).settings.epochs, interrupted))
+    if values is None:
+        raise Stopped("stopped; the same command goes on from the last whole epoch")
+    figures = f"dev F1 {100 * values['dev']['f1']:.2f}, test F1 {100 * values['test']['f1']:.2f}"
+    out.print(f"{row.name}: {figures}", markup=False, highlight=False)
 
 
 def _write_document(place: Path, setup: Setup) -> None:

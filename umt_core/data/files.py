@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from umt_core.errors import DataError
+from umt_core.errors import BusyError, DataError
 
 
 def cache_dir() -> Path:
@@ -157,7 +157,8 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
         wait: for a process that is at work there, instead of giving up.
 
     Raises:
-        DataError: another one is at work there, or the folder cannot be written.
+        BusyError: another one is at work there.
+        DataError: the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -168,5 +169,5 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
-            raise DataError(f"{folder}: another process is at work here; wait for it") from error
+            raise BusyError(f"{folder}: another process is at work here; wait for it") from error
         yield

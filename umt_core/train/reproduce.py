@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from umt_core.analysis.building import build_set, share_set
-from umt_core.analysis.reproduction import SEEDS, Row, data_of
+from umt_core.analysis.reproduction import SEEDS, Row, data_of, read_values
 from umt_core.analysis.run_set import run_set
-from umt_core.analysis.sets import SET, PredictionSet, RunInfo
-from umt_core.checkpoint import read_weights, save_checkpoint
+from umt_core.analysis.sets import RUN, SET, PredictionSet, RunInfo, write_json
 from umt_core.config import ModelSettings, TrainSettings, default_recipe, settings_of
 from umt_core.data.datasets import SPLITS, DataSet, data_sets_in
-from umt_core.data.files import write_text
+from umt_core.data.files import locked, write_text
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
 from umt_core.data.stats import read_files, table1_rows
-from umt_core.errors import CheckpointError, DataError
+from umt_core.errors import BusyError, CheckpointError, DataError
 from umt_core.manifest import MANIFEST, Manifest, file_sum, read_manifest
 from umt_core.predict import Predictor
 from umt_core.train.run import STATE, Job, run_job
@@ -111,6 +111,41 @@ def is_of(job: Job, model: ModelSettings, train: TrainSettings, data: Mapping[st
     return (model, train) == (job.model, job.settings) and found == sums
 
 
+@contextmanager
+def at_work(row: Row, setup: Setup) -> Iterator[bool]:
+    """Keeps a row from other processes; whether it was free. The system lets go of it when this process ends.
+
+    Raises:
+        DataError: the results cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(_lock(row, setup)))
+        except BusyError:
+            yield False
+        else:
+            yield True
+
+
+def busy(row: Row, setup: Setup) -> bool:
+    """Whether another process is at a row, or at the one that it is the same as."""
+    for of in {row, _twin(row) or row}:
+        if of.file(setup.results).exists():
+            continue
+        with at_work(of, setup) as free:
+            if not free:
+                return True
+    return False
+
+
+def _lock(row: Row, setup: Setup) -> Path:
+    return setup.results / "work" / "locks" / row.name
+
+
+def _twin(row: Row) -> Row | None:
+    return replace(row, system=TWINS[row.system]) if row.system in TWINS else None
+
+
 def run_row(row: Row, setup: Setup, watcher: Watcher | None = None) -> dict[str, Any] | None:
     """What came of a row, written into the results; ``None`` if the watcher stopped it. It goes on where it was.
 
@@ -119,7 +154,9 @@ def run_row(row: Row, setup: Setup, watcher: Watcher | None = None) -> dict[str,
         UmtError: as ``run_job`` and ``run_set``.
     """
     job = setup.job(row)
-    manifest = _finished(job) or _of_twin(row, setup) or run_job(job, watcher)
+    if values := _of_twin(row, setup):
+        return values
+    manifest = _finished(job) or run_job(job, watcher)
     if manifest is None:
         return None
     if row.seed == SEEDS[0]:
@@ -140,16 +177,27 @@ def _finished(job: Job) -> Manifest | None:
     return manifest
 
 
-def _of_twin(row: Row, setup: Setup) -> Manifest | None:
-    """The checkpoint of the same model under its other name, if that is trained: copied, not trained again."""
-    if row.system not in TWINS:
+def _of_twin(row: Row, setup: Setup) -> dict[str, Any] | None:
+    """What came of the same model under its other name, if that is done: taken over, not trained again."""
+    twin = _twin(row)
+    if twin is None or not (file := twin.file(setup.results)).exists():
         return None
-    twin = setup.job(replace(row, system=TWINS[row.system]))
-    if (manifest := _finished(twin)) is None:
+    values = read_values(file)
+    settings = ModelSettings.from_dict(values["model"]), TrainSettings.from_dict(values["train"])
+    if not is_of(setup.job(twin), *settings, values["data"]):
         return None
-    manifest = replace(manifest, system=row.system)
-    save_checkpoint(row.work(setup.results), read_weights(twin.output, manifest.weights_sha256), manifest)
-    return manifest
+    if row.seed == SEEDS[0]:
+        shared = PredictionSet.open(setup.results / row.dataset / "predictions")
+        wanted = (twin.system, values["weights_sha256"])
+        for run in shared.runs.values():
+            if (run.system, run.weights_sha256) == wanted:
+                _copy_run(shared, run, replace(run, system=row.system, checkpoint=f"{row.dataset}/{row.system}"))
+                break
+        else:
+            return None
+    values["system"] = row.system
+    _write(row.file(setup.results), values)
+    return values
 
 
 def write_counts(dataset: str, setup: Setup) -> None:
@@ -184,11 +232,12 @@ def _keep_predictions(row: Row, job: Job, manifest: Manifest, setup: Setup) -> N
     """The test split's predictions, without its tweets."""
     assert job.test is not None
     work = setup.results / "work" / "predictions"
-    found = build_set(job.test, job.images, train=job.train, dataset=data_of(row.dataset), root=work)
-    found = run_set(found, [job.output], device=setup.device)
-    wanted = (manifest.system, manifest.weights_sha256)
-    (run,) = (run for run in found.runs.values() if (run.system, run.weights_sha256) == wanted)
-    _share_run(found, run, setup.results / row.dataset / "predictions")
+    with locked(work, wait=True):  # other processes have rows of the same set
+        found = build_set(job.test, job.images, train=job.train, dataset=data_of(row.dataset), root=work)
+        found = run_set(found, [job.output], device=setup.device)
+        wanted = (manifest.system, manifest.weights_sha256)
+        (run,) = (run for run in found.runs.values() if (run.system, run.weights_sha256) == wanted)
+        _share_run(found, run, setup.results / row.dataset / "predictions")
 
 
 def _share_run(found: PredictionSet, run: RunInfo, shared: Path) -> None:
@@ -211,6 +260,16 @@ def _share_run(found: PredictionSet, run: RunInfo, shared: Path) -> None:
     for other in PredictionSet.open(shared).runs.values():
         if other.system == run.system and other.folder_name != run.folder_name:
             shutil.rmtree(shared / other.folder_name)
+
+
+def _copy_run(shared: PredictionSet, run: RunInfo, copy: RunInfo) -> None:
+    """A run of a set under another name."""
+    part = shared.folder / f".{copy.folder_name}"
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(shared.folder / run.folder_name, part)
+    write_json(part / RUN, copy)
+    shutil.rmtree(shared.folder / copy.folder_name, ignore_errors=True)
+    part.replace(shared.folder / copy.folder_name)
 
 
 def _time(job: Job, device: str) -> tuple[str, float]:
