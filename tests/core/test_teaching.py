@@ -18,6 +18,7 @@ from tests.core.tiny_data import Files, tweets, write_data
 from umt_core.__main__ import main
 from umt_core.config import settings_of
 from umt_core.data.conll import write_conll
+from umt_core.data.files import cache_dir
 from umt_core.data.jsonl import read_examples
 from umt_core.errors import CheckpointError, ConfigError, DataError
 from umt_core.labels import WORD_TAGS
@@ -165,7 +166,7 @@ def test_words_that_teachers_do_not_read_add_nothing(batch):
 def test_several_teachers_say_their_mean_for_each_word_that_they_read(world, tmp_path):
     long = Example("long", tuple("abcdefghij klmnop in Paris with Anna at the NBA".split()))  # more than 20 subwords
     examples = [*tweets()[:4], long, Example("empty", ())]
-    found = teach([world.teacher, world.teacher], [Lesson("train", examples, None)], tmp_path, "cpu")[0]
+    found = teach([world.teacher, world.teacher], [Lesson("train", examples, None)], "cpu", folder=tmp_path)[0]
     said = Predictor.load(world.teacher, "cpu").marginals(examples)
     assert 0 < len(said[4]) < len(long.tokens)
     for row, theirs, example in zip(found, said, examples, strict=True):
@@ -174,7 +175,9 @@ def test_several_teachers_say_their_mean_for_each_word_that_they_read(world, tmp
         assert not row[len(theirs) :].any()
 
     pictures = run_module.ImageIndex.open(world.files.images)
-    both = teach([world.teacher, world.seeing_teacher], [Lesson("train", examples[:4], pictures)], tmp_path, "cpu")[0]
+    both = teach(
+        [world.teacher, world.seeing_teacher], [Lesson("train", examples[:4], pictures)], "cpu", folder=tmp_path
+    )[0]
     sights = Predictor.load(world.seeing_teacher, "cpu").marginals(examples[:4], pictures)
     for row, one, other in zip(both, said, sights, strict=False):
         np.testing.assert_allclose(row[: len(one)], (one + other) / 2, atol=1e-3)
@@ -182,19 +185,22 @@ def test_several_teachers_say_their_mean_for_each_word_that_they_read(world, tmp
 
 def test_teachers_are_asked_once_and_what_they_said_is_kept_for_the_same_tweets_alone(world, tmp_path, monkeypatch):
     lessons = [Lesson("train", tweets()[:3], None), Lesson("unlabelled", tweets()[3:5], None)]
-    first = teach([world.teacher], lessons, tmp_path, "cpu")
+    first = teach([world.teacher], lessons, "cpu", folder=tmp_path)
     asked: list[str] = []
     load = Predictor.load
     monkeypatch.setattr(Predictor, "load", lambda name, *a, **k: asked.append(name) or load(name, *a, **k))
-    again = teach([world.teacher], lessons, tmp_path, "cpu")
+    again = teach([world.teacher], lessons, "cpu", folder=tmp_path)
     assert not asked
     assert [[row.tolist() for row in rows] for rows in first] == [[row.tolist() for row in rows] for rows in again]
-    teach([world.teacher], lessons[:1], tmp_path, "cpu")
+    teach([world.teacher], lessons[:1], "cpu", folder=tmp_path)
     assert asked == [world.teacher]
     for file in tmp_path.glob(FILES.format("*")):
         file.write_bytes(file.read_bytes()[:50])
-    teach([world.teacher], lessons, tmp_path, "cpu")  # a damaged file is made again
+    teach([world.teacher], lessons, "cpu", folder=tmp_path)  # a damaged file is made again
     assert len(asked) == 2
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="wanted a place to write"):
+        teach([world.teacher], lessons, "cpu", folder=tmp_path / "file" / "folder")
 
 
 # --- whole runs ---------------------------------------------------------------------------------
@@ -227,7 +233,6 @@ def test_a_taught_run_learns_from_labels_and_teachers_and_says_so(world, tmp_pat
         read_manifest(Path(teacher)).weights_sha256 for teacher in teachers
     ]
     assert f"learned from: {manifest.teachers[0]['name']}" in (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert not list(tmp_path.glob(FILES.format("*")))  # kept only until the run has ended
 
 
 @pytest.mark.parametrize("system", ["bert-crf", "umt-bert-crf"])
@@ -259,10 +264,12 @@ def test_a_stopped_taught_run_resumed_ends_with_the_weights_of_one_that_was_not_
     run_job(world.job(tmp_path / "whole", **values))
     broken = world.job(tmp_path / "broken", **values)
     assert run_job(broken, StopsAfter(1)) is None
-    assert len(list(broken.output.glob(FILES.format("*")))) == 1
+    taught = cache_dir() / "taught"
+    kept = {file: file.stat().st_mtime_ns for file in taught.iterdir()}
     with pytest.raises(CheckpointError, match="other settings or data"):
         run_job(replace(broken, unlabelled=None))
     run_job(broken)
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept  # nobody was asked again
     assert weights_of(tmp_path / "whole") == weights_of(broken.output)
 
 

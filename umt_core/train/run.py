@@ -44,7 +44,7 @@ from umt_core.train.reading import (
 )
 from umt_core.train.sharing import Team
 from umt_core.train.state import go_on, read_state, save_state
-from umt_core.train.teaching import Lesson, forget, teach, teachers_of
+from umt_core.train.teaching import Lesson, teach, teachers_of
 from umt_core.train.watcher import Watcher
 
 LOG, STATE = "log.jsonl", "state.pt"
@@ -165,7 +165,6 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
     )
     save_manifest(job.output, manifest)
     (job.output / STATE).unlink(missing_ok=True)
-    forget(job.output)
     log = Log(job.log or job.output / LOG)
     log.write(event="done", seconds=round(time.perf_counter() - began, 1), **{n: s["f1"] for n, s in scores.items()})
     return manifest
@@ -290,7 +289,7 @@ def _teach(job: Job, splits: Mapping[str, Split], watcher: Watcher) -> dict[str,
         return {}
     names = [name for name in (TRAIN, ALSO, UNLABELLED) if name in splits]
     lessons = [Lesson(name, splits[name].examples, splits[name].images) for name in names]
-    said = dict(zip(names, teach(job.teachers, lessons, job.output, job.device, watcher.teaching), strict=True))
+    said = dict(zip(names, teach(job.teachers, lessons, job.device, watcher.teaching), strict=True))
     said[TRAIN] += said.pop(ALSO, [])
     return said
 
@@ -331,7 +330,6 @@ def _clear(job: Job, fresh: bool) -> None:
     if fresh:
         for path in (*(job.output / name for name in (STATE, MANIFEST, WEIGHTS)), job.log or job.output / LOG):
             path.unlink(missing_ok=True)
-        forget(job.output)
     elif (job.output / MANIFEST).exists():
         raise CheckpointError(f"{job.output}: holds a finished checkpoint: wanted another folder, or --fresh")
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from umt_core.analysis.marginals import read_file, write_marginals
+from umt_core.data.files import cache_dir
 from umt_core.data.images import ImageIndex
 from umt_core.errors import ConfigError, DataError
 from umt_core.labels import WORD_TAGS
@@ -29,7 +30,7 @@ from umt_core.schema import Example
 from umt_core.systems import Output
 
 Told = Callable[[str, int, int], None]  # which teacher, tweets done, of how many
-FILES = "taught-{}.parquet"  # in the run's folder until it has ended; {} names teachers and tweets
+FILES = "{}.parquet"  # {} names teachers and tweets
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +69,23 @@ def disagreement(crf: LinearChainCRF, one: Output, other: Output) -> Tensor:
 
 
 def teach(
-    names: Sequence[str], lessons: Sequence[Lesson], folder: Path, device: str, told: Told | None = None
+    names: Sequence[str],
+    lessons: Sequence[Lesson],
+    device: str,
+    told: Told | None = None,
+    folder: Path | None = None,
 ) -> list[list[np.ndarray]]:
     """The teachers' mean P(tag) for the words of each tweet of each lesson, (words, tags) in half precision.
 
     A word's mean is over the teachers that read so far; where none did it is zeros. What was computed once is kept
-    in ``folder``, so that a run that goes on need not ask again.
+    in ``folder`` (by default in the cache), so that a run that goes on, or one of another seed, need not ask again.
 
     Raises:
         CheckpointError: a teacher is not there, or is damaged.
         ConfigError: a teacher reads pictures, and a lesson has none.
+        DataError: the cache cannot be written.
     """
-    file = folder / FILES.format(_key(names, lessons))
+    file = (folder or cache_dir() / "taught") / FILES.format(_key(names, lessons))
     tweets = [example for lesson in lessons for example in lesson.examples]
     with suppress(DataError):
         kept = read_file(file)
@@ -93,14 +99,12 @@ def teach(
             total[: len(rows)] += rows
             count[: len(rows)] += 1
     means = [(total / np.maximum(count, 1)).astype(np.float16) for total, count in zip(sums, readers, strict=True)]
-    write_marginals(file, means)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_marginals(file, means)
+    except OSError as error:
+        raise DataError(f"{file}: wanted a place to write, got: {error.strerror}") from error
     return _by_lesson(means, lessons)
-
-
-def forget(folder: Path) -> None:
-    """Removes what ``teach`` has kept there."""
-    for path in folder.glob(FILES.format("*")):
-        path.unlink()
 
 
 def _ask(name: str, lessons: Sequence[Lesson], device: str, told: Told | None) -> list[np.ndarray]:
