@@ -29,7 +29,7 @@ from umt_core.schema import Example
 from umt_core.systems import Output
 from umt_core.train import run as run_module
 from umt_core.train.loop import Epoch, Trainer
-from umt_core.train.reading import letters, read_also, read_labelled
+from umt_core.train.reading import letters, read_also, read_labelled, read_unlabelled
 from umt_core.train.run import Job, run_job
 from umt_core.train.teaching import FILES, Lesson, disagreement, distillation_loss, teach
 from umt_core.train.watcher import Watcher
@@ -347,6 +347,16 @@ def test_also_leaves_out_what_stands_in_valid_and_adds_the_rest_to_train(world, 
         "file": "train.txt", "sha256": file_sum(path), "tweets": 2, "pictures": 0, "dropped": 1,
     }  # fmt: skip
     assert manifest.data["train"]["tweets"] == 12
+
+
+def test_unlabelled_leaves_out_what_stands_in_valid(world, tmp_path):
+    held = [read_labelled("valid", world.files.valid, None)]
+    path = tmp_path / "tweets.jsonl"
+    texts = [" ".join(tweets()[12].tokens).upper(), *UNLABELLED]
+    path.write_text("".join(json.dumps({"id": f"u{i}", "text": t}) + "\n" for i, t in enumerate(texts)))
+    found = read_unlabelled(path, None, "twitter2017", held)
+    assert (next(e.id for e in found.examples), len(found.examples), found.dropped) == ("u1", len(UNLABELLED), 1)
+    assert found.describe()["dropped"] == 1
 
 
 def test_training_on_more_is_training_on_one_file_of_both(world, tmp_path):

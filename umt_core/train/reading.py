@@ -42,7 +42,7 @@ class Split:
             "pictures": sum(row is not None for row in self.rows),
         }
         more = {"from": self.made_from} if self.made_from is not None else {}
-        return found | more | ({"dropped": self.dropped} if self.name == ALSO else {})
+        return found | more | ({"dropped": self.dropped} if self.name in (ALSO, UNLABELLED) else {})
 
 
 def read_labelled(name: str, path: Path, images: ImageIndex | None, made_from: Any = None) -> Split:
@@ -56,13 +56,13 @@ def read_labelled(name: str, path: Path, images: ImageIndex | None, made_from: A
 def read_also(path: Path, images: ImageIndex | None, held: Iterable[Split]) -> Split:
     """Labelled tweets of another data set, without those that stand in the splits to choose or test by."""
     found = read_labelled(ALSO, path, images)
-    known = {letters(example.tokens) for split in held for example in split.examples}
-    apart = [e for e in found.examples if e.spans is not None and e.tokens and letters(e.tokens) not in known]
-    return replace(found, examples=apart, dropped=len(found.examples) - len(apart))
+    return _apart(replace(found, examples=[e for e in found.examples if e.spans is not None and e.tokens]), held)
 
 
-def read_unlabelled(path: Path, images: ImageIndex | None, style: str) -> Split:
+def read_unlabelled(path: Path, images: ImageIndex | None, style: str, held: Iterable[Split]) -> Split:
     """Tweets without labels; those that a file has are not looked at. Raw text is split in the data set's ``style``.
+
+    Those that stand in the splits to choose or test by are left out.
 
     Raises:
         DataError: the file cannot be read, or holds no words.
@@ -72,7 +72,14 @@ def read_unlabelled(path: Path, images: ImageIndex | None, style: str) -> Split:
     examples = [replace(example, spans=None) for example in read if example.tokens]
     if not examples:
         raise DataError(f"{path}: wanted tweets, got none")
-    return Split(UNLABELLED, path, examples, images)
+    return _apart(Split(UNLABELLED, path, examples, images), held)
+
+
+def _apart(found: Split, held: Iterable[Split]) -> Split:
+    """A split without the tweets of those that are held out."""
+    known = {letters(example.tokens) for split in held for example in split.examples}
+    apart = [example for example in found.examples if letters(example.tokens) not in known]
+    return replace(found, examples=apart, dropped=len(found.examples) - len(apart))
 
 
 def letters(tokens: Sequence[str]) -> str:

@@ -225,13 +225,14 @@ def _read(
     ours = index(job.images)
     named = {TRAIN: job.train, VALID: job.valid} | ({TEST: job.test} if job.test else {})
     splits = [read_labelled(name, path, ours, job.made_from.get(name)) for name, path in named.items()]
+    held, more = splits[1:], []
     if job.also:
-        splits.append(read_also(job.also, index(job.also_images), splits[1:]))
-        watcher.note(
-            f"{ALSO}: {len(splits[-1].examples)} tweets, {splits[-1].dropped} left out: they are in valid or test"
-        )
+        more.append(read_also(job.also, index(job.also_images), held))
     if job.unlabelled:
-        splits.append(read_unlabelled(job.unlabelled, index(job.unlabelled_images), _dataset(job)))
+        more.append(read_unlabelled(job.unlabelled, index(job.unlabelled_images), _dataset(job), held))
+    for split in more:
+        watcher.note(f"{split.name}: {len(split.examples)} tweets, {split.dropped} left out: they are in valid or test")
+    splits += more
     if not uses_image:
         return {split.name: split for split in splits}, None, None
     vision = load_vision_encoder(job.model.vision_encoder, transform=job.model.image_transform).to(device)
