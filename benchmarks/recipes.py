@@ -48,12 +48,13 @@ class Change:
 
     about: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    times_epochs: int = 1
+    times_epochs: float = 1
     uses: tuple[str, ...] = ()  # fields of ``Means`` that must be given
 
 
 CHANGES: dict[str, Change] = {
     "longer": Change("twice the epochs", times_epochs=2),
+    "shorter": Change("half the epochs", times_epochs=0.5),
     "warmup": Change("the rates rise over a quarter of the steps", {"warmup": 0.25}),
     "layer-decay": Change("each layer of the encoder learns 0.8 times as fast as the one above", {"layer_decay": 0.8}),
     "no-layer-decay": Change("all layers of the encoder learn as fast", {"layer_decay": 1.0}),
@@ -116,7 +117,8 @@ class Setup:
         for each in chosen:
             settings |= each.settings
             if each.times_epochs != 1:
-                settings |= {"epochs": each.times_epochs * usual, "patience": each.times_epochs * usual}
+                epochs = max(1, round(each.times_epochs * usual))
+                settings |= {"epochs": epochs, "patience": epochs}
         model, train = settings_of(recipe, **settings)
         used = {name for each in chosen for name in each.uses}
         for name in sorted(used):
