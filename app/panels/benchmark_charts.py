@@ -10,6 +10,7 @@ from app import standing_figures, standings, state
 from app.panels import charts
 from umt_core.analysis.benchmark import Cost, Standing
 
+_SYSTEM_WIDTH = 190  # pixels: the longest name in full
 _QUIET = {"displayModeBar": False}
 
 
@@ -64,9 +65,8 @@ def cost(found: Sequence[Cost], split: str, by: str, notice: str) -> None:
         shown,
         hide_index=True,
         height="content",
-        column_config={
-            name: st.column_config.NumberColumn(format="%.2f") for name in shown.select_dtypes("float").columns
-        },
+        column_config={"System": st.column_config.TextColumn(width=_SYSTEM_WIDTH)}
+        | {name: st.column_config.NumberColumn(format="%.2f") for name in shown.select_dtypes("float").columns},
     )
     devices = ", ".join(dict.fromkeys(cost.device for cost in found))
     st.caption(
