@@ -134,22 +134,21 @@ def _run(rows: Sequence[Row], setup: Setup) -> None:
         while left:
             if interrupted():
                 raise Stopped("stopped; the same command goes on from here")
-            free = [row for row in left if not busy(row, setup)]
-            if not free:
+            free = next((row for row in left if not busy(row, setup)), None)
+            if free is None:
                 say(f"waiting for {len(left)} rows that other processes are at, {left[0].name} first")
                 while not interrupted() and all(busy(row, setup) for row in left):
                     time.sleep(WAIT)
                 continue
-            row = free[0]
-            with at_work(row, setup) as ours:
+            with at_work(free, setup) as ours:
                 if not ours:
                     continue
-                left.remove(row)
-                if row.file(setup.results).exists():
+                left.remove(free)
+                if free.file(setup.results).exists():
                     continue
-                say(f"{row.name}, {1 + rows.index(row)} of {len(rows)}")
-                write_counts(row.dataset, setup)
-                _run_row(row, setup, interrupted)
+                say(f"{free.name}, {1 + rows.index(free)} of {len(rows)}")
+                write_counts(free.dataset, setup)
+                _run_row(free, setup, interrupted)
 
 
 def _run_row(row: Row, setup: Setup, interrupted: Callable[[], bool]) -> None:
