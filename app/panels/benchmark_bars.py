@@ -45,7 +45,7 @@ def chance(dataset: str, found: Predictions | None, where: Browser) -> None:
         return
     asked = st.toggle(
         f"Test each system against BERT-CRF, GVATT and AdaCAN ({len(wanted)} pairs)",
-        key=state.Key.BENCHMARK_CHANCE,
+        key=f"{state.Key.BENCHMARK_CHANCE}_{dataset}",  # the small taggers and those at the paper's size stand together
         persist_state="session",
     )
     if not asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import time
 from pathlib import Path
@@ -207,10 +208,22 @@ def test_a_link_that_asks_for_what_is_not_there_says_so(results):
 def test_pairs_are_tested_when_asked_for(results):
     page = opened()
     assert not component_data(page, f"benchmark_pairs_{DATA}")
-    page.toggle(key="benchmark_chance").set_value(True).run()
+    page.toggle(key="benchmark_chance_twitter2017").set_value(True).run()
     cells = component_data(page, f"benchmark_pairs_{DATA}")["rows"]
     assert [texts(row["cells"])[:2] for row in cells] == [["MT", "BERT-CRF"], ["UMT", "BERT-CRF"]]
     assert texts(cells[1]["cells"])[4:6] == ["2", "1"]
+
+
+def test_small_taggers_and_those_at_the_paper_s_size_are_tested_apart(results):
+    base = f"{DATA}-base"
+    for system in ("bert-crf", "umt-bert-crf"):
+        write_row(results, Row(base, system, 0), weights=f"sum of {system}")
+    shutil.copytree(results / DATA / "predictions", results / base / "predictions")
+    page = opened()
+    assert not page.exception
+    page.toggle(key=f"benchmark_chance_{base}").set_value(True).run()
+    assert component_data(page, f"benchmark_pairs_{base}")["rows"]
+    assert not page.toggle(key=f"benchmark_chance_{DATA}").value
 
 
 def test_rows_of_another_row_set_stand_in_a_table_of_their_own(results, monkeypatch):
