@@ -243,7 +243,7 @@ def test_going_back_restores_each_view_and_leads_out_of_the_page(page):
     page.get_by_text("Block → word gives P.").wait_for()  # the choice outlives a visit to another page
     page.go_back()
     while "?sample=" not in page.url:  # the addresses of Scores, and what leads to them
-        page.wait_for_timeout(1000)  # a view is there when its script has begun, and ended
+        page.wait_for_timeout(2000)  # a view is there when its script has begun, and ended
         settled(page)
         page.go_back()
     page.wait_for_url("**word=3&map=block_to_word**")
