@@ -183,8 +183,7 @@ def _of_twin(row: Row, setup: Setup) -> dict[str, Any] | None:
     if twin is None or not (file := twin.file(setup.results)).exists():
         return None
     values = read_values(file)
-    settings = ModelSettings.from_dict(values["model"]), TrainSettings.from_dict(values["train"])
-    if not is_of(setup.job(twin), *settings, values["data"]):
+    if state_of(twin, setup, values) != "done":
         return None
     if row.seed == SEEDS[0]:
         shared = PredictionSet.open(setup.results / row.dataset / "predictions")
