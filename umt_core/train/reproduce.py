@@ -186,14 +186,13 @@ def _of_twin(row: Row, setup: Setup) -> dict[str, Any] | None:
     if state_of(twin, setup, values) != "done":
         return None
     if row.seed == SEEDS[0]:
-        shared = PredictionSet.open(setup.results / row.dataset / "predictions")
-        wanted = (twin.system, values["weights_sha256"])
-        for run in shared.runs.values():
-            if (run.system, run.weights_sha256) == wanted:
-                _copy_run(shared, run, replace(run, system=row.system, checkpoint=f"{row.dataset}/{row.system}"))
-                break
-        else:
-            return None
+        with locked(setup.results / "work" / "predictions", wait=True):
+            shared = PredictionSet.open(setup.results / row.dataset / "predictions")
+            wanted = (twin.system, values["weights_sha256"])
+            run = next((run for run in shared.runs.values() if (run.system, run.weights_sha256) == wanted), None)
+            if run is None:
+                return None
+            _copy_run(shared, run, replace(run, system=row.system, checkpoint=f"{row.dataset}/{row.system}"))
     values["system"] = row.system
     _write(row.file(setup.results), values)
     return values
