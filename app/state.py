@@ -254,7 +254,12 @@ def _follow(
     opening: str,
     find: Callable[[str, str], Request] | None,
 ) -> None:
-    """Shows what an address says; an empty one is the reader's own tweet if there is one, else the opening sample."""
+    """Shows what an address says.
+
+    One that names no tweet, but perhaps a set or a section, is of the reader's own tweet if there is one, else of the
+    opening sample.
+    """
+    names_tweet = bool(params.keys() & {"sample", "tweet"})
     if (before := st.session_state.get(Key.REQUEST)) is not None and before.sample is None and before.text.strip():
         st.session_state[Key.OWN] = before
     view, st.session_state[Key.COMPLAINT] = parse_link(params, samples)
@@ -263,10 +268,11 @@ def _follow(
     if given is not None:
         view = parse_view(params)
         _show(given)
-    elif own is not None and not params:
+    elif own is not None and not names_tweet:
+        view = parse_view(params)
         _show(own)
     else:
-        if find is not None and not params.keys() & {"sample", "tweet"}:  # a link to a section, of whatever tweet
+        if not names_tweet:
             view = parse_view(params)
         sample = view.pop("sample", opening)
         _show_sample(sample, samples[sample])

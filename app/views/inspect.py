@@ -9,7 +9,7 @@ from umt_core.labels import LABEL_NAMES
 samples = services.samples()
 state.start({i: services.sample_text(sample) for i, sample in samples.items()}, services.opening_sample())
 
-st.caption("What three taggers read in a tweet and its picture, where they look, and how far they trust the picture.")
+st.caption("What the taggers read in a tweet and its picture, where they look, and how far they trust the picture.")
 if complaint := state.complaint():
     st.warning(complaint)
 chosen = sidebar.choose()

@@ -72,6 +72,13 @@ def test_a_link_restores_the_set(page):
     assert address(page)["set"] == BASE
 
 
+def test_a_link_to_a_set_alone_opens_the_first_sample_with_it(page):
+    page.query_params["set"] = BASE
+    page.run()
+    assert sets(page).value == BASE
+    assert {"sample": OPENING_SAMPLE, "set": BASE}.items() <= address(page).items()
+
+
 def test_a_link_to_a_set_that_is_not_here_says_so_and_opens_the_usual_one(page):
     page.query_params["sample"], page.query_params["set"] = OPENING_SAMPLE, "<b>nowhere</b>"
     page.run()
