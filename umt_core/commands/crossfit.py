@@ -18,7 +18,7 @@ def crossfit(
     folds: Annotated[int, typer.Option(help="Taggers that are trained: each leaves out one part of the tweets.")] = 5,
     text_encoder: str = "minilm",
     recipe: Annotated[
-        str | None, typer.Option(help="paper, released or small; by default small for minilm, else paper")
+        str | None, typer.Option(help="As train --recipe; by default the one that train would take.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="At most; by default the recipe's.")] = None,
     seed: int = 0,
@@ -31,14 +31,14 @@ def crossfit(
 
     Ctrl-C stops: the same command goes on from the last whole epoch.
     """
-    from umt_core.config import settings_of
+    from umt_core.config import default_recipe, settings_of
     from umt_core.train import crossfit as training
 
-    recipe = recipe or ("small" if text_encoder == "minilm" else "paper")
     chosen = {"text_encoder": text_encoder, "epochs": epochs, "seed": seed} | assignments(set_ or [])
-    model, settings = settings_of(recipe, **chosen)
     for name in system:
-        plan = training.Plan(data, name, model, settings, folds, images, recipe=recipe, device=device)
+        recipe_of_it = recipe or default_recipe(name, text_encoder)
+        model, settings = settings_of(recipe_of_it, **chosen)
+        plan = training.Plan(data, name, model, settings, folds, images, recipe=recipe_of_it, device=device)
         with progress_bar() as bar, Interrupts() as interrupted:
             view = TrainingView(bar, settings.epochs, interrupted)
             found = training.crossfit(plan, view, progress=reporter(bar))

@@ -232,7 +232,7 @@ class _Postgres:
             self.engine: Engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
         except ModuleNotFoundError as error:
             raise StoreError(
-                f"{self.url}: wanted psycopg, which PostgreSQL needs; pip install 'mner-workbench[postgres]'"
+                f"{self.url}: wanted psycopg, which PostgreSQL needs: python -m pip install -e '.[postgres]' in the program's folder"
             ) from error
 
     def make_place(self) -> None:
