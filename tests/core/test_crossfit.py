@@ -140,7 +140,7 @@ def test_a_finished_run_takes_its_marginals_from_its_checkpoint_and_from_no_othe
     before = marginals_path(found, "data/bert-crf")
     before.unlink()
     (home / "fold-1" / "checkpoint" / "manifest.json").replace(target / "manifest.json")
-    with pytest.raises(CheckpointError, match="it has changed; run it again"):
+    with pytest.raises(CheckpointError, match="it has changed or is gone; run it again"):
         keep_marginals(PredictionSet.open(found.folder), ["data/bert-crf"])
     marginals_path(found, RUN).unlink()
     with pytest.raises(CheckpointError, match="wanted the checkpoint of these predictions"):

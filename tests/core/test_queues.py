@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.core.fabricated import TEXT_ONLY, WITH_IMAGES, add_run, make, predictions_of, run_info
+from tests.core.versioned import write_checkpoint, write_family
 from umt_core.analysis.browse import browse
 from umt_core.analysis.building import share_set
 from umt_core.analysis.marginals import Marginals, marginals_path, read_marginals, write_marginals
@@ -23,10 +25,12 @@ from umt_core.corrections.label_errors import cleanlab_scores, suspects
 from umt_core.corrections.queues import QUEUES, build_queue, default_runs, trained_on
 from umt_core.corrections.store import Store
 from umt_core.data.own import add_tweet
-from umt_core.errors import CheckpointError, DataError
+from umt_core.errors import DataError
 from umt_core.labels import WORD_TAGS
+from umt_core.registry import checkpoints_folder, versions_folder
 from umt_core.schema import Example, ScoredSpan, Span, Summary
 from umt_core.spans import spans_to_tags
+from umt_core.versions import promote, rename
 
 BOTH = (TEXT_ONLY, WITH_IMAGES)
 DATA = "made/test"
@@ -344,13 +348,13 @@ def checkpoint(monkeypatch, found: PredictionSet, **data):
     """Has every run's checkpoint been made from such data."""
     known = {run.checkpoint: run.weights_sha256 for run in found.runs.values()}
 
-    def find(name):
-        if name not in known:
-            raise CheckpointError("none")
-        manifest = SimpleNamespace(weights_sha256=known[name], data=data, init=None, parent=None)
+    def find(family, weights):
+        if known.get(family) != weights:
+            return None
+        manifest = SimpleNamespace(weights_sha256=weights, data=data, init=None, parent=None)
         return SimpleNamespace(manifest=manifest)
 
-    monkeypatch.setattr(queues, "find_checkpoint", find)
+    monkeypatch.setattr(queues, "same_weights", find)
 
 
 def test_a_system_that_was_trained_on_these_tweets_is_told_of(made, monkeypatch):
@@ -369,15 +373,37 @@ def test_a_system_that_was_trained_on_these_tweets_is_told_of(made, monkeypatch)
     assert build("label-errors", made).notes == ()
 
 
-def test_so_is_one_whose_parent_was(made, monkeypatch):
+@pytest.fixture
+def registry(tmp_path, monkeypatch):
+    """A place for checkpoints."""
+    for name in ("home", "checkpoints"):
+        monkeypatch.setenv(f"UMT_{name.upper()}", str(tmp_path / name))
+
+
+@pytest.mark.parametrize("way", ["parent", "init"])
+def test_so_is_one_whose_parent_was(made, registry, way):
     run = made.set.run(TEXT_ONLY)
-    child = SimpleNamespace(weights_sha256=run.weights_sha256, data={}, init=None, parent={"name": "made/parent"})
-    parent = SimpleNamespace(
-        weights_sha256="p", data={"train": {"sha256": run.data_sha256}}, init="made/gone", parent=None
-    )
-    both = {run.checkpoint: child, "made/parent": parent}
-    monkeypatch.setattr(queues, "find_checkpoint", lambda name: SimpleNamespace(manifest=both[name]))
+    data = {"train": {"sha256": run.data_sha256}}
+    write_checkpoint(checkpoints_folder() / "made/parent", "p", weights_sha256="p", data=data, init="made/gone")
+    named = {"name": "made/parent@its-name-then", "weights_sha256": "p"}
+    of = {"parent": named, "init": named["name"]} if way == "parent" else {"init": "made/parent"}
+    write_checkpoint(checkpoints_folder() / TEXT_ONLY, "child", weights_sha256=run.weights_sha256, **of)
     assert trained_on(made.set, TEXT_ONLY) == "trained on these very tweets"
+
+
+def test_it_is_told_whatever_is_served_and_however_the_version_is_called_now(made, registry):
+    run = made.set.run(TEXT_ONLY)
+    write_family("v1", family=TEXT_ONLY)
+    data = {"train": {"sha256": run.data_sha256}}
+    own = write_checkpoint(versions_folder(TEXT_ONLY) / "v2", "2", weights_sha256=run.weights_sha256, data=data)
+    promote(f"{TEXT_ONLY}@v1", "Ann")
+    assert trained_on(made.set, TEXT_ONLY) == "trained on these very tweets"
+    named = replace(made.set, runs={"v2": replace(run, checkpoint=f"{TEXT_ONLY}@v2")})
+    rename(f"{TEXT_ONLY}@v2", "better", "Ann")
+    assert trained_on(named, "v2") == "trained on these very tweets"
+    shutil.rmtree(own.with_name("better"))
+    assert "is not here" in trained_on(named, "v2")
+    assert "has changed since" in trained_on(made.set, TEXT_ONLY)
 
 
 def test_what_cannot_be_told_is_said(made):

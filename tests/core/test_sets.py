@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.core.fabricated import TEXT_ONLY, WITH_IMAGES, make, predictions_of, run_info
+from tests.core.versioned import write_checkpoint, write_family
 from umt_core.analysis import run_set as running
 from umt_core.analysis import sets
 from umt_core.analysis.building import add_texts, adopt_set, build_set, share_set
@@ -24,7 +25,9 @@ from umt_core.data.conll import write_conll
 from umt_core.data.files import locked
 from umt_core.data.jsonl import write_jsonl
 from umt_core.errors import CheckpointError, DataError, UmtError
+from umt_core.registry import checkpoints_folder
 from umt_core.schema import Example, Span, Summary
+from umt_core.versions import promote
 
 TWEETS = [
     Example("a", ("Ann", "in", "New", "York"), "a", (Span(0, 1, "PER"), Span(2, 4, "LOC"))),
@@ -204,6 +207,19 @@ def test_a_checkpoint_that_has_changed_is_told_and_run_beside_the_old_one(data, 
 
     monkeypatch.setattr(sets, "find_checkpoint", gone)
     assert "not here any more" in made.changed()["own/umt"]
+
+
+def test_the_tagger_of_a_run_is_found_whatever_is_served_now(made, tmp_path, monkeypatch):
+    for name in ("home", "checkpoints"):
+        monkeypatch.setenv(f"UMT_{name.upper()}", str(tmp_path / name))
+    monkeypatch.setattr(running.Predictor, "load", lambda found, _: found.folder)
+    with pytest.raises(CheckpointError, match="it has changed or is gone; run it again"):
+        running.predictor_of(made.set, TEXT_ONLY)
+    weights = made.set.run(TEXT_ONLY).weights_sha256
+    original = write_checkpoint(checkpoints_folder() / TEXT_ONLY, "0", weights_sha256=weights)
+    write_family("v1", family=TEXT_ONLY)
+    promote(f"{TEXT_ONLY}@v1", "Ann")
+    assert running.predictor_of(made.set, TEXT_ONLY) == original
 
 
 def test_two_processes_do_not_write_one_set_at_once(data, monkeypatch):

@@ -16,7 +16,7 @@ from umt_core.data.files import locked
 from umt_core.data.images import ImageIndex
 from umt_core.errors import CheckpointError, DataError
 from umt_core.predict import Predictor
-from umt_core.registry import CheckpointInfo, find_checkpoint
+from umt_core.registry import CheckpointInfo, find_checkpoint, same_weights
 from umt_core.schema import Example
 
 PART = 500  # tweets; five to fifteen seconds of work on two cores, which is what a kill costs
@@ -101,9 +101,12 @@ def predictor_of(prediction_set: PredictionSet, name: str, device: str = "auto")
         DataError: the set has no such run.
     """
     run = prediction_set.run(name)
-    found = None if run.folds else find_checkpoint(run.checkpoint)
-    if found is None or found.manifest.weights_sha256 != run.weights_sha256:
-        raise CheckpointError(f"{name}: wanted the checkpoint of these predictions, it has changed; run it again")
+    # By its weights: another version may be served under the name by now.
+    found = None if run.folds else same_weights(run.checkpoint.partition("@")[0], run.weights_sha256)
+    if found is None:
+        raise CheckpointError(
+            f"{name}: wanted the checkpoint of these predictions, it has changed or is gone; run it again"
+        )
     return Predictor.load(found, device)
 
 

@@ -18,7 +18,7 @@ from umt_core.data.datasets import data_sets
 from umt_core.errors import CheckpointError, DataError
 from umt_core.labels import WORD_TAGS
 from umt_core.manifest import Manifest
-from umt_core.registry import find_checkpoint
+from umt_core.registry import CheckpointInfo, find_checkpoint, parent_of, same_weights
 from umt_core.schema import Span
 
 LIMIT = 5000  # items of a queue at most: whoever has done these asks again
@@ -204,28 +204,34 @@ def trained_on(found: PredictionSet, run: str) -> str | None:
     about = found.run(run)
     if about.folds:
         return None
-    try:
-        manifest = find_checkpoint(about.checkpoint).manifest
-        if manifest.weights_sha256 != about.weights_sha256:
-            return "its checkpoint has changed since, and what it was trained on cannot be told"
-    except CheckpointError:
-        return "its checkpoint is not here, and what it was trained on cannot be told"
-    for ancestor in _line_of(manifest):
+    # By its weights: the family's name stands for what is served now, and a version may have another name since.
+    made_by = same_weights(about.checkpoint.partition("@")[0], about.weights_sha256)
+    if made_by is None:
+        try:
+            find_checkpoint(about.checkpoint)
+        except CheckpointError:
+            return "its checkpoint is not here, and what it was trained on cannot be told"
+        return "its checkpoint has changed since, and what it was trained on cannot be told"
+    for ancestor in _line_of(made_by):
         for split, how in (("train", "trained on"), ("valid", "its best epoch was chosen by")):
             if found.info.data_sha256 in _sums(ancestor.data.get(split)):
                 return f"{how} these very tweets"
     return None
 
 
-def _line_of(manifest: Manifest) -> Iterator[Manifest]:
-    """A manifest, that of the checkpoint it was trained from, and so on."""
+def _line_of(found: CheckpointInfo) -> Iterator[Manifest]:
+    """A checkpoint's manifest, that of the one it was trained from, and so on."""
     seen: set[str] = set()
-    while manifest.weights_sha256 not in seen:
+    before: CheckpointInfo | None = found
+    while before is not None and before.manifest.weights_sha256 not in seen:
+        manifest = before.manifest
         yield manifest
         seen.add(manifest.weights_sha256)
-        before = manifest.init or (manifest.parent or {}).get("name")
         try:
-            manifest = find_checkpoint(before).manifest if before else manifest
+            if manifest.parent:
+                before = parent_of(before)
+            else:
+                before = find_checkpoint(manifest.init) if manifest.init else None
         except CheckpointError:
             return
 
