@@ -145,6 +145,7 @@ class Setup:
             dataset=self.data.name,
             about_images=self.about_images,
             device=self.device,
+            held=(self.data.splits["test"],) if {"also", "unlabelled"} & used else (),
             **more,
         )
 
@@ -190,8 +191,12 @@ def _about(job: Job) -> Values:
         "train": job.settings.to_dict(),
         "data": {name: file_sum(path) for name, path in files.items() if path},
         "teachers": [row["weights_sha256"] for row in teachers_of(job.teachers)],
-        "encoder": file_sum(job.init_encoder / "model.safetensors") if job.init_encoder else None,
+        "encoder": _encoder_sum(job),
     }
+
+
+def _encoder_sum(job: Job) -> str | None:
+    return file_sum(job.init_encoder / "model.safetensors") if job.init_encoder else None
 
 
 def _trained(job: Job) -> Manifest | None:
@@ -199,7 +204,9 @@ def _trained(job: Job) -> Manifest | None:
     if not (job.output / MANIFEST).exists():
         return None
     manifest = read_manifest(job.output)
-    if not is_of(job, manifest.model, manifest.train, manifest.data) or manifest.teachers != teachers_of(job.teachers):
+    taught = (manifest.teachers, (manifest.init_encoder or {}).get("weights_sha256"))
+    wanted = (teachers_of(job.teachers), _encoder_sum(job))
+    if not is_of(job, manifest.model, manifest.train, manifest.data) or taught != wanted:
         raise DataError(f"{job.output}: wanted a checkpoint of these settings and data, got another; remove it")
     return manifest
 

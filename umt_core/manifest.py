@@ -24,6 +24,7 @@ MOST_BYTES = 10_000_000  # of manifest.json; ours have some 5,000
 _SURROGATE = re.compile("[\ud800-\udfff]")  # halves of pairs, which JSON can say and no file or page can show
 FORMAT = 1  # of manifest.json; a reader refuses what it does not know
 MANIFEST, WEIGHTS, CARD = "manifest.json", "weights.safetensors", "README.md"
+AS_GIVEN = "as given by the user"  # of pictures, where nobody said what they are
 
 
 @dataclass(frozen=True, slots=True)

@@ -345,7 +345,7 @@ def test_without_ray_one_line_says_how_to_get_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     source = write(tmp_path / "in.jsonl", records(2))
     assert predict(source, tmp_path / "out.parquet", "--engine", "ray") == 2
-    assert "pip install 'mner-workbench[ray]'" in capsys.readouterr().err
+    assert "python -m pip install -e '.[ray]'" in capsys.readouterr().err
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
 
 

@@ -103,6 +103,15 @@ def test_a_change_is_held_against_a_baseline_and_nothing_is_trained_twice(world,
     assert "is of other settings or data" in capsys.readouterr().err
 
 
+def test_a_checkpoint_that_began_with_another_encoder_is_not_taken_for_the_one_asked_for(world, tmp_path, capsys):
+    first, second = save_masking_encoder(tmp_path / "first"), save_masking_encoder(tmp_path / "second", seed=1)
+    command = words(world, tmp_path, "--change", "pretrained", "--seeds", "0")
+    assert main([*command, "--encoder", str(first)]) == 0
+    (tmp_path / "results" / "twitter2017" / "bert-crf" / "pretrained" / "seed-0.json").unlink()
+    assert main([*command, "--encoder", str(second)]) == 2
+    assert "wanted a checkpoint of these settings and data, got another" in capsys.readouterr().err
+
+
 def test_a_baseline_that_reproduce_has_trained_counts_if_it_is_the_same(world, tmp_path, capsys, monkeypatch):
     settings = [word for setting in SETTINGS for word in ("--set", setting)]
     where = f"--data {world / 'data'} --output {tmp_path / 'rows'} --text-encoder {world / 'encoder'}".split()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from umt_core.analysis.benchmark import (
     Results,
     benchmark_data,
     costs,
+    facts,
+    made_by,
     other_encoders,
     row_sets,
     run_words,
@@ -84,6 +87,12 @@ def test_table_3_is_umt_and_its_parts(folder):
     gate = rows[-1]
     assert gate.paper == {"precision": 85.31, "recall": 84.68, "f1": 84.99}
     assert not any(row.ours for row in rows[1:])
+    write_row(folder, Row("twitter2017", UMT.system, 1))
+    (umt, *_), (same,) = (
+        table_3(Results.read(folder), "twitter2017"),
+        [row for row in table_2(Results.read(folder), "twitter2017") if row.system == UMT.system],
+    )
+    assert (umt.seeds, same.seeds) == ((0,), (0, 1))  # as the parts have one seed, so has what they are held against
 
 
 def test_all_rows_of_the_plan_stand_in_a_table(tmp_path):
@@ -143,6 +152,10 @@ def test_fixed_and_broken_are_counted_against_bert_crf_and_missing_ones_are_none
         "umt-bert-crf": (None, None),
     }
     assert pairs("twitter2017", predictions) == [("bert-crf", "mt-bert-crf")]
+    predictions.systems.update(dict.fromkeys(("gvatt-bert-crf", "adacan-bert-crf"), gold))
+    found = pairs("twitter2017", predictions)
+    assert len(found) == 6  # MT against three, and three with each other, none of them twice
+    assert len({frozenset(pair) for pair in found}) == 6
 
 
 def test_where_results_are_looked_for(monkeypatch, tmp_path):
@@ -183,3 +196,34 @@ def test_show_names_a_damaged_file(folder):
     UMT.file(folder).write_text("[")
     with pytest.raises(DataError, match=r"umt-bert-crf/seed-0\.json: wanted results in JSON"):
         Results.read(folder)
+
+
+@pytest.mark.parametrize("name", ["test.by_type.LOC.f1", "ms_per_tweet", "channels", "data.train.tweets"])
+def test_results_that_lack_something_are_named(folder, name):
+    values = json.loads(UMT.file(folder).read_text())
+    *way, last = name.split(".")
+    found = values
+    for part in way:
+        found = found[part]
+    del found[last]
+    UMT.file(folder).write_text(json.dumps(values))
+    with pytest.raises(DataError, match=rf"umt-bert-crf/seed-0\.json: wanted results with {name}, got none"):
+        Results.read(folder)
+
+
+def test_counts_that_are_none_are_named(folder):
+    (folder / "twitter2017" / "data.json").write_text('{"table_1": [1]}')
+    with pytest.raises(DataError, match=r"data\.json: wanted counts"):
+        table_1(Results.read(folder), "twitter2017")
+
+
+def test_rows_that_were_set_otherwise_are_told(folder):
+    values = json.loads(UMT.file(folder).read_text())
+    values["train"]["dropout"] = 0.4
+    UMT.file(folder).write_text(json.dumps(values))
+    results = Results.read(folder)
+    told = facts(results)["set otherwise than by the recipe"]
+    assert told == ["epochs=2", f"dropout=0.4 ({UMT.name})"]
+    words = made_by(results)
+    assert "epochs=2" in words
+    assert not any("dropout" in word for word in words)

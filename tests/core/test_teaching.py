@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.stats import entropy
 
 from tests.core import tiny
@@ -19,6 +21,7 @@ from umt_core.__main__ import main
 from umt_core.config import settings_of
 from umt_core.data.conll import write_conll
 from umt_core.data.files import cache_dir
+from umt_core.data.images import images_sum
 from umt_core.data.jsonl import read_examples
 from umt_core.errors import CheckpointError, ConfigError, DataError
 from umt_core.labels import WORD_TAGS
@@ -193,14 +196,38 @@ def test_teachers_are_asked_once_and_what_they_said_is_kept_for_the_same_tweets_
     assert not asked
     assert [[row.tolist() for row in rows] for rows in first] == [[row.tolist() for row in rows] for rows in again]
     teach([world.teacher], lessons[:1], "cpu", folder=tmp_path)
+    assert not asked  # each lesson is kept by itself
+    longer = [*lessons, Lesson("also", tweets()[5:7], None)]
+    assert teach([world.teacher], longer, "cpu", folder=tmp_path)[0][0].tolist() == first[0][0].tolist()
     assert asked == [world.teacher]
+    monkeypatch.setenv("UMT_PRECISION", "auto")  # other products, other answers
+    teach([world.teacher], lessons, "cpu", folder=tmp_path)
+    assert len(asked) == 2
+    monkeypatch.delenv("UMT_PRECISION")
     for file in tmp_path.glob(FILES.format("*")):
         file.write_bytes(file.read_bytes()[:50])
     teach([world.teacher], lessons, "cpu", folder=tmp_path)  # a damaged file is made again
-    assert len(asked) == 2
+    assert len(asked) == 3
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="wanted a place to write"):
         teach([world.teacher], lessons, "cpu", folder=tmp_path / "file" / "folder")
+
+
+def test_a_teacher_that_sees_is_asked_again_when_the_pictures_are_others(world, tmp_path):
+    folder = tmp_path / "pictures"
+    shutil.copytree(world.files.images, folder)
+    lesson = Lesson("train", tweets()[:3], run_module.ImageIndex.open(folder))
+
+    def say(teacher: str) -> list[list[float]]:
+        return [row.tolist() for row in teach([teacher], [lesson], "cpu", folder=tmp_path / "kept")[0]]
+
+    before = {teacher: say(teacher) for teacher in (world.teacher, world.seeing_teacher)}
+    kept = set((tmp_path / "kept").iterdir())
+    for file in folder.iterdir():
+        Image.new("RGB", (64, 64), (250, 5, 5)).save(file)
+    assert say(world.teacher) == before[world.teacher]
+    assert set((tmp_path / "kept").iterdir()) == kept  # who reads text alone need not be asked
+    assert say(world.seeing_teacher) != before[world.seeing_teacher]
 
 
 # --- whole runs ---------------------------------------------------------------------------------
@@ -343,8 +370,10 @@ def test_also_leaves_out_what_stands_in_valid_and_adds_the_rest_to_train(world, 
     found = read_also(path, None, [read_labelled("valid", world.files.valid, None)])
     assert (len(found.examples), found.dropped) == (2, 1)
     manifest = run_job(world.job(tmp_path / "out", "umt-bert-crf", epochs=1, also=path, also_images=world.files.images))
+    pictures = images_sum(run_module.ImageIndex.open(world.files.images))
     assert manifest.data["also"] == {
         "file": "train.txt", "sha256": file_sum(path), "tweets": 2, "pictures": 0, "dropped": 1,
+        "images_sha256": pictures,
     }  # fmt: skip
     assert manifest.data["train"]["tweets"] == 12
 
@@ -357,6 +386,17 @@ def test_unlabelled_leaves_out_what_stands_in_valid(world, tmp_path):
     found = read_unlabelled(path, None, "twitter2017", held)
     assert (next(e.id for e in found.examples), len(found.examples), found.dropped) == ("u1", len(UNLABELLED), 1)
     assert found.describe()["dropped"] == 1
+
+
+def test_tweets_of_a_split_that_is_held_out_are_left_out_and_it_is_not_scored(world, tmp_path):
+    rows = read_examples(world.files.test)
+    path = tmp_path / "tweets.jsonl"
+    texts = [" ".join(rows[0].tokens), *UNLABELLED]
+    path.write_text("".join(json.dumps({"id": f"u{i}", "text": t}) + "\n" for i, t in enumerate(texts)))
+    job = world.job(tmp_path / "out", teachers=(world.teacher,), unlabelled=path, held=(world.files.test,), epochs=1)
+    manifest = run_job(job)
+    assert manifest.data["unlabelled"]["dropped"] == 1
+    assert set(manifest.scores) == {"valid"}
 
 
 def test_training_on_more_is_training_on_one_file_of_both(world, tmp_path):

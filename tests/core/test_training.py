@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,12 +25,13 @@ from umt_core.checkpoint import read_weights
 from umt_core.config import settings_of
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
-from umt_core.data.images import ImageIndex
+from umt_core.data.files import locked
+from umt_core.data.images import ImageIndex, images_sum
 from umt_core.data.jsonl import read_examples
 from umt_core.devices import mixed_type
 from umt_core.encoders.features import RegionFeatures
 from umt_core.encoders.text import load_text_encoder, load_tokenizer
-from umt_core.errors import CheckpointError, ConfigError, DataError
+from umt_core.errors import BusyError, CheckpointError, ConfigError, DataError
 from umt_core.features import Encoded
 from umt_core.manifest import card, file_sum, read_manifest
 from umt_core.predict import Predictor
@@ -173,6 +175,62 @@ def test_a_run_is_not_resumed_with_other_settings_or_data(world, tmp_path):
     with pytest.raises(CheckpointError, match="other settings or data"):
         run_job(world.job(tmp_path, "mt-bert-crf", epochs=4))
     assert run_job(world.job(tmp_path, epochs=1), fresh=True).epoch == 1
+
+
+def test_a_run_is_not_resumed_on_other_pictures_if_it_reads_them(world, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(world.files.images, moved)
+    next(moved.iterdir()).write_bytes(b"")
+    for system in SYSTEMS:
+        job = world.job(tmp_path / system, system)
+        run_job(job, StopsAfter(1))
+        on_others = replace(job, images=moved)
+        if system == "bert-crf":
+            assert run_job(on_others) is not None
+        else:
+            with pytest.raises(CheckpointError, match="other settings or data"):
+                run_job(on_others)
+            state = torch.load(job.output / "state.pt", weights_only=True)
+            del state["job"]["pictures"]  # of a version that did not tell
+            torch.save(state, job.output / "state.pt")
+            assert run_job(job).data["train"]["images_sha256"] == images_sum(ImageIndex.open(world.files.images))
+
+
+def test_a_fresh_run_that_cannot_begin_throws_nothing_away(world, tmp_path):
+    done = run_job(world.job(tmp_path, epochs=1))
+    for job, error in (
+        (replace(world.job(tmp_path, "umt-bert-crf"), images=None), ConfigError),
+        (replace(world.job(tmp_path), train=tmp_path / "none.txt"), DataError),
+        (world.job(tmp_path, "no-such-system"), ConfigError),
+        (world.job(tmp_path, init=str(tmp_path / "nowhere")), CheckpointError),
+    ):
+        with pytest.raises(error):
+            run_job(job, fresh=True)
+    assert read_manifest(tmp_path).weights_sha256 == done.weights_sha256 == file_sum(tmp_path / "weights.safetensors")
+
+
+def test_two_processes_do_not_train_into_one_folder(world, tmp_path):
+    with locked(tmp_path), pytest.raises(BusyError, match="another process is at work here"):
+        run_job(world.job(tmp_path))
+    assert run_job(world.job(tmp_path, epochs=1)) is not None
+
+
+class StopsAtPictures(Watcher):
+    asked = False
+
+    def features(self, done: int, total: int) -> None:
+        self.asked = True
+
+    def should_stop(self) -> bool:
+        return self.asked
+
+    def step(self, *_: object) -> None:
+        pytest.fail("it went on to train")
+
+
+def test_a_run_can_be_stopped_before_it_trains(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("UMT_CACHE", str(tmp_path / "cache"))
+    assert run_job(world.job(tmp_path / "out", "umt-bert-crf"), StopsAtPictures()) is None
 
 
 def test_an_unreadable_state_is_refused(world, tmp_path):

@@ -31,7 +31,7 @@ from umt_core.analysis.sets import (
     write_json,
 )
 from umt_core.data.files import locked
-from umt_core.data.images import ImageIndex, need_folder
+from umt_core.data.images import ImageIndex, images_sum, need_folder
 from umt_core.data.jsonl import iter_examples
 from umt_core.data.pictures import COPIES, picture_facts
 from umt_core.errors import DataError, ImageError
@@ -204,27 +204,6 @@ def _sum(path: Path) -> str:
         return file_sum(path)
     except OSError as error:
         raise DataError(f"{path}: wanted a readable file, got: {error.strerror}") from error
-
-
-def images_sum(index: ImageIndex) -> str:
-    """SHA-256 of the pictures' names and sizes: enough to tell two collections apart without reading them.
-
-    Raises:
-        DataError: their folder cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        if index.entries is not None:
-            named = [(name, index.root / path) for name, path in sorted(index.entries.items())]
-        else:
-            named = [(path.name, path) for path in sorted(index.root.iterdir())]
-        for name, path in named:
-            size = path.stat().st_size if path.is_file() else -1
-            digest.update(f"{name}\t{size}\n".encode())
-    except OSError as error:
-        need_folder(index.root / "any")
-        raise DataError(f"{index.root}: wanted a folder of pictures that can be read, got: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def _write_facts(

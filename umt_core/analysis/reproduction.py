@@ -21,6 +21,7 @@ from typing import Any
 
 from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3
 from umt_core.errors import ConfigError, DataError
+from umt_core.labels import LABELS
 
 DATASETS = ("twitter2017", "twitter2015")
 SYSTEMS = tuple(PAPER_TABLE_2["twitter2015"])
@@ -28,6 +29,14 @@ ABLATIONS = tuple(PAPER_TABLE_3["twitter2015"])
 SEEDS = (0, 1, 2)
 BASE = "-base"  # ends the name of rows on an encoder as large as the paper's
 OF_THREE_SEEDS = ("bert-crf", "mt-bert-crf", "umt-bert-crf")
+
+# What the tables want of a row's file.
+NEEDED = (
+    *("recipe", "model.text_encoder", "train", "channels", "pictures", "weights_sha256", "parameters.trained"),
+    *("parameters.frozen", "data.train.tweets", "history", "seconds", "code", "device", "ms_per_tweet"),
+    *(f"{split}.{figure}" for split in ("dev", "test") for figure in ("precision", "recall", "f1")),
+    *(f"{split}.by_type.{label}.f1" for split in ("dev", "test") for label in LABELS),
+)
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 
@@ -109,7 +118,18 @@ def read_rows(results: Path) -> dict[Row, Values]:
     Raises:
         DataError: a file is damaged.
     """
-    return {row: read_values(file) for row in plan() if (file := row.file(results)).exists()}
+    return {row: _checked(file) for row in plan() if (file := row.file(results)).exists()}
+
+
+def _checked(file: Path) -> Values:
+    values = read_values(file)
+    for name in NEEDED:
+        found: Any = values
+        for part in name.split("."):
+            found = found.get(part, NEEDED) if isinstance(found, dict) else NEEDED
+        if found is NEEDED:
+            raise DataError(f"{file}: wanted results with {name}, got none")
+    return values
 
 
 def read_values(file: Path) -> Values:

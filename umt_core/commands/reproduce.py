@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ from rich.text import Text
 
 from umt_core.commands.console import Device, out, progress_bar, say
 from umt_core.commands.training import Interrupts, Stopped, TrainingView, assignments
-from umt_core.errors import DataError
+from umt_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from umt_core.analysis.reproduction import Row, Values
@@ -66,7 +65,11 @@ def reproduce(
         _show(output)
         return
     from umt_core.data.datasets import data_folder
+    from umt_core.devices import quick_answers
     from umt_core.train.reproduce import Setup
+
+    if quick_answers():
+        raise ConfigError("UMT_PRECISION: wanted float32, which all predictions of the tables are in, got 'auto'")
 
     folder = data or data_folder()
     if folder is None:
@@ -83,7 +86,7 @@ def reproduce(
     try:
         _run(rows, setup)
     finally:
-        _write_document(place, setup)
+        _write_document(place, output)
         out.print(f"{place}: {len(read_rows(output))} of {len(plan())} rows", markup=False, highlight=False)
 
 
@@ -162,21 +165,12 @@ def _run_row(row: Row, setup: Setup, interrupted: Callable[[], bool]) -> None:
     out.print(f"{row.name}: {figures}", markup=False, highlight=False)
 
 
-def _write_document(place: Path, setup: Setup) -> None:
+def _write_document(place: Path, results: Path) -> None:
+    from umt_core.analysis.benchmark import Results, made_by
     from umt_core.analysis.reproduction_document import document
     from umt_core.data.files import write_text
 
-    words = ["reproduce", "--data", "FOLDER"]
-    for name, value, usual in (
-        ("--text-encoder", setup.text_encoder, USUAL_ENCODER),
-        ("--vision-encoder", setup.vision_encoder, "efficientnet-lite0"),
-        ("--recipe", setup.recipe, None),
-        ("--about-images", setup.about_images, ""),
-    ):
-        words += [name, value] if value and value != usual else []
-    for name, value in setup.overrides:
-        words += ["--set", f"{name}={json.dumps(value)}"]
-    write_text(place, document(setup.results, f"python -m umt_core {shlex.join(words)}"))
+    write_text(place, document(results, shlex.join(made_by(Results.read(results)))))
 
 
 def _listing(rows: Sequence[Row], setup: Setup, done: Mapping[Row, Values]) -> Table:

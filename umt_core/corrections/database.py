@@ -232,7 +232,8 @@ class _Postgres:
             self.engine: Engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
         except ModuleNotFoundError as error:
             raise StoreError(
-                f"{self.url}: wanted psycopg, which PostgreSQL needs: python -m pip install -e '.[postgres]' in the program's folder"
+                f"{self.url}: wanted psycopg, which PostgreSQL needs; "
+                "in the program's folder: python -m pip install -e '.[postgres]'"
             ) from error
 
     def make_place(self) -> None:

@@ -200,6 +200,27 @@ class ImageIndex:
         return [name + suffix for suffix in SUFFIXES]
 
 
+def images_sum(index: ImageIndex) -> str:
+    """SHA-256 of the pictures' names and sizes: enough to tell two collections apart without reading them.
+
+    Raises:
+        DataError: their folder cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        if index.entries is not None:
+            named = [(name, index.root / path) for name, path in sorted(index.entries.items())]
+        else:
+            named = [(path.name, path) for path in sorted(index.root.iterdir())]
+        for name, path in named:
+            size = path.stat().st_size if path.is_file() else -1
+            digest.update(f"{name}\t{size}\n".encode())
+    except OSError as error:
+        need_folder(index.root / "any")
+        raise DataError(f"{index.root}: wanted a folder of pictures that can be read, got: {error.strerror}") from error
+    return digest.hexdigest()
+
+
 def need_folder(picture: Path) -> None:
     """For a picture that is not there: whether that is all that is missing.
 

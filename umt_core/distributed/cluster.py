@@ -129,7 +129,8 @@ def _cluster(address: str | None, workers: int) -> Iterator[None]:
         import ray
     except ImportError as error:
         raise ConfigError(
-            "wanted Ray for --engine ray, it is not installed: python -m pip install -e '.[ray]' in the program's folder"
+            "wanted Ray for --engine ray, it is not installed; "
+            "in the program's folder: python -m pip install -e '.[ray]'"
         ) from error
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:

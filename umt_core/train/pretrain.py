@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 import umt_core
 from umt_core.config import PretrainSettings
-from umt_core.data.files import write_text
+from umt_core.data.files import locked, write_text
 from umt_core.data.jsonl import read_examples
 from umt_core.devices import mixed_type, pick_device
 from umt_core.encoders.files import check_archive
@@ -69,8 +69,13 @@ def pretrain(job: PretrainJob, watcher: Watcher | None = None) -> dict[str, Any]
         ConfigError: the encoder's tokenizer has no mask token.
         CheckpointError: the folder holds a finished encoder, or a run with other settings or data.
         BackboneError: the encoder is not there.
+        BusyError: another process writes into the output folder.
     """
-    watcher = watcher or Watcher()
+    with locked(job.output):
+        return _run(job, watcher or Watcher())
+
+
+def _run(job: PretrainJob, watcher: Watcher) -> dict[str, Any] | None:
     if (job.output / NOTE).exists():
         raise CheckpointError(f"{job.output}: holds a finished encoder: wanted another folder")
     device, tokenizer = pick_device(job.device), load_tokenizer(job.text_encoder)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from umt_core.data.images import ImageIndex
+from umt_core.data.images import ImageIndex, images_sum
 from umt_core.data.jsonl import read_examples, read_jsonl
 from umt_core.data.tokenize import DEFAULT_STYLE, STYLES
 from umt_core.encoders.features import FeatureStore, RegionFeatures
@@ -31,7 +31,7 @@ class Split:
     images: ImageIndex | None = None
     rows: tuple[int | None, ...] = ()  # of their pictures' regions; none where the system reads text only
     made_from: Any = None  # the data that the file was put together from
-    dropped: int = 0  # tweets of the file that are left out, since they stand in valid or test
+    dropped: int = 0  # tweets of the file that are left out, since they stand in a split that is held out
 
     def describe(self) -> dict[str, Any]:
         """What a manifest says of it."""
@@ -42,6 +42,7 @@ class Split:
             "pictures": sum(row is not None for row in self.rows),
         }
         more = {"from": self.made_from} if self.made_from is not None else {}
+        more |= {"images_sha256": images_sum(self.images)} if self.images and self.rows else {}
         return found | more | ({"dropped": self.dropped} if self.name in (ALSO, UNLABELLED) else {})
 
 

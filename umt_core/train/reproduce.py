@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from umt_core.analysis.benchmark_pairs import predictions_folder
 from umt_core.analysis.building import build_set, share_set
 from umt_core.analysis.reproduction import SEEDS, Row, data_of, read_values
 from umt_core.analysis.run_set import run_set
@@ -18,7 +19,7 @@ from umt_core.analysis.sets import RUN, SET, PredictionSet, RunInfo, write_json
 from umt_core.config import ModelSettings, TrainSettings, default_recipe, settings_of
 from umt_core.data.datasets import SPLITS, DataSet, data_sets_in
 from umt_core.data.files import locked, write_text
-from umt_core.data.images import ImageIndex
+from umt_core.data.images import ImageIndex, images_sum
 from umt_core.data.jsonl import read_examples
 from umt_core.data.stats import read_files, table1_rows
 from umt_core.errors import BusyError, CheckpointError, DataError
@@ -98,7 +99,8 @@ def state_of(row: Row, setup: Setup, done: Mapping[str, Any] | None) -> str:
     if done is None:
         return "under way" if (work / STATE).exists() or (work / MANIFEST).exists() else "not run"
     settings = ModelSettings.from_dict(done["model"]), TrainSettings.from_dict(done["train"])
-    return "done" if is_of(setup.job(row), *settings, done["data"]) else "done otherwise"
+    told = not done["channels"] or setup.about_images in ("", done["pictures"])
+    return "done" if told and is_of(setup.job(row), *settings, done["data"]) else "done otherwise"
 
 
 def is_of(job: Job, model: ModelSettings, train: TrainSettings, data: Mapping[str, Any]) -> bool:
@@ -108,7 +110,13 @@ def is_of(job: Job, model: ModelSettings, train: TrainSettings, data: Mapping[st
     files = {"train": job.train, "valid": job.valid, "test": job.test, "also": job.also, "unlabelled": job.unlabelled}
     sums = {split: file_sum(path) for split, path in files.items() if path}
     found = {split: of["sha256"] for split, of in data.items() if split in sums or split != "test"}
-    return (model, train) == (job.model, job.settings) and found == sums
+    return (model, train) == (job.model, job.settings) and found == sums and _saw(job, data)
+
+
+def _saw(job: Job, data: Mapping[str, Any]) -> bool:
+    """Whether what was trained read the job's pictures, as far as it is told: versions before this one did not tell."""
+    seen = data["train"].get("images_sha256")
+    return seen is None or (job.images is not None and seen == images_sum(ImageIndex.open(job.images)))
 
 
 @contextmanager
@@ -151,11 +159,14 @@ def run_row(row: Row, setup: Setup, watcher: Watcher | None = None) -> dict[str,
 
     Raises:
         CheckpointError: the work folder holds a checkpoint of other settings or data.
+        DataError: predictions that were kept before are of other tweets or pictures.
         UmtError: as ``run_job`` and ``run_set``.
     """
     job = setup.job(row)
     if values := _of_twin(row, setup):
         return values
+    if row.seed == SEEDS[0]:
+        _check_kept(row, job, setup)
     manifest = _finished(job) or run_job(job, watcher)
     if manifest is None:
         return None
@@ -187,7 +198,7 @@ def _of_twin(row: Row, setup: Setup) -> dict[str, Any] | None:
         return None
     if row.seed == SEEDS[0]:
         with locked(setup.results / "work" / "predictions", wait=True):
-            shared = PredictionSet.open(setup.results / row.dataset / "predictions")
+            shared = PredictionSet.open(predictions_folder(setup.results, row.dataset))
             wanted = (twin.system, values["weights_sha256"])
             run = next((run for run in shared.runs.values() if (run.system, run.weights_sha256) == wanted), None)
             if run is None:
@@ -212,7 +223,7 @@ def _write(path: Path, values: dict[str, Any]) -> None:
 
 
 def _values(row: Row, manifest: Manifest) -> dict[str, Any]:
-    kept = ("recipe", "channels", "weights_sha256", "parameters", "encoders", "data", "history", "epoch", "seconds")
+    kept = ("recipe", "precision", "channels", "weights_sha256", "parameters", "encoders", "data", "history", "epoch")
     return {
         "dataset": row.dataset,
         "system": row.system,
@@ -222,20 +233,37 @@ def _values(row: Row, manifest: Manifest) -> dict[str, Any]:
         "pictures": manifest.images,
         "model": manifest.model.to_dict(),
         "train": manifest.train.to_dict(),
-        **{name: getattr(manifest, name) for name in (*kept, "code", "created")},
+        **{name: getattr(manifest, name) for name in (*kept, "seconds", "code", "created")},
     }
+
+
+@contextmanager
+def _tested(row: Row, job: Job, setup: Setup) -> Iterator[tuple[PredictionSet, Path]]:
+    """The set of the test split, and where its runs are kept without its tweets; other processes wait."""
+    assert job.test is not None
+    work = setup.results / "work" / "predictions"
+    with locked(work, wait=True):
+        found = build_set(job.test, job.images, train=job.train, dataset=data_of(row.dataset), root=work)
+        yield found, predictions_folder(setup.results, row.dataset)
+
+
+def _check_kept(row: Row, job: Job, setup: Setup) -> None:
+    """Before hours of training: whether the predictions will stand beside those that are kept (``DataError``)."""
+    with _tested(row, job, setup) as (found, shared):
+        if (shared / SET).exists() and PredictionSet.open(shared).info.key != found.info.key:
+            raise DataError(
+                f"{shared}: wanted predictions for these tweets and pictures, got those for others: "
+                "give another --output, or move this one away"
+            )
 
 
 def _keep_predictions(row: Row, job: Job, manifest: Manifest, setup: Setup) -> None:
     """The test split's predictions, without its tweets."""
-    assert job.test is not None
-    work = setup.results / "work" / "predictions"
-    with locked(work, wait=True):  # other processes have rows of the same set
-        found = build_set(job.test, job.images, train=job.train, dataset=data_of(row.dataset), root=work)
+    with _tested(row, job, setup) as (found, shared):
         found = run_set(found, [job.output], device=setup.device)
         wanted = (manifest.system, manifest.weights_sha256)
         (run,) = (run for run in found.runs.values() if (run.system, run.weights_sha256) == wanted)
-        _share_run(found, run, setup.results / row.dataset / "predictions")
+        _share_run(found, run, shared)
 
 
 def _share_run(found: PredictionSet, run: RunInfo, shared: Path) -> None:
@@ -243,18 +271,22 @@ def _share_run(found: PredictionSet, run: RunInfo, shared: Path) -> None:
     part = shared.with_name(".predictions.part")
     shutil.rmtree(part, ignore_errors=True)
     whole = share_set(found, part)
-    if (shared / SET).exists() and PredictionSet.open(shared).info.key == found.info.key:
+    if (shared / SET).exists():
         (whole / run.folder_name).replace(whole / ".run")
         ours = shared / run.folder_name
         shutil.rmtree(ours, ignore_errors=True)
         (whole / ".run").replace(ours)
         shutil.rmtree(part)
-    else:  # the first one, or of other data
+    else:  # the first one
         for other in found.runs.values():
             if other.folder_name != run.folder_name:
                 shutil.rmtree(whole / other.folder_name)
         shutil.rmtree(shared, ignore_errors=True)
         whole.replace(shared)
+    _drop_earlier(shared, run)
+
+
+def _drop_earlier(shared: Path, run: RunInfo) -> None:
     for other in PredictionSet.open(shared).runs.values():
         if other.system == run.system and other.folder_name != run.folder_name:
             shutil.rmtree(shared / other.folder_name)
@@ -268,6 +300,7 @@ def _copy_run(shared: PredictionSet, run: RunInfo, copy: RunInfo) -> None:
     write_json(part / RUN, copy)
     shutil.rmtree(shared.folder / copy.folder_name, ignore_errors=True)
     part.replace(shared.folder / copy.folder_name)
+    _drop_earlier(shared.folder, copy)
 
 
 def _time(job: Job, device: str) -> tuple[str, float]:

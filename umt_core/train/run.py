@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ import torch
 import umt_core
 from umt_core.checkpoint import put_weights, read_weights, save_manifest, save_weights
 from umt_core.config import ModelSettings, TrainSettings
-from umt_core.data.images import ImageIndex
+from umt_core.data.files import locked
+from umt_core.data.images import ImageIndex, images_sum
+from umt_core.data.jsonl import read_examples
 from umt_core.devices import pick_devices
 from umt_core.encoders.text import WEIGHTS as ENCODER_WEIGHTS
 from umt_core.encoders.text import SubwordTokenizer, TextEncoder, load_text_encoder, load_tokenizer
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
 from umt_core.errors import CheckpointError, ConfigError
-from umt_core.manifest import MANIFEST, WEIGHTS, Manifest, file_sum
+from umt_core.manifest import AS_GIVEN, MANIFEST, WEIGHTS, Manifest, file_sum
 from umt_core.registry import find_checkpoint
 from umt_core.systems import Tagger, build_system, system_class
 from umt_core.tagging import TweetSet, make_tweet_set
@@ -48,6 +50,7 @@ from umt_core.train.teaching import Lesson, teach, teachers_of
 from umt_core.train.watcher import Watcher
 
 LOG, STATE = "log.jsonl", "state.pt"
+PICTURES = "pictures"  # of a run's identity: the sum of their names and sizes
 CORRECTED = "corrected"  # folder of the training data where its labels come from a store
 
 
@@ -74,6 +77,7 @@ class Job:
     unlabelled_images: Path | None = None
     also: Path | None = None  # more labelled tweets to train on, of another data set
     also_images: Path | None = None
+    held: tuple[Path, ...] = ()  # tweets to leave out of ``also`` and ``unlabelled``, beside those of valid and test
     parent: dict[str, str] | None = None  # "name" and "weights_sha256": what ``init`` must be for the run to begin
     corrections: dict[str, Any] | None = None  # what of a store of corrections is in the labels
     made_from: Mapping[str, Any] = field(default_factory=dict)  # by split: the data that its file was put together from
@@ -86,7 +90,7 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
     """Train as the job says; a run that was stopped goes on where its last epoch ended.
 
     Args:
-        fresh: throw away an unfinished or finished run in the output folder.
+        fresh: throw away an unfinished or finished run in the output folder, once all that the new one needs is there.
 
     Returns:
         the manifest of the checkpoint that was written; ``None`` if the watcher stopped the run.
@@ -95,15 +99,24 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         ConfigError: settings, system or encoders do not fit together.
         DataError: a data file cannot be read, or is empty.
         CheckpointError: the output folder cannot be made or holds another run, or ``init`` cannot be read.
+        BusyError: another process trains into the output folder.
         JobError: one of several processes has ended before its time.
     """
-    watcher = watcher or Watcher()
     try:
         job.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CheckpointError(f"{job.output}: wanted a folder to write to, got: {error.strerror}") from error
+    with locked(job.output):
+        try:
+            return _run(job, watcher or Watcher(), fresh)
+        except _Stopped:
+            return None
+
+
+def _run(job: Job, watcher: Watcher, fresh: bool) -> Manifest:
     devices = pick_devices(job.device, job.devices)
-    _clear(job, fresh)
+    if (job.output / MANIFEST).exists() and not fresh:
+        raise CheckpointError(f"{job.output}: holds a finished checkpoint: wanted another folder, or --fresh")
     began = time.perf_counter()
     device = devices[0]
     system = system_class(job.system)
@@ -124,12 +137,12 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
     sets = _make_sets(job, splits, regions, tokenizer, tagger)
     sets |= {name: replace(sets[name], taught=rows) for name, rows in taught.items()}
     state = job.output / STATE
+    if fresh:
+        for path in (state, job.output / MANIFEST, job.output / WEIGHTS, job.log or job.output / LOG):
+            path.unlink(missing_ok=True)
     work = Work(tagger, sets[TRAIN], sets[VALID], sets.get(UNLABELLED), job.settings, state if state.exists() else None)
-    try:
-        with train_together(work, devices) as team:
-            trainer, history, spent = _train(job, work, device, team, watcher)
-    except _Stopped:
-        return None
+    with train_together(work, devices) as team:
+        trainer, history, spent = _train(job, work, device, team, watcher)
 
     # Scores are those of the weights as they are kept: rounded to half precision.
     digest = save_weights(trainer.finish(), job.output / WEIGHTS)
@@ -147,7 +160,7 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
         encoders={job.model.text_encoder: encoder.weights_sha256}
         | ({job.model.vision_encoder: vision.weights_sha256} if vision else {}),
         data={name: split.describe() for name, split in splits.items()},
-        images=(job.about_images or "as given by the user") if vision else "not used",
+        images=(job.about_images or AS_GIVEN) if vision else "not used",
         scores=scores,
         history=history,
         epoch=trainer.best_epoch,
@@ -176,7 +189,8 @@ def _train(
     """All epochs that are left; the trainer, the history and seconds of the whole run (``_Stopped``: not all)."""
     trainer = Trainer(work.tagger, work.train, work.valid, job.settings, device, work.unlabelled, team)
     log = Log(job.log or job.output / LOG)
-    history, spent = _resume(job, trainer, watcher)
+    identity = _identity(job)
+    history, spent = _resume(job, identity, trainer, watcher)
     told = {event.get("epoch") for event in read_events(log.path) if event["event"] == "epoch"}
     for row in history:
         if row["epoch"] not in told:  # a kill came between an epoch's state and its line
@@ -197,7 +211,7 @@ def _train(
         for epoch in trainer.epochs(on_step):
             history.append(_row(epoch))
             spent += epoch.seconds
-            more = {"job": _identity(job), "history": history, "spent": spent}
+            more = {"job": identity, "history": history, "spent": spent}
             save_state(job.output / STATE, trainer, more)
             log.write(event="epoch", **history[-1])
             watcher.epoch(epoch)
@@ -209,6 +223,17 @@ def _train(
 
 class _Stopped(Exception):
     """The watcher asked for an end."""
+
+
+def _or_stop(tell: Callable[..., None], watcher: Watcher) -> Callable[..., None]:
+    """Tells of progress before there are steps, and ends the run there where the watcher asks for it."""
+
+    def told(*args: Any) -> None:
+        tell(*args)
+        if watcher.should_stop():
+            raise _Stopped
+
+    return told
 
 
 def _read(
@@ -225,18 +250,19 @@ def _read(
     ours = index(job.images)
     named = {TRAIN: job.train, VALID: job.valid} | ({TEST: job.test} if job.test else {})
     splits = [read_labelled(name, path, ours, job.made_from.get(name)) for name, path in named.items()]
-    held, more = splits[1:], []
+    held, more = [*splits[1:], *(Split(path.stem, path, read_examples(path)) for path in job.held)], []
     if job.also:
         more.append(read_also(job.also, index(job.also_images), held))
     if job.unlabelled:
         more.append(read_unlabelled(job.unlabelled, index(job.unlabelled_images), _dataset(job), held))
+    where = " or ".join(split.name for split in held)
     for split in more:
-        watcher.note(f"{split.name}: {len(split.examples)} tweets, {split.dropped} left out: they are in valid or test")
+        watcher.note(f"{split.name}: {len(split.examples)} tweets, {split.dropped} left out: they are in {where}")
     splits += more
     if not uses_image:
         return {split.name: split for split in splits}, None, None
     vision = load_vision_encoder(job.model.vision_encoder, transform=job.model.image_transform).to(device)
-    splits, regions, complaints = find_regions(splits, vision, watcher.features)
+    splits, regions, complaints = find_regions(splits, vision, _or_stop(watcher.features, watcher))
     for message in complaints[:5]:
         watcher.note(message)
     for split in splits:
@@ -290,7 +316,7 @@ def _teach(job: Job, splits: Mapping[str, Split], watcher: Watcher) -> dict[str,
         return {}
     names = [name for name in (TRAIN, ALSO, UNLABELLED) if name in splits]
     lessons = [Lesson(name, splits[name].examples, splits[name].images) for name in names]
-    said = dict(zip(names, teach(job.teachers, lessons, job.device, watcher.teaching), strict=True))
+    said = dict(zip(names, teach(job.teachers, lessons, job.device, _or_stop(watcher.teaching, watcher)), strict=True))
     said[TRAIN] += said.pop(ALSO, [])
     return said
 
@@ -327,22 +353,18 @@ def _start_from(tagger: Tagger, init: str, parent: Mapping[str, str] | None) -> 
     return f"started from {info.name}: {len(fitting)} of its {len(weights)} weights fit"
 
 
-def _clear(job: Job, fresh: bool) -> None:
-    if fresh:
-        for path in (*(job.output / name for name in (STATE, MANIFEST, WEIGHTS)), job.log or job.output / LOG):
-            path.unlink(missing_ok=True)
-    elif (job.output / MANIFEST).exists():
-        raise CheckpointError(f"{job.output}: holds a finished checkpoint: wanted another folder, or --fresh")
-
-
-def _resume(job: Job, trainer: Trainer, watcher: Watcher) -> tuple[list[dict[str, float]], float]:
+def _resume(
+    job: Job, identity: dict[str, Any], trainer: Trainer, watcher: Watcher
+) -> tuple[list[dict[str, float]], float]:
     """Go on from the state in the output folder, if there is one: its history and seconds."""
     path = job.output / STATE
     if not path.exists():
         return [], 0.0
     state = read_state(path, trainer.device)
-    if _completed(state.get("job")) != _identity(job):
-        raise CheckpointError(f"{path}: is of a run with other settings or data: use them, or --fresh")
+    if _completed(state.get("job"), identity) != identity:
+        raise CheckpointError(
+            f"{path}: is of a run with other settings or data: use them, or remove it (train: --fresh)"
+        )
     go_on(trainer, state)
     watcher.note(f"resumed after epoch {trainer.epoch}")
     return list(state["history"]), float(state["spent"])
@@ -357,6 +379,8 @@ def _identity(job: Job) -> dict[str, Any]:
         more["init_encoder"] = file_sum(job.init_encoder / ENCODER_WEIGHTS)
     if job.teachers:
         more["teachers"] = [row["weights_sha256"] for row in teachers_of(job.teachers)]
+    if job.images and system_class(job.system).uses_image:
+        more[PICTURES] = images_sum(ImageIndex.open(job.images))
     return {
         "system": job.system,
         "model": job.model.to_dict(),
@@ -368,10 +392,11 @@ def _identity(job: Job) -> dict[str, Any]:
     }
 
 
-def _completed(identity: Any) -> Any:
-    """A kept identity with the settings that came after it, as they are by default: it ran so."""
+def _completed(identity: Any, wanted: dict[str, Any]) -> Any:
+    """A kept identity with what came after it: settings as they are by default, since it ran so, pictures as wanted."""
     if not isinstance(identity, dict):
         return identity
+    identity = {name: wanted[name] for name in (PICTURES,) if name in wanted} | identity
     try:
         model, settings = ModelSettings.from_dict(identity["model"]), TrainSettings.from_dict(identity["settings"])
     except (ConfigError, KeyError, TypeError):

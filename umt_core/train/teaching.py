@@ -20,7 +20,8 @@ from torch import Tensor
 
 from umt_core.analysis.marginals import read_file, write_marginals
 from umt_core.data.files import cache_dir
-from umt_core.data.images import ImageIndex
+from umt_core.data.images import ImageIndex, images_sum
+from umt_core.devices import quick_answers
 from umt_core.errors import ConfigError, DataError
 from umt_core.labels import WORD_TAGS
 from umt_core.model.crf import FORBIDDEN, LinearChainCRF
@@ -30,7 +31,7 @@ from umt_core.schema import Example
 from umt_core.systems import Output
 
 Told = Callable[[str, int, int], None]  # which teacher, tweets done, of how many
-FILES = "{}.parquet"  # {} names teachers and tweets
+FILES = "{}.parquet"  # {} names a teacher and its tweets
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,58 +78,75 @@ def teach(
 ) -> list[list[np.ndarray]]:
     """The teachers' mean P(tag) for the words of each tweet of each lesson, (words, tags) in half precision.
 
-    A word's mean is over the teachers that read so far; where none did it is zeros. What was computed once is kept
-    in ``folder`` (by default in the cache), so that a run that goes on, or one of another seed, need not ask again.
+    A word's mean is over the teachers that read so far; where none did it is zeros. What a teacher said of a lesson is
+    kept in ``folder`` (by default in the cache), so that a run that goes on, or another one, need not ask again.
 
     Raises:
         CheckpointError: a teacher is not there, or is damaged.
         ConfigError: a teacher reads pictures, and a lesson has none.
         DataError: the cache cannot be written.
     """
-    file = (folder or cache_dir() / "taught") / FILES.format(_key(names, lessons))
-    tweets = [example for lesson in lessons for example in lesson.examples]
-    with suppress(DataError):
-        kept = read_file(file)
-        if len(kept) == len(tweets):
-            return _by_lesson([kept[i].astype(np.float16) for i in range(len(kept))], lessons)
-    sums = [np.zeros((len(tweet.tokens), len(WORD_TAGS)), np.float32) for tweet in tweets]
-    readers = [np.zeros((len(tweet.tokens), 1), np.float32) for tweet in tweets]
-    for name in names:
-        said = _ask(name, lessons, device, told)
-        for total, count, rows in zip(sums, readers, said, strict=True):
-            total[: len(rows)] += rows
-            count[: len(rows)] += 1
-    means = [(total / np.maximum(count, 1)).astype(np.float16) for total, count in zip(sums, readers, strict=True)]
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_marginals(file, means)
-    except OSError as error:
-        raise DataError(f"{file}: wanted a place to write, got: {error.strerror}") from error
-    return _by_lesson(means, lessons)
+    folder = folder or cache_dir() / "taught"
+    means = []
+    said = [_say(name, lessons, device, told, folder) for name in names]
+    for i, lesson in enumerate(lessons):
+        rows = zip(lesson.examples, *(of_teacher[i] for of_teacher in said), strict=True)
+        means.append([_mean(len(example.tokens), each) for example, *each in rows])
+    return means
 
 
-def _ask(name: str, lessons: Sequence[Lesson], device: str, told: Told | None) -> list[np.ndarray]:
-    teacher = Predictor.load(name, device)
-    said: list[np.ndarray] = []
+def _mean(words: int, said: Sequence[np.ndarray]) -> np.ndarray:
+    """Of one tweet's words, over the teachers that read so far."""
+    total, readers = np.zeros((words, len(WORD_TAGS)), np.float32), np.zeros((words, 1), np.float32)
+    for rows in said:
+        total[: len(rows)] += rows
+        readers[: len(rows)] += 1
+    return (total / np.maximum(readers, 1)).astype(np.float16)
+
+
+def _say(
+    name: str, lessons: Sequence[Lesson], device: str, told: Told | None, folder: Path
+) -> list[Sequence[np.ndarray]]:
+    """What a teacher says of each lesson: kept from before, or asked now."""
+    teacher: Predictor | None = None
+    found: list[Sequence[np.ndarray]] = []
     for lesson in lessons:
-        if teacher.vision is not None and lesson.images is None:
+        file = folder / FILES.format(_key(name, lesson))
+        with suppress(DataError):
+            kept = read_file(file)
+            if len(kept) == len(lesson.examples):
+                found.append([kept[i] for i in range(len(kept))])
+                continue
+        teacher = teacher or Predictor.load(name, device)
+        found.append(_ask(teacher, lesson, told))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_marginals(file, found[-1])
+        except OSError as error:
+            raise DataError(f"{file}: wanted a place to write, got: {error.strerror}") from error
+    return found
+
+
+def _ask(teacher: Predictor, lesson: Lesson, told: Told | None) -> list[np.ndarray]:
+    def progress(done: int, total: int) -> None:
+        if told:
+            told(f"{teacher.name} on {lesson.name}", done, total)
+
+    said = teacher.marginals(lesson.examples, lesson.images, progress=progress)
+    return [rows.astype(np.float16) for rows in said]  # as they are kept: a run that goes on hears the same
+
+
+def _key(name: str, lesson: Lesson) -> str:
+    """A name for what this teacher says of these tweets and pictures, in today's precision.
+
+    Raises:
+        ConfigError: it reads pictures, and the lesson has none.
+    """
+    manifest = find_checkpoint(name).manifest
+    pictures = None
+    if manifest.channels:
+        if lesson.images is None:
             raise ConfigError(f"{name} reads pictures: wanted those of {lesson.name} to learn from it, got none")
-
-        def progress(done: int, total: int, what: str = lesson.name) -> None:
-            if told:
-                told(f"{teacher.name} on {what}", done, total)
-
-        said += teacher.marginals(lesson.examples, lesson.images, progress=progress)
-    return said
-
-
-def _by_lesson(rows: Sequence[np.ndarray], lessons: Sequence[Lesson]) -> list[list[np.ndarray]]:
-    left = iter(rows)
-    return [[next(left) for _ in lesson.examples] for lesson in lessons]
-
-
-def _key(names: Sequence[str], lessons: Sequence[Lesson]) -> str:
-    """A name for what these teachers say of these tweets and pictures."""
-    lines = [teachers_of(names), [[[e.tokens, e.image] for e in lesson.examples] for lesson in lessons]]
-    pictures = [str(lesson.images.root) if lesson.images else None for lesson in lessons]
-    return hashlib.sha256(json.dumps([lines, pictures]).encode()).hexdigest()[:16]
+        pictures = [[example.image for example in lesson.examples], images_sum(lesson.images)]
+    lines = [manifest.weights_sha256, quick_answers(), [example.tokens for example in lesson.examples], pictures]
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()[:16]
