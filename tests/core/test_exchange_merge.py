@@ -116,6 +116,19 @@ def test_the_labels_after_any_event_are_those_that_stood_then(source):
 # --- commands ------------------------------------------------------------------------------------
 
 
+def test_where_nobody_has_corrected_anything_an_export_is_the_data_set(source, capsys, tmp_path):
+    out = tmp_path / "out.txt"
+    code, told, _ = run(capsys, "export", "--data", DATA, "--format", "conll", "--output", out)
+    assert (code, out.read_bytes()) == (0, source.read_bytes())
+    assert "0 of them with other labels" in told
+    assert not (tmp_path / "home").exists()  # to ask is to make nothing
+    mistyped = f"sqlite:///{tmp_path}/mistyped.sqlite"
+    code, _, said = run(
+        capsys, "export", "--data", DATA, "--format", "jsonl", "--output", tmp_path / "o", "--store", mistyped
+    )
+    assert (code, "got no such file" in said) == (2, True)
+
+
 @pytest.mark.parametrize("form", [*FORMS, "patch"])
 def test_corrections_travel_to_another_store_in_every_form(source, tmp_path, capsys, form):
     correct("1", (Span(0, 2, "LOC"),))

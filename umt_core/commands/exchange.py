@@ -38,7 +38,7 @@ def export_corrections(
 ) -> None:
     """Write a data set with its corrected labels. As CoNLL, tweets that nobody touched keep their bytes."""
     from umt_core.corrections.exchange import FORMS, corrected
-    from umt_core.corrections.store import Store
+    from umt_core.corrections.store import Store, is_unbegun
     from umt_core.data.datasets import find_split
     from umt_core.data.jsonl import read_examples
 
@@ -54,10 +54,13 @@ def export_corrections(
     if form == PATCH or not FORMS[form].folder:
         check_place(output)
     examples = read_examples(source)
-    with Store(store, read_only=True) as opened:
-        # First the number: what is stored meanwhile is then in the file, and counts as new on the way back.
-        last = opened.last()
-        labels = _of_tweets(opened.current(name), examples)
+    last = 0
+    labels: dict[str, Labels] = {}
+    if not is_unbegun(store):
+        with Store(store, read_only=True) as opened:
+            # First the number: what is stored meanwhile is then in the file, and counts as new on the way back.
+            last = opened.last()
+            labels = _of_tweets(opened.current(name), examples)
     after = corrected(examples, labels)
     if form == "conll" and template is not None:
         _write_again(output, template, after)

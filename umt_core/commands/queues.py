@@ -129,14 +129,9 @@ def _keep_marginals(found: PredictionSet, runs: Sequence[str], device: str) -> N
 
 def _opened(stack: ExitStack, url: str | None) -> Store | None:
     """The store, only to read; ``None``: it is the app's own, and nobody has stored anything yet."""
-    from sqlalchemy import make_url
+    from umt_core.corrections.store import Store, is_unbegun
 
-    from umt_core.corrections.store import Store, default_url
-
-    own = make_url(default_url())
-    if url is None and own.drivername == "sqlite" and not Path(own.database or "").exists():
-        return None
-    return stack.enter_context(Store(url, read_only=True))
+    return None if is_unbegun(url) else stack.enter_context(Store(url, read_only=True))
 
 
 def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select
+from sqlalchemy import Select, func, insert, make_url, select
 
 from umt_core.corrections import log
 from umt_core.corrections.database import Database, file_url
@@ -37,6 +37,12 @@ _BATCH = 2000  # events that are read at once
 def default_url() -> str:
     """``$UMT_STORE``, else a file in ``home_dir()``."""
     return os.environ.get("UMT_STORE") or file_url(home_dir() / "corrections.sqlite")
+
+
+def is_unbegun(url: str | None) -> bool:
+    """Whether it is the app's own store (``None``), and nobody has stored anything yet: there is no file."""
+    own = make_url(default_url())
+    return url is None and own.drivername == "sqlite" and not Path(own.database or "").exists()
 
 
 class Store:
