@@ -12,12 +12,14 @@ import streamlit as st
 from app import lineage, markup, sets
 from umt_core.corrections.store import Store, default_url
 from umt_core.errors import StoreError, UmtError
-from umt_core.registry import CheckpointInfo, families, served, versions
+from umt_core.promotions import REMOVE, RENAME, records
+from umt_core.registry import CheckpointInfo, families, find_checkpoint, served, versions
 from umt_core.train import jobs
 from umt_core.train.compose import Part
-from umt_core.train.jobs import JobRequest, Plan
+from umt_core.train.jobs import JobRequest, Plan, Status
 
 FRESH = 10  # seconds for which what was read of data and store holds
+SECOND = len("2026-01-01T00:00:00")  # of a time in ISO 8601: the log of versions tells no parts of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,21 @@ def command(request: JobRequest) -> str:
         if (value := getattr(request, name)) != getattr(defaults, name):
             words += [f"--{name}", str(value)]
     return markup.command(*words, *(["--correct-valid"] if request.correct_valid else []))
+
+
+def result(job: Status) -> str | None:
+    """The version that came of a job, by the name that it has now; ``None``: it is not here any more."""
+    family, _, version = (job.checkpoint or "").partition("@")
+    for record in records():
+        if record.family != family or record.time[:SECOND] < job.created[:SECOND]:
+            continue  # of another one, which had its name before
+        if record.action == RENAME and record.before == version:
+            version = record.version
+        elif record.action == REMOVE and record.version == version:
+            return None
+    with suppress(UmtError):
+        return find_checkpoint(f"{family}@{version}").name
+    return None
 
 
 def _part(part: Part) -> str:

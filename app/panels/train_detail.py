@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from app import access, figures, markup
+from app.jobs import result
 from app.panels.train_jobs import EVERY, ICONS, open_job
 from app.state import Key
 from umt_core.access.users import Role
@@ -44,9 +45,12 @@ def show(identity: str) -> None:
 @st.fragment(run_every=EVERY)
 def _live(identity: str) -> None:
     access.stay()
-    job = jobs.status(identity)
-    if job.state not in OPEN_STATES:
+    try:
+        job = jobs.status(identity)
+    except JobError:  # it was removed, here or in another window
         st.rerun()
+    if job.state not in OPEN_STATES or Key.TRAIN_COMPLAINT in st.session_state:
+        st.rerun()  # what is told here would be gone with the next look
     _draw(job)
 
 
@@ -97,9 +101,12 @@ def _actions(job: Status) -> None:
         if job.state in (INTERRUPTED, CANCELLED, FAILED):
             _button("Resume", ":material/play_arrow:", jobs.resume, job, primary=True)
         if job.state == DONE and job.checkpoint:
-            st.success(markup.plain(f"The new version is {job.checkpoint}."))
-            if st.button("Before and after", icon=":material/compare_arrows:", type="primary"):
-                st.switch_page("views/models.py", query_params={"model": job.checkpoint})
+            if (version := result(job)) is None:
+                st.info(markup.plain(f"The new version was {job.checkpoint}; it is not here any more."))
+            else:
+                st.success(markup.plain(f"The new version is {version}."))
+                if st.button("Before and after", icon=":material/compare_arrows:", type="primary"):
+                    st.switch_page("views/models.py", query_params={"model": version})
             if line := no_better(job):
                 st.warning(markup.plain(line))
         if job.state not in (RUNNING, STOPPING):

@@ -71,9 +71,14 @@ def show(others: Sequence[Status]) -> None:
 
 def _request(bases: dict[str, str]) -> JobRequest | None:
     """What the widgets say; ``None``: no data is chosen."""
-    names, asked = list(bases), st.query_params.get("base")
-    if asked in names and Key.TRAIN_BASE not in st.session_state:
-        st.session_state[Key.TRAIN_BASE] = asked
+    names = list(bases)
+    if (asked := st.query_params.get("base")) is not None:
+        # A family's name stands for the version that is served, its first.
+        linked = next((name for name in names if asked in (name, name.partition("@")[0])), None)
+        if linked is None:
+            st.warning(markup.plain(f"The link asks for {asked!r}, which is not here; this is another one."))
+        elif Key.TRAIN_BASE not in st.session_state:
+            st.session_state[Key.TRAIN_BASE] = linked
     left, right = st.columns(2, gap="large")
     with left:
         base = st.selectbox(

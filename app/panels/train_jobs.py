@@ -76,7 +76,9 @@ def _row(job: Status) -> None:
                 f"{ICONS[job.state]} **{markup.plain(job.plan.base)}**, {job.request.mode}, {STATES[job.state]}"
             )
             st.caption(markup.plain(_summary(job)))
-        st.button("Open", key=f"open_{job.id}", on_click=open_job, args=(job.id,), width="content")
+        if st.button("Open", key=f"open_{job.id}", width="content"):
+            open_job(job.id)
+            st.rerun()  # of the page: a click on a job that is going on runs its fragment alone
 
 
 def _summary(job: Status) -> str:

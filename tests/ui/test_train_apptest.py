@@ -11,16 +11,20 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import markup
 from tests.core import tiny_data
 from tests.core.tiny_jobs import BASE, Home, copy_home, make_template
+from tests.core.versioned import write_checkpoint
 from tests.ui import reading
 from tests.ui.reading import said
 from umt_core.__main__ import main
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
+from umt_core.registry import checkpoints_folder, versions_folder
 from umt_core.train import jobs, runner
 from umt_core.train.compose import Part
 from umt_core.train.telling import facts
+from umt_core.versions import remove, rename
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [x](javascript:1)"
 
@@ -71,6 +75,22 @@ def test_a_start_opens_the_job_and_the_link_restores_it(home):
     assert f"Job {job.id}" in said(opened(job=job.id))
     page = press(opened(), "Open")
     assert f"Job {job.id}" in said(page)
+
+
+@pytest.mark.parametrize("asked", [BASE, f"{BASE}@v1"])
+def test_a_link_chooses_the_base_by_its_name_or_that_of_its_family(home, asked):
+    write_checkpoint(versions_folder(BASE) / "v1", "1", dataset="twitter0")
+    write_checkpoint(checkpoints_folder() / "twitter0/another", "0", dataset="twitter0")
+    assert opened().selectbox(key="train_base").value == "twitter0/another@original"
+    page = opened(base=asked)
+    assert page.selectbox(key="train_base").value == (asked if "@" in asked else f"{BASE}@original")
+    assert not page.warning
+
+
+def test_a_link_to_a_base_that_is_not_here_says_so(home):
+    page = opened(base=HOSTILE)
+    assert f"The link asks for {HOSTILE!r}, which is not here; this is another one." in said(page)
+    assert page.selectbox(key="train_base").value == f"{BASE}@original"
 
 
 def test_the_command_that_the_page_shows_asks_for_the_same(home):
@@ -164,6 +184,39 @@ def test_a_running_job_shows_its_curves_and_can_be_cancelled(home):
     press(page, "Cancel")
     assert jobs.status(identity).state == "stopping"
     lock.close()
+
+
+def test_what_a_click_on_a_job_that_goes_on_came_to_is_told_by_the_page(home):
+    def looks(identity: str) -> None:
+        import streamlit as st
+
+        from app.panels import train_detail
+
+        if "looked" in st.session_state:
+            st.text("the page is drawn again")
+            st.stop()
+        st.session_state.update(looked=True, train_complaint="refused")
+        train_detail._live(identity)
+
+    page = AppTest.from_function(looks, args=(jobs.submit(home.request()),), default_timeout=60).run()
+    assert said(page) == "the page is drawn again"
+
+
+def test_a_job_leads_to_its_version_by_the_name_that_this_has_now(home):
+    identity = jobs.submit(home.request())
+    folder, lock = runner._take()
+    jobs.write_outcome(folder, "done", checkpoint=f"{BASE}@v1")
+    lock.close()
+    write_checkpoint(versions_folder(BASE) / "v1", "1", dataset="twitter0")
+    assert [line.value for line in opened(job=identity).success] == [markup.plain(f"The new version is {BASE}@v1.")]
+    rename(f"{BASE}@v1", "better", "Ann")
+    write_checkpoint(versions_folder(BASE) / "v1", "another", dataset="twitter0")
+    page = opened(job=identity)
+    assert [line.value for line in page.success] == [markup.plain(f"The new version is {BASE}@better.")]
+    remove(f"{BASE}@better", "Ann")
+    page = opened(job=identity)
+    assert f"The new version was {BASE}@v1; it is not here any more." in said(page)
+    assert not [button for button in page.button if button.label == "Before and after"]
 
 
 def test_an_interrupted_job_can_be_resumed_or_removed(home):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.serving import waiting
-from tests.core.tiny_jobs import BASE, make_home, wait_for
+from tests.core.tiny_jobs import BASE, Home, make_home, wait_for
 from tests.ui.conftest import WAIT, serving
 from umt_core.errors import JobError
 from umt_core.registry import versions_folder
@@ -25,9 +25,8 @@ LONG = 10 * WAIT  # a job's process loads torch first
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    make_home(tmp_path, monkeypatch)
-    yield
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    yield make_home(tmp_path, monkeypatch)
     for job in jobs.jobs():
         with suppress(JobError):
             jobs.cancel(job.id)
@@ -41,6 +40,16 @@ def opened(browser: Browser, url: str) -> Iterator[Page]:
     page.set_default_timeout(LONG)
     yield page
     page.close()
+
+
+@contextmanager
+def nobody_working() -> Iterator[None]:
+    """Jobs stay in the queue."""
+    jobs.jobs_folder().mkdir(parents=True)
+    lock = jobs.hold(jobs.jobs_folder() / jobs.RUNNER_LOCK)
+    assert lock is not None
+    with lock:
+        yield
 
 
 def test_a_job_started_on_the_page_survives_reload_and_a_killed_server(home, browser):
@@ -74,8 +83,24 @@ def test_a_job_started_on_the_page_survives_reload_and_a_killed_server(home, bro
         page.get_by_role("button", name="Cancel").press("Enter")
         page.get_by_text("It was cancelled.").wait_for()
         page.get_by_role("button", name="All jobs").press("Enter")
-        page.get_by_role("button", name="Open").wait_for()
+        page.locator(f".st-key-open_{identity} button").wait_for()
         assert "job=" not in page.url
+
+
+def test_a_job_that_waits_can_be_opened_and_removed_from_its_page(home, browser):
+    with nobody_working(), serving({"UMT_BACKEND": ""}) as (url, _), opened(browser, url) as page:
+        first, second = (jobs.submit(home.request()) for _ in range(2))
+        page.goto("/train")
+        page.locator(f".st-key-open_{first} button").press("Enter")
+        page.get_by_text(f"Job {first}").wait_for()
+        page.get_by_role("button", name="Remove").press("Enter")
+        page.get_by_role("button", name="Remove the job").press("Enter")
+        page.locator(f".st-key-open_{second} button").press("Enter")
+        page.get_by_text(f"Job {second}").wait_for()
+        jobs.remove(second)  # in another window
+        page.get_by_text(f"no job '{second}'").wait_for()
+        page.get_by_text("None yet.").wait_for()
+        assert not page.get_by_test_id("stException").count()
 
 
 def test_a_finished_job_names_its_version(home, browser):
