@@ -110,10 +110,16 @@ def browser(dataset: str, standings: Sequence[Standing]) -> Browser:
     if found is None or found.name not in folders:
         return NOWHERE
     here = sets.opened(folders[found.name])
-    if not here.has_texts:
+    if not here.has_texts or _made_with(here) != _made_with(found):
         return NOWHERE
-    runs = {run.weights_sha256: name for name, run in here.runs.items()}
-    return Browser(here.name, {s.system: runs[s.weights] for s in standings if s.weights in runs})
+    # UMT without ESD has MT's weights.
+    runs = {(run.system, run.weights_sha256): name for name, run in here.runs.items()}
+    return Browser(here.name, {s.system: runs[s.system, s.weights] for s in standings if (s.system, s.weights) in runs})
+
+
+def _made_with(found: PredictionSet) -> tuple[str, str]:
+    """What a tagger's predictions depend on besides its weights."""
+    return found.info.data_sha256, found.info.images_sha256
 
 
 def hidden(found: PredictionSet) -> bool:

@@ -190,12 +190,16 @@ def _placed(found: dict[str, Any], where: Browser) -> dict[str, Any]:
 # --- seeds, cost, counts -------------------------------------------------------------------------
 
 
+def with_seeds(found: Iterable[Standing]) -> list[Standing]:
+    """The systems with several seeds."""
+    return [standing for standing in found if len(standing.seeds) > 1]
+
+
 def seed_table(found: Sequence[Standing]) -> pd.DataFrame:
     """F1 of each seed of the systems with several, one row each."""
     rows = [
         (row_title(standing.dataset, standing.system), seed, round(value, 2), round(standing.ours["f1"].mean, 2))
-        for standing in found
-        if len(standing.seeds) > 1
+        for standing in with_seeds(found)
         for seed, value in zip(standing.seeds, standing.ours["f1"].values, strict=True)
     ]
     return pd.DataFrame(rows, columns=["System", "Seed", "F1", "Mean"])

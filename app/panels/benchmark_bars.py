@@ -38,8 +38,8 @@ def bars(dataset: str, found: Predictions | None, where: Browser, notice: str) -
     )
 
 
-def chance(dataset: str, found: Predictions | None, where: Browser) -> None:
-    """Every pair's tests, once the reader asks for them: they take seconds."""
+def chance(dataset: str, found: Predictions | None, where: Browser, notice: str) -> None:
+    """Every pair's tests, once the reader asks for them: they take seconds; ``notice`` ends their caption."""
     wanted = pairs(dataset, found) if found else []
     if not wanted:
         return
@@ -59,5 +59,5 @@ def chance(dataset: str, found: Predictions | None, where: Browser) -> None:
     linked.show(f"benchmark_pairs_{dataset}", *standings.against_cells(rows, where))
     st.caption(
         f"First seeds on the test split. The bootstrap draws whole tweets, {RESAMPLES:,} times; McNemar's test is "
-        "exact, of fixed against broken. Neither knows how far the seeds of one system lie apart."
+        f"exact, of fixed against broken. Neither knows how far the seeds of one system lie apart.{notice}"
     )

@@ -33,7 +33,7 @@ def seeds(found: Sequence[Standing]) -> None:
         st.dataframe(standings.seeds_side_by_side(table), hide_index=True)
     st.caption(
         "A difference between systems that is no larger than the seeds of one lie apart is no finding."
-        f"{standings.stand_in_line(found)}"
+        f"{standings.stand_in_line(standings.with_seeds(found))}"
     )
 
 

@@ -26,7 +26,7 @@ def show(dataset: str, standings: Sequence[Standing], where: Browser) -> None:
     elif benchmark.hidden(found):
         st.info(
             f"The predictions are here, but the pages show a newer set of {tables.data_set_title(found.name)}, of "
-            "other pictures or another train split: no cell leads to its tweets."
+            "another data file, other pictures or another train split: no cell leads to its tweets."
         )
     else:
         _offer(found)

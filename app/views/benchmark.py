@@ -84,7 +84,7 @@ try:
             st.subheader(f"Figures 3 and 4: {standings.set_title(name)}", anchor=False)
             predictions = benchmark.predictions(name)
             benchmark_bars.bars(name, predictions, where[name], notice)
-            benchmark_bars.chance(name, predictions, where[name])
+            benchmark_bars.chance(name, predictions, where[name], notice)
     benchmark_tables.counts(results, data)
 
     if of_test and (unmarked := [name for name in names if benchmark.daggers(name) is None]):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +17,13 @@ from tests.core.fabricated_results import f1_of, write_row
 from tests.ui import reading
 from tests.ui.reading import address, button, component_data, said
 from tests.ui.tiny_results import DATA, write_results
-from tests.ui.tiny_set import write_data
+from tests.ui.tiny_set import write_data, write_set
 from umt_core.analysis.benchmark_pairs import Predictions
 from umt_core.analysis.browse import browse
 from umt_core.analysis.paper import PAPER_TABLE_2
 from umt_core.analysis.query import Query
 from umt_core.analysis.reproduction import Row, plan
-from umt_core.analysis.sets import find_set
+from umt_core.analysis.sets import SET, find_set, write_json
 
 
 @pytest.fixture
@@ -91,6 +93,17 @@ def test_stand_ins_are_told_wherever_a_row_reads_pictures(results):
     }
     assert titles["UMT"] == titles["MT"] == "3 seeds · stand-in pictures"
     assert titles["BERT-CRF"] == "3 seeds"
+
+
+def test_a_chart_of_seeds_bears_the_notice_only_if_one_of_its_systems_reads_pictures(results):
+    def caption() -> str:
+        return next(c.value for c in opened().caption if c.value.startswith("A difference between systems"))
+
+    assert "stand-ins" in caption()
+    for row in plan():
+        if row.system != "bert-crf" and row.seed:
+            row.file(results).unlink(missing_ok=True)
+    assert "stand-ins" not in caption()
 
 
 def test_rows_that_read_text_alone_need_no_notice(results):
@@ -178,6 +191,31 @@ def test_results_trained_again_since_do_not_lead_to_older_predictions(results):
     assert "link" not in table["UMT"][0]
 
 
+def test_systems_of_the_same_weights_lead_each_to_its_own_predictions(results):
+    twin, weights = "umt-bert-crf-no-esd", "sum of mt-bert-crf"
+    write_row(results, Row(DATA, twin, 0), weights=weights)
+    kept = results / DATA / "predictions"
+    (of_mt,) = kept.glob("mt-bert-crf-*")
+    of_twin = Path(shutil.copytree(of_mt, kept / of_mt.name.replace("mt-bert-crf", twin)))
+    run = json.loads((of_mt / "manifest.json").read_text()) | {"system": twin, "checkpoint": f"{DATA}/{twin}"}
+    (of_twin / "manifest.json").write_text(json.dumps(run))
+    page = taken_in(opened())
+    for key, title, system in (("2", "MT", "mt-bert-crf"), ("3", standings.row_title(DATA, twin), twin)):
+        assert rows(page, f"benchmark_{key}_{DATA}")[title][-1]["link"]["system"] == f"{DATA}/{system}"
+
+
+@pytest.mark.parametrize("changed", ["test.jsonl", "images/fixed.png"])
+def test_predictions_with_other_labels_or_pictures_are_not_those_of_the_figures(results, tmp_path, changed):
+    taken_in(opened())
+    file = tmp_path / "data" / DATA / changed
+    file.write_bytes(file.read_bytes().replace(b"ORG", b"MISC") + b"\n")
+    newer = write_set(tmp_path / "data" / DATA / "test.jsonl", tmp_path / "predictions")
+    write_json(newer.folder / SET, replace(newer.info, created="2999"))
+    page = opened()
+    assert not [c for cells in rows(page, f"benchmark_2_{DATA}").values() for c in cells if "link" in c]
+    assert "the pages show a newer set of TWITTER-2017 test" in said(page)
+
+
 # Switches and the link
 
 
@@ -212,6 +250,8 @@ def test_pairs_are_tested_when_asked_for(results):
     cells = component_data(page, f"benchmark_pairs_{DATA}")["rows"]
     assert [texts(row["cells"])[:2] for row in cells] == [["MT", "BERT-CRF"], ["UMT", "BERT-CRF"]]
     assert texts(cells[1]["cells"])[4:6] == ["2", "1"]
+    (caption,) = [c.value for c in page.caption if "McNemar's test" in c.value]
+    assert caption.endswith("The pictures are stand-ins: nothing here is a finding about the tweets' own.")
 
 
 def test_small_taggers_and_those_at_the_paper_s_size_are_tested_apart(results):
