@@ -14,7 +14,7 @@ from umt_core.analysis.before_after import BeforeAfter, ChangedTweet
 from umt_core.analysis.significance import Interval
 from umt_core.labels import LABELS
 from umt_core.manifest import Manifest, needs
-from umt_core.promotions import Record
+from umt_core.promotions import ORIGINAL, Record
 from umt_core.registry import CheckpointInfo, Damaged
 from umt_core.schema import Span
 
@@ -36,13 +36,27 @@ class Line:
 
 def dev_before(parent: Manifest, child: Manifest) -> float | None:
     """The parent's dev F1, if the child's epochs were chosen by the same tweets and labels."""
-    theirs, ours = parent.data.get("valid", {}), child.data.get("valid", {})
-    sources = ours.get("from") or [ours]
-    same = len(sources) == 1 and sources[0].get("sha256") == theirs.get("sha256") and not sources[0].get("corrected")
-    if not same or ours.get("tweets") != theirs.get("tweets"):
-        return None
     f1: float | None = parent.scores.get("valid", {}).get("f1")
-    return f1
+    return f1 if judged_alike(parent, child, "valid") else None
+
+
+def judged_alike(parent: Manifest, child: Manifest, split: str) -> bool:
+    """Whether a retrained version's scores on a split are of the same tweets and labels as the parent's."""
+    theirs, ours = (_mapping(manifest.data.get(split)) for manifest in (parent, child))
+    made_from = ours.get("from")
+    if not isinstance(made_from, list) or not made_from:
+        made_from = [ours]
+    source = _mapping(made_from[0])
+    if len(made_from) > 1 or source.get("corrected"):
+        return False
+    if not theirs:  # some of ours do not say what they were tested on
+        return source.get("data") in (None, f"{parent.dataset}/{split}")
+    return source.get("sha256") == theirs.get("sha256") and ours.get("tweets") == theirs.get("tweets")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """A part of a manifest, which may have been written by anyone."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def title(name: str) -> str:
@@ -77,10 +91,14 @@ def overview_cells(lines: Sequence[Line], chosen: str) -> tuple[Cells, Cells]:
     columns: Cells = [{"title": "Version", "words": True}, {"title": "State", "words": True}]
     columns += [{"title": "Retrained from", "words": True}, {"title": "Made (UTC)"}]
     columns += [{"title": "Tweets trained on"}, {"title": "Corrected of them"}]
-    columns += [
-        {"title": name, "help": "percent; small: 95 % interval, where predictions are kept"} for name in SPLITS.values()
-    ]
+    about = "percent; small: 95 % interval, where predictions are kept, or that the original's figure is of others"
+    columns += [{"title": name, "help": about} for name in SPLITS.values()]
     columns += [{"title": "Size"}]
+    originals = {
+        line.found.family: line.found.manifest
+        for line in lines
+        if isinstance(line.found, CheckpointInfo) and line.found.version == ORIGINAL
+    }
     rows: Cells = []
     for line in lines:
         name = line.found.name
@@ -95,7 +113,7 @@ def overview_cells(lines: Sequence[Line], chosen: str) -> tuple[Cells, Cells]:
         parent = (m.parent or {}).get("name", "")
         cells = [first, state, cell(title(parent) if parent else "–"), cell(day(m.created)), cell(_trained_on(m))]
         cells += [cell(f"{m.corrections['tweets']:,}" if m.corrections and "tweets" in m.corrections else "–")]
-        cells += [_f1(line, m, split) for split in SPLITS]
+        cells += [_f1(line, m, split, originals.get(line.found.family, m)) for split in SPLITS]
         rows.append({"cells": [*cells, cell(size(line.size))]})
     return columns, rows
 
@@ -105,11 +123,12 @@ def _trained_on(manifest: Manifest) -> str:
     return f"{train['tweets']:,}" if isinstance(train, Mapping) and "tweets" in train else "–"
 
 
-def _f1(line: Line, manifest: Manifest, split: str) -> dict[str, Any]:
+def _f1(line: Line, manifest: Manifest, split: str, original: Manifest) -> dict[str, Any]:
     interval = line.intervals.get(split)
     noted = manifest.scores.get(split, {}).get("f1")
     if interval is None:
-        return cell(percent(noted))
+        alike = noted is None or manifest is original or judged_alike(original, manifest, split)
+        return cell(percent(noted), sub="" if alike else "other tweets or labels")
     return cell(percent(interval.value), sub=f"{100 * interval.low:.1f} – {100 * interval.high:.1f}")
 
 

@@ -19,7 +19,7 @@ from umt_core.analysis.significance import Interval
 from umt_core.corrections.gold import gold_of
 from umt_core.encoders.catalog import MPNET_BASE
 from umt_core.errors import CheckpointError, DataError, StoreError
-from umt_core.registry import CheckpointInfo, Damaged, families, served, survey
+from umt_core.registry import CheckpointInfo, Damaged, checkpoints_folder, families, served, survey
 from umt_core.schema import Span
 
 SHOWN = 100  # corrected tweets in a list
@@ -125,8 +125,13 @@ def system_rows() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["System", *missing])
 
 
-def train_command(source: sets.Source | None, name: str, system: str) -> str:
-    """The command line that trains a system of a checkpoint set afresh; ``source``: a split of its data set."""
+def train_command(source: sets.Source | None, name: str, system: str, pictures: str) -> str:
+    """The command line that trains a system of a checkpoint set afresh.
+
+    Args:
+        source: a split of its data set.
+        pictures: what they are; "": nobody has said.
+    """
     data = data_of(name)
     files = {split: f"{data}/{split}.txt" for split in ("train", "valid")}
     images = "IMAGES"
@@ -137,4 +142,5 @@ def train_command(source: sets.Source | None, name: str, system: str) -> str:
     words += ["--valid", files["valid"], "--images", images]
     if name != data:
         words += ["--text-encoder", MPNET_BASE.name, "--name", name]
-    return markup.command(*words, "--output", f"checkpoints/{name}/{system}")
+    words += ["--about-images", pictures] if pictures else []
+    return markup.command(*words, "--output", sets.short(checkpoints_folder() / name / system))

@@ -58,7 +58,7 @@ def _other(info: CheckpointInfo, others: list[CheckpointInfo], parent: Checkpoin
 
 def _data(info: CheckpointInfo) -> str:
     names = list(dict.fromkeys([*sets.sources(), *sets.folders()[0]]))
-    usual = f"{info.family.partition('/')[0]}/test"
+    usual = f"{info.manifest.dataset}/test"
     place = names.index(usual) if usual in names else 0
     name: str = st.selectbox("On", names, index=place, format_func=tables.data_set_title, key=Key.MODELS_DATA)
     return name

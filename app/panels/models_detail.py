@@ -26,7 +26,7 @@ def said() -> None:
 
 def damaged(found: Damaged, author: str) -> None:
     """A folder that cannot be read."""
-    st.subheader(lineage.title(found.name), anchor=False)
+    st.subheader(markup.plain(lineage.title(found.name)), anchor=False)
     st.error(markup.plain(found.why))
     with st.container(horizontal=True):
         if not found.name.endswith(f"@{ORIGINAL}"):
@@ -36,7 +36,7 @@ def damaged(found: Damaged, author: str) -> None:
 def show(info: CheckpointInfo, author: str) -> None:
     """A version: facts, curve, card, and what can be done."""
     now = models.served_version(info.family)
-    st.subheader(lineage.title(info.name), anchor=False)
+    st.subheader(markup.plain(lineage.title(info.name)), anchor=False)
     if line := lacking(info.manifest.model):
         st.warning(markup.plain(line))
     _actions(info, now, author)
@@ -81,12 +81,15 @@ def _actions(info: CheckpointInfo, now: str, author: str) -> None:
         st.info(markup.plain(f"Nothing can be changed here: {why_not}."))
     elif not author:
         st.info("Give your name in the sidebar to promote, roll back, rename or remove.")
+    command: tuple[str, ...] = ()
     with st.container(horizontal=True, vertical_alignment="center"):
         if info.version != now:
+            command = ("promote", info.name)
             with st.popover("Promote", icon=":material/publish:", type="primary", disabled=not author):
                 st.text(f"From the next request on, all pages answer from {info.name}, without a restart.")
                 _button("Promote it", _promote, info.name, author, now, primary=True)
         elif (before := before_served(info.family)) is not None:
+            command = ("rollback", info.family)
             with st.popover("Roll back", icon=":material/undo:", disabled=not author):
                 st.text(f"Serves {before.name} again, which was served before.")
                 _button("Roll back", _roll_back, info.family, author, now, primary=True)
@@ -99,9 +102,9 @@ def _actions(info: CheckpointInfo, now: str, author: str) -> None:
                 _button("Rename it", _rename, info.name, author, key)
             if info.version != now:
                 _remove(info.name, author)
-    act = ["rollback", info.family] if info.version == now else ["promote", info.name]
-    st.caption("The same in a shell:")
-    st.code(markup.command("checkpoints", *act), language="bash", wrap_lines=True)
+    if command:
+        st.caption("The same in a shell:")
+        st.code(markup.command("checkpoints", *command), language="bash", wrap_lines=True)
 
 
 def _remove(name: str, author: str) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+
 import streamlit as st
 
-from app import markup, models, sets, tables
+from app import benchmark, markup, models, sets, tables
 from app.state import Key
+from umt_core.analysis.benchmark import facts, run_words
 from umt_core.analysis.reproduction import data_of
+from umt_core.errors import DataError
 
 
 def show() -> None:
@@ -28,7 +32,13 @@ def show() -> None:
         "System", missing[name], format_func=tables.system_title, key=f"{Key.MODELS_SYSTEM}_{name}"
     )
     source = next((s for s in sets.sources().values() if s.of.name == data_of(name)), None)
-    st.code(models.train_command(source, name, system), language="bash", wrap_lines=True)
+    try:
+        results = benchmark.results()
+    except DataError as error:
+        st.warning(markup.plain(str(error)))
+        return
+    pictures = next(iter(facts(results)["pictures"]), "")
+    st.code(models.train_command(source, name, system, pictures), language="bash", wrap_lines=True)
     st.caption("Or as a row of the reproduction, with a test and predictions that the Benchmark page shows:")
-    row = markup.command("reproduce", "--only", f"{name}/{system}")
+    row = shlex.join(run_words(results, name, system, benchmark.shell_data()))
     st.code(row, language="bash", wrap_lines=True)

@@ -5,22 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import lineage
+from app import lineage, markup
+from tests.core.fabricated_results import write_row
 from tests.core.versioned import write_checkpoint
 from tests.ui.reading import address, component_data, said
 from tests.ui.reading import opened as opened_page
+from umt_core.analysis.reproduction import Row
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store, default_url
 from umt_core.labels import LABELS
 from umt_core.manifest import MANIFEST
 from umt_core.promotions import retrained_folder
-from umt_core.registry import checkpoints_folder, find_checkpoint, versions_folder
+from umt_core.registry import CheckpointInfo, checkpoints_folder, find_checkpoint, versions_folder
 from umt_core.schema import Span
 from umt_core.versions import promote
 
@@ -213,6 +217,66 @@ def test_the_parents_dev_figure_is_shown_only_where_it_is_of_the_same_labels():
     assert lineage.dev_before(parent, manifest(same | {"tweets": 3})) is None
     assert lineage.dev_before(parent, manifest(same | {"from": [{"sha256": "b", "tweets": 9, "corrected": 0}]})) is None
     assert lineage.dev_before(parent, manifest(same | {"from": [{"sha256": "a", "tweets": 9, "corrected": 2}]})) is None
+
+
+def test_figures_of_other_tweets_or_labels_than_the_original_s_are_marked(world):
+    manifest = find_checkpoint(FAMILY).manifest
+    whole = {"data": "tiny/valid", "sha256": "a", "tweets": 9, "corrected": 0}
+    original = replace(manifest, data={"valid": {"sha256": "a", "tweets": 9}})  # it does not say by what it was tested
+
+    def marks(valid: Any, test: Any) -> list[str]:
+        version = replace(manifest, data={"valid": valid, "test": test})
+        found = [
+            CheckpointInfo(f"{FAMILY}@original", Path(), original),
+            CheckpointInfo(f"{FAMILY}@v1", Path(), version, "v1"),
+        ]
+        _, (first, second) = lineage.overview_cells([lineage.Line(one, False, 0, {}) for one in found], "")
+        assert not any(cell.get("sub") for cell in first["cells"])
+        return [cell.get("sub") for cell in second["cells"][6:8]]
+
+    other = "other tweets or labels"
+    test = [{"data": "tiny/test", "sha256": "t", "tweets": 5, "corrected": 0}]
+    assert marks({"tweets": 9, "from": [whole]}, {"tweets": 5, "from": test}) == ["", ""]
+    assert marks({"tweets": 4, "from": [whole | {"tweets": 4}]}, {"from": [{"data": "own/tweets"}]}) == [other, other]
+    assert marks({"tweets": 9, "from": [whole | {"corrected": 2}]}, {"from": test * 2}) == [other, other]
+    assert marks("as anybody may write it", {"from": 1}) == [other, ""]
+
+
+def test_where_nothing_was_served_before_no_command_goes_back_to_it(world):
+    page = opened(model=f"{FAMILY}@original")
+    assert not [code.value for code in page.code if "checkpoints rollback" in code.value]
+    promote(f"{FAMILY}@v2", "Ann")
+    page = opened(model=f"{FAMILY}@v2")
+    assert f"python -m umt_core checkpoints rollback {FAMILY}" in [code.value for code in page.code]
+
+
+def test_a_family_s_name_is_text_and_no_markup(world):
+    family = "ti*n*y/[a](b)"
+    write_checkpoint(checkpoints_folder() / family, "0")
+    for folder in (checkpoints_folder() / family, versions_folder(family) / "v1"):
+        folder.mkdir(parents=True, exist_ok=True)
+    (versions_folder(family) / "v1" / MANIFEST).write_text("{")
+    for version in ("original", "v1"):  # a whole one and a damaged one
+        name = f"{family}@{version}"
+        assert opened(model=name).subheader[0].value == markup.plain(lineage.title(name))
+
+
+def test_versions_of_a_checkpoint_set_are_compared_on_what_its_data_set_is_tested_on(world):
+    family = "tiny-base/bert-crf"
+    write_checkpoint(checkpoints_folder() / family, "0", set_name="tiny-base")
+    write_checkpoint(versions_folder(family) / "v1", "1", set_name="tiny-base")
+    assert opened(model=f"{family}@v1").selectbox(key="models_data").value == "tiny/test"
+
+
+def test_what_is_missing_comes_with_commands_for_the_folders_and_pictures_that_are_meant(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("UMT_RESULTS", str(tmp_path / "results"))
+    write_row(tmp_path / "results", Row("twitter2017", "mt-bert-crf", 0))
+    train, row = [code.value for code in opened().code if "bilstm-crf" in code.value]
+    about = "--about-images 'stand-in photographs'"
+    assert train.endswith(f"{about} --output {checkpoints_folder()}/twitter2017/bilstm-crf")
+    assert row == f"python -m umt_core reproduce --data {tmp_path}/data {about} --only twitter2017/bilstm-crf"
+    Row("twitter2017", "mt-bert-crf", 0).file(tmp_path / "results").write_text("{")
+    assert "seed-0.json: wanted results in JSON" in said(opened())
 
 
 def test_a_version_that_was_trained_on_what_it_is_judged_by_is_named(world, monkeypatch):
