@@ -112,15 +112,20 @@ def overview_cells(lines: Sequence[Line], chosen: str) -> tuple[Cells, Cells]:
         state = cell("● served" if line.served else "kept")
         parent = (m.parent or {}).get("name", "")
         cells = [first, state, cell(title(parent) if parent else "–"), cell(day(m.created)), cell(_trained_on(m))]
-        cells += [cell(f"{m.corrections['tweets']:,}" if m.corrections and "tweets" in m.corrections else "–")]
+        cells += [cell(_count(m.corrections))]
         cells += [_f1(line, m, split, originals.get(line.found.family, m)) for split in SPLITS]
         rows.append({"cells": [*cells, cell(size(line.size))]})
     return columns, rows
 
 
 def _trained_on(manifest: Manifest) -> str:
-    train = manifest.data.get("train")
-    return f"{train['tweets']:,}" if isinstance(train, Mapping) and "tweets" in train else "–"
+    return _count(manifest.data.get("train"))
+
+
+def _count(of: Any) -> str:
+    """How many tweets a part of a manifest is of."""
+    tweets = _mapping(of).get("tweets")
+    return f"{tweets:,}" if isinstance(tweets, int) else "–"
 
 
 def _f1(line: Line, manifest: Manifest, split: str, original: Manifest) -> dict[str, Any]:
