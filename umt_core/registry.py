@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -206,6 +206,24 @@ def find_checkpoint(name: str | Path | CheckpointInfo) -> CheckpointInfo:
     raise CheckpointError(
         f"no checkpoint {str(name)[:200]!r} in {checkpoints_folder()}, and no such folder; known: {known}"
     )
+
+
+def find_apart(names: Sequence[str]) -> list[CheckpointInfo]:
+    """The checkpoints of names and folders, whose answers will stand beside each other under their own names.
+
+    Raises:
+        CheckpointError: there is no such one, or two have one name: a folder's is in its manifest, and says what it
+            was trained on, not where it is.
+    """
+    found = [find_checkpoint(name) for name in names]
+    places: dict[str, str] = {}
+    for name, info in zip(names, found, strict=True):
+        if info.name in places:
+            raise CheckpointError(
+                f"wanted checkpoints of different names, got {info.name} twice: {places[info.name]} and {name}"
+            )
+        places[info.name] = str(name)
+    return found
 
 
 def _is_folder(path: Path) -> bool:

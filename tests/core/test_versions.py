@@ -25,6 +25,7 @@ from umt_core.registry import (
     versions,
     versions_folder,
 )
+from umt_core.service import server
 from umt_core.versions import TRASH, before_served, promote, remove, rename, roll_back
 
 
@@ -54,6 +55,28 @@ def test_a_plain_name_stands_for_what_is_served_and_a_name_with_a_version_for_ju
     assert (served.name, served.version, served.exact, served.family) == (FAMILY, "v2", f"{FAMILY}@v2", FAMILY)
     assert find_checkpoint(f"{FAMILY}@original").exact == FAMILY
     assert [info.name for info in versions(FAMILY)] == [f"{FAMILY}@{v}" for v in ("original", "v1", "v2")]
+
+
+@pytest.mark.parametrize("command", ["predict", "predict-parquet", "explain"])
+def test_taggers_of_one_name_are_refused_where_their_answers_would_be_one_column(command, tmp_path, capsys):
+    """A folder is called as what it was trained on, not as where it is: one would answer under the other's name."""
+    write_family()
+    mine = write_checkpoint(tmp_path / "runs" / "mine", "mine", dataset="tiny", system="bert-crf")
+    tweets = tmp_path / "tweets.jsonl"
+    tweets.write_text('{"id": "1", "text": "Rain over Lake Geneva"}\n')
+    output = tmp_path / ("out.parquet" if command == "predict-parquet" else "out")
+    words = [command.partition("-")[0], "--checkpoint", FAMILY, "--checkpoint", str(mine)]
+    assert main([*words, "--input", str(tweets), "--output", str(output)]) == 2
+    assert f"wanted checkpoints of different names, got {FAMILY} twice: {FAMILY} and {mine}" in capsys.readouterr().err
+
+
+def test_a_folder_that_no_name_leads_to_is_not_served(tmp_path, capsys):
+    write_family()
+    mine = write_checkpoint(tmp_path / "runs" / "mine", "mine", dataset="tiny", system="bert-crf")
+    assert main(["serve", "--checkpoint", str(mine)]) == 2
+    assert "wanted a checkpoint that requests can name, got a folder" in capsys.readouterr().err
+    there = checkpoints_folder() / FAMILY
+    assert server._named(str(there)) == server._named(FAMILY) == FAMILY
 
 
 def test_what_was_found_stays_what_it_is_whatever_is_promoted():

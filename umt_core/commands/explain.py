@@ -61,6 +61,7 @@ def explain(
     from umt_core.explain.report import examine, report_values
     from umt_core.explain.report_html import report_html
     from umt_core.predict import Workbench
+    from umt_core.registry import find_apart
 
     examples = [example for example in read_examples(input) if example.tokens]
     if not examples:
@@ -71,7 +72,7 @@ def explain(
     names = file_names([example.id for example in examples])
     with progress_bar() as bar:
         report = reporter(bar)
-        workbench, fits = Workbench.load(checkpoint, device), _relevance(relevance, device)
+        workbench, fits = Workbench.load(find_apart(checkpoint), device), _relevance(relevance, device)
         for i, example in enumerate(examples):
             report("tweets", i, len(examples))
             picture = _picture(index, example)

@@ -12,6 +12,7 @@ from umt_core.commands.console import check_place, image_index, progress_bar, sa
 from umt_core.data.files import write_pieces
 from umt_core.data.jsonl import format_record, iter_examples
 from umt_core.errors import DataError
+from umt_core.registry import find_apart
 from umt_core.schema import Example, Prediction
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def predict_lines(checkpoints: Sequence[str], input: Path, output: Path, images:
     The input is read once before any work is done, so that a line that cannot be read costs no tagger's time.
 
     Raises:
-        UmtError: as ``iter_examples`` and ``Predictor.load``, there is no tweet, or no place to write.
+        UmtError: as ``iter_examples``, ``find_apart`` and ``Predictor.load``, there is no tweet, or no place to write.
     """
     total = sum(1 for _ in iter_examples(input)) if input.is_file() else None  # what is no file is read only once
     examples = iter_examples(input)
@@ -46,11 +47,11 @@ def predict_lines(checkpoints: Sequence[str], input: Path, output: Path, images:
     if first is None:
         raise DataError(f"{input}: wanted at least one tweet, got none")
     check_place(output)
-    index = image_index(images)
+    found, index = find_apart(checkpoints), image_index(images)
     from umt_core.predict import Predictor
 
     with progress_bar() as bar:
-        predictors = {p.name: p for p in (Predictor.load(name, device) for name in checkpoints)}
+        predictors = {info.name: Predictor.load(info, device) for info in found}
         tasks = {name: bar.add_task(name, total=total) for name in predictors}
         told = Told(lambda name, done: bar.update(tasks[name], completed=done))
         write_pieces(output, predicted_lines(chain([first], examples), predictors, index, told))

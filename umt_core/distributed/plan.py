@@ -18,7 +18,7 @@ from umt_core.data.files import write_text
 from umt_core.distributed.reading import identity, raw_tweets, suffix_of
 from umt_core.errors import DataError
 from umt_core.manifest import file_sum
-from umt_core.registry import find_checkpoint
+from umt_core.registry import find_apart
 
 FORMAT = 1  # of the manifest; a reader refuses what it does not know
 CHUNK = 1_000  # tweets: what a kill costs a worker
@@ -94,17 +94,14 @@ def make_plan(
     Reads the input twice, a line at a time: for its sum, and for where chunks begin and which ids come twice.
 
     Raises:
-        CheckpointError: there is no such checkpoint.
-        DataError: the input cannot be read, holds no tweet or is of another suffix, a checkpoint is named twice, or
-            the folder holds what other weights, another input or other settings have made.
+        CheckpointError: there is no such checkpoint, or two have one name.
+        DataError: the input cannot be read, holds no tweet or is of another suffix, or the folder holds what other
+            weights, another input or other settings have made.
     """
     if chunk < 1:
         raise DataError(f"wanted chunks of at least one tweet, got {chunk}")
     suffix_of(input)
-    found = [(find_checkpoint(name), name) for name in checkpoints]
-    columns = [info.name for info, _ in found]
-    if twice := sorted({name for name in columns if columns.count(name) > 1}):
-        raise DataError(f"wanted checkpoints of different names, got {twice[0]} twice")
+    found = list(zip(find_apart(checkpoints), checkpoints, strict=True))
     try:
         sha256, size = file_sum(input), input.stat().st_size
     except OSError as error:

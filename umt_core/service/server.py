@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -13,7 +14,7 @@ from fastapi import FastAPI
 from umt_core.access.door import is_loopback
 from umt_core.engine import Engine
 from umt_core.errors import CheckpointError, ConfigError
-from umt_core.registry import checkpoints, find_checkpoint
+from umt_core.registry import checkpoints, checkpoints_folder, find_checkpoint
 from umt_core.service.app import create_app
 from umt_core.service.guard import Rules
 from umt_core.service.limits import HELD_BYTES, Budget, Rate
@@ -50,7 +51,7 @@ def serve(
     tokens = None if token_file is None else Tokens(token_file)
     if tokens is None and not is_loopback(host):
         raise ConfigError(f"wanted --token-file for {host!r}, which others can reach, got none; see docs/serving.md")
-    served = [find_checkpoint(name).name for name in names] or [info.name for info in checkpoints()]
+    served = [_named(name) for name in names] or [info.name for info in checkpoints()]
     if not served:
         raise CheckpointError("wanted at least one checkpoint to serve, found none")
     burst = max(1, round(per_minute * BURST_SECONDS / 60))
@@ -76,6 +77,18 @@ def serve(
     server.run([listening])
     if broken:
         raise CheckpointError(broken[0])
+
+
+def _named(name: str) -> str:
+    """The name that requests give; a folder that no name leads to could not be looked up for each of them."""
+    info = find_checkpoint(name)
+    with suppress(CheckpointError):
+        if find_checkpoint(info.name).folder.resolve() == info.folder.resolve():
+            return info.name
+    raise CheckpointError(
+        f"{name}: wanted a checkpoint that requests can name, got a folder: "
+        f"put it at {checkpoints_folder()}/<set>/<system>"
+    )
 
 
 def config_of(app: FastAPI) -> uvicorn.Config:
