@@ -596,3 +596,13 @@ def test_the_released_transform_is_a_window_of_the_picture_and_the_same_each_tim
     assert encoders[0].pixels(picture(0, (100, 500))).shape == (3, 224, 224)
     with pytest.raises(ConfigError, match="unknown picture transform 'crop'"):
         BlockMeans(tmp_path / "weights", transform="crop")
+
+
+def test_a_strip_is_not_enlarged_beyond_what_a_window_of_it_needs(tmp_path: Path, monkeypatch) -> None:
+    sizes: list[tuple[int, int]] = []
+    resize = Image.Image.resize
+    monkeypatch.setattr(Image.Image, "resize", lambda self, size, *a: sizes.append(size) or resize(self, size, *a))
+    (tmp_path / "weights").write_bytes(b"abc")
+    encoder = BlockMeans(tmp_path / "weights", transform="released")
+    assert encoder.pixels(Image.new("RGB", (1, 60_000), (9, 9, 9))).shape == (3, 224, 224)
+    assert sizes == [[224, 20 * 224]]  # and not 224 x 13,440,000

@@ -20,6 +20,7 @@ from umt_core.errors import BackboneError, ConfigError
 from umt_core.schema import GRID
 
 SIDE = 224  # pixels: what both nets were trained on, and what gives 7 x 7 blocks
+STRIP = 20  # times as long as wide: what is longer would take gigabytes when it is enlarged
 RESNET152_FILE = "resnet152-394f9c45.pth"  # as torchvision publishes it
 TRANSFORMS = ("resize", "released")
 
@@ -206,13 +207,21 @@ def _resize(image: Image.Image) -> Image.Image:
     return image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
 
+def _middle(image: Image.Image, longest: int) -> Image.Image:
+    """A picture without what its sides have beyond a length, cut off at both ends alike."""
+    width, height = (min(side, longest) for side in image.size)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height)) if (width, height) != image.size else image
+
+
 def _released(image: Image.Image, seed: int) -> Image.Image:
     """A window of 224 x 224 of the unresized picture, mirrored every other time.
 
     The released code fails on a picture smaller than that, and then takes another tweet's;
-    we enlarge it so that its shorter side fits.
+    we enlarge it so that its shorter side fits, of a strip its middle alone.
     """
     if (shorter := min(image.size)) < SIDE:
+        image = _middle(image, longest=STRIP * shorter)
         image = image.resize([-(-side * SIDE // shorter) for side in image.size], Image.Resampling.BICUBIC)
     draw = random.Random(f"{seed}:{hashlib.sha256(image.tobytes()).hexdigest()}")
     left, top = (draw.randint(0, side - SIDE) for side in image.size)
