@@ -512,7 +512,11 @@ def attention_choice(lookers: Mapping[str, Inspection]) -> tuple[AttentionMap, i
 
 
 def take_choice(component: Key, name: str, target: Key, doc: str) -> None:
-    """Takes a word or block that was chosen in a component, unless it speaks of another tweet."""
+    """Takes a word or block that was chosen in a component, unless it speaks of another tweet.
+
+    The component sends it as a trigger. Streamlit keeps a component's state, and is silent where the same is sent
+    again: a block that was chosen, cleared elsewhere and chosen once more would not arrive.
+    """
     payload = getattr(st.session_state.get(component), name, None)
     if not isinstance(payload, Mapping) or payload.get("doc") != doc:
         return

@@ -17,7 +17,7 @@ function tint(t) {
   return `rgba(${(t < 0 ? AGAINST : FOR).join()},${(share < .02 ? 0 : .12 + .68 * share).toFixed(3)})`;
 }
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root");
   const active = parentElement.activeElement ?? document.activeElement;
   const focused = active?.dataset?.block;
@@ -54,7 +54,7 @@ export default function ({ data, parentElement, setStateValue }) {
     if (data.signed && data.image) block.textContent = sign(data.weights[i] / most);
     block.onmouseenter = block.onfocus = () => { readout.textContent = "Block " + say(i); };
     block.onmouseleave = block.onblur = rest;
-    block.onclick = () => setStateValue("block", { doc: data.doc, index: i === data.chosen ? null : i });
+    block.onclick = () => setTriggerValue("block", { doc: data.doc, index: i === data.chosen ? null : i });
     grid.append(block);
   }
   grid.onkeydown = event => {

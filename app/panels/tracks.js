@@ -83,7 +83,7 @@ function labels(data) {
   return node;
 }
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root");
   const active = parentElement.activeElement ?? document.activeElement;
   const hadFocus = Boolean(active?.classList?.contains("word"));
@@ -115,7 +115,7 @@ export default function ({ data, parentElement, setStateValue }) {
       word.tabIndex = k === i ? 0 : -1;
     });
     words[i].focus({ preventScroll: true });
-    setStateValue("word", { doc: data.doc, index: i });
+    setTriggerValue("word", { doc: data.doc, index: i });  // no state: the same word may be chosen again after another
   }
   flow.onclick = event => {
     const word = event.target.closest(".word");

@@ -133,6 +133,24 @@ def test_a_block_shows_the_words_that_look_at_it(page):
     page.locator(".share").first.wait_for(state="detached")
 
 
+def test_what_was_chosen_and_undone_elsewhere_can_be_chosen_again(page):
+    for _ in range(2):
+        page.get_by_role("button", name="row 3, column 4").click()
+        page.get_by_text("Words at the block in row 3, column 4").wait_for()
+        settled(page)
+        page.get_by_role("button", name="Clear").click()
+        page.locator(".share").first.wait_for(state="detached")
+        settled(page)
+    chosen = page.locator('.word[aria-checked="true"]').inner_text()
+    for _ in range(2):
+        page.locator(".word").nth(3).click()
+        page.wait_for_url("**word=3**")
+        settled(page)
+        page.go_back()
+        page.get_by_role("heading", name=f"“{chosen}”").first.wait_for()
+        settled(page)
+
+
 def test_each_map_says_which_one_it_is(page):
     for title, feeds in (("block → word", "P"), ("word → text-aware block", "A"), ("word → block", "Q")):
         page.get_by_role("radiogroup").get_by_text(title, exact=True).click()
