@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from umt_core.schema import Span
 
 SEEDS = 10
 NOTHING = "none"
+MORE = 1_000  # characters by which a wording may be longer than the tweet
 WHAT_IT_SAYS = (
     "The picture stays, the words change. Entities are matched by the words that stand for them, and held against what "
     "the tagger says of the tweet as it is, not against gold labels: a change is no mistake, and no change no merit."
@@ -96,26 +98,40 @@ def _choose(case: Case) -> tuple[Span | None, int]:
 
 def _own_wording(case: Case) -> Edit | None:
     """The reader's wording; ``None``: it is the tweet's own."""
-    words = " ".join(markup.visible(token) for token in case.example.tokens)
+    tokens = case.example.tokens
+    shown = ["_".join(markup.visible(token).split()) for token in tokens]  # one word each, for ``_restored``
+    words = " ".join(shown)
     text = st.text_area(
         "Your own wording",
         words,
         key=f"{state.Key.REWRITTEN}_{case.doc}",
         help="Words are told apart by spaces, as the taggers get them.",
-        max_chars=1000,
+        max_chars=len(words) + MORE,  # Streamlit would cut the tweet itself
         on_change=state.show_wording,
         args=(OWN,),
     )
     after = text.split()
     if not after or after == words.split():
         return None
-    return rewrite(case.example.tokens, after)
+    return rewrite(tokens, _restored(tokens, shown, after))
+
+
+def _restored(tokens: Sequence[str], shown: Sequence[str], after: Sequence[str]) -> list[str]:
+    """A wording with the tweet's own tokens where its words are those that were shown: not all of a token is seen.
+
+    >>> _restored(("Os\\u200blo", "is"), ("Oslo", "is"), ("Oslo", "was"))
+    ['Os\\u200blo', 'was']
+    """
+    restored = list(after)
+    for i, j, size in SequenceMatcher(None, shown, after, autojunk=False).get_matching_blocks():
+        restored[j : j + size] = tokens[i : i + size]
+    return restored
 
 
 def _steps(case: Case, edits: Sequence[Edit]) -> Callable[[asking.Report], dict[str, TextWhatIf]]:
     """All taggers of the case, one after the other."""
     ask: Callable[[Callable[[Any], Any]], Any] = services.asker(case.chosen)
-    names = [info.name for info in case.chosen]
+    names = list(case.inspections)
 
     def one(name: str, bench: Any) -> TextWhatIf:
         predictor = bench.predictors[name]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from app import asking, variants
 from tests.ui import fake
 from tests.ui.reading import address, opened, said
 from tests.ui.tiny_set import HOSTILE
+from umt_core.errors import CheckpointError
 from umt_core.explain.text_edits import rewrite
 from umt_core.explain.text_what_if import text_what_if
 from umt_core.schema import Example
@@ -44,6 +47,48 @@ def test_ones_own_wording_comes_first_and_stays_out_of_the_address(page):
     assert table["Wording"][0] == "your wording"
     assert "gained: Oslo" in table["UMT"][0]
     assert not any("Oslo" in value for value in address(page).values())
+
+
+@pytest.fixture
+def typed(made, monkeypatch):
+    """The page with a tweet that the reader types."""
+    page = opened("explain", part="text_what_if")
+
+    def type_in(tweet: str):
+        page.text_area[0].set_value(tweet).run()
+        assert not page.exception
+        return page
+
+    return type_in
+
+
+def test_a_long_tweet_has_no_wording_that_nobody_wrote(typed):
+    page = typed("Oslo and " * 150)
+    assert page.text_area[-1].value == " ".join(["Oslo", "and"] * 150)
+    assert "your wording" not in frame(page, "Wording")["Wording"].tolist()
+    page.text_area[-1].set_value(f"{page.text_area[-1].value} Ulm").run()
+    assert frame(page, "Wording")["Wording"][0] == "your wording"
+
+
+def test_words_that_were_left_alone_keep_what_is_not_seen_of_them(typed):
+    page = typed("Ke\u200bvin \u200b\u200d Durant is here")
+    page.text_area[-1].set_value(page.text_area[-1].value.replace("is", "was")).run()
+    assert not page.exception
+    compared = next(e.proto.body for e in page.get("html") if "reworded" in e.proto.body)
+    marked = re.findall(r"text-decoration:(line-through|underline) [^>]*>([^<]*)<", compared)
+    assert marked == [("line-through", "is"), ("underline", "was")] * 3  # taggers
+
+
+def test_a_tagger_that_could_not_be_loaded_is_left_out(made, monkeypatch):
+    def load(chosen, device, leave_out):
+        found = fake.Workbench(tuple(c.name for c in chosen if "/mt-" not in c.name))
+        found.failures = {c.name: CheckpointError(f"{c.name}: cut short") for c in chosen if "/mt-" in c.name}
+        return found
+
+    monkeypatch.setattr(fake.Workbench, "load", load)
+    monkeypatch.setattr("app.services.DEVICE", "one that has no MT")
+    page = opened("explain", tweet="broken", part="text_what_if")
+    assert list(frame(page, "Wording").columns) == ["Wording", "BERT-CRF", "UMT", "Words"]
 
 
 def test_an_address_restores_the_wording_and_the_names(made):
