@@ -213,13 +213,15 @@ def parse_link(params: Mapping[str, str], samples: Collection[str]) -> tuple[dic
 def parse_view(params: Mapping[str, str]) -> dict[str, Any]:
     """What a link asks to be shown of its tweet, as far as it can be had.
 
-    >>> parse_view({"word": "2", "head": "-1", "map": "x", "part": "attention", "other": "1"})
+    >>> parse_view({"word": "2", "head": "-1", "block": "49", "map": "x", "part": "attention", "other": "1"})
     {'word': 2, 'part': 'attention'}
     """
     view: dict[str, Any] = {}
     for name in ("word", "head", "block"):
         if (number := params.get(name, "")).isascii() and number.isdigit() and len(number) < 6:
             view[name] = int(number)
+    if view.get("block", 0) >= REGIONS:  # words and heads are checked against the tweet and the tagger
+        del view["block"]
     if params.get("map") in [attention_map.name for attention_map in MAPS]:
         view["map"] = params["map"]
     others = EXPLAIN_LINK.keys() - {"word", "head", "block", "map"}

@@ -31,13 +31,13 @@ def show(case: Case) -> None:
     with right:
         _heads(view)
     _maps(view)
-    if (choice := state.attention_choice(view.lookers)) is not None and view.word < view.read:
+    if (choice := state.attention_choice(view.lookers)) is not None and view.word < view.read_by(choice[2]):
         map_check.show(case, choice[2], choice[0], choice[1], view.word)
 
 
 def _heads(view: View) -> None:
     choice = state.attention_choice(view.lookers)
-    if choice is None or view.word >= view.read:
+    if choice is None or view.word >= view.read_by(choice[2]):
         return
     map_, _, title = choice
     st.subheader(f"Every head at {word_detail.word_name(view)}", anchor=False)

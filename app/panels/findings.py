@@ -27,9 +27,13 @@ class View:
     picture: Image.Image | None
     image: str | None  # names the picture's content
     found: Mapping[str, Inspection]  # by a checkpoint's title
-    read: int  # words that the taggers read; the rest of a long tweet was cut
+    read: int  # words that some tagger read; the rest of a long tweet was cut
     word: int
     block: int | None
+
+    def read_by(self, title: str) -> int:
+        """Words that a system read: those with wordpieces of their own are cut at other words."""
+        return len(self.found[title].marginals)
 
     @property
     def lookers(self) -> dict[str, Inspection]:

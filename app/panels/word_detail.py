@@ -42,11 +42,8 @@ def attention(view: View) -> None:
     st.subheader(
         f"{'Blocks that look at' if from_blocks else 'Where the model looks for'} {word_name(view)}", anchor=False
     )
-    if not lookers:
+    if choice is None:
         st.text("These taggers read text only. Choose MT or UMT in the sidebar to see where they look.")
-        return
-    if choice is None or view.word >= view.read:
-        st.text(f"The taggers read the first {view.read} words only; this one came after them.")
         return
     st.segmented_control(
         "Map",
@@ -67,6 +64,9 @@ def attention(view: View) -> None:
         persist_state="session",
     )
     map_, chosen_head, title = choice
+    if view.word >= (read := view.read_by(title)):
+        st.text(f"{title} read the first {read} words only; this one came after them.")
+        return
     weights = maps.weights(lookers[title], map_, chosen_head)
     row = weights[view.word]
     overlay.show(view.doc, view.image or "", view.picture, map_, row, view.block)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from tests.ui import fake
 from tests.ui.reading import address, button, component_data, opened, said
+from umt_core.schema import Example, Inspection
 
 pytestmark = pytest.mark.usefixtures("made")
+FABRICATE = fake.fabricate
 
 
 def test_a_tweet_of_a_data_set_is_shown_with_its_gold_labels():
@@ -37,6 +42,33 @@ def test_a_link_restores_word_map_head_and_block():
     assert component_data(page, "tracks")["chosen"] == 1
     wanted = {"data": "tiny/test", "tweet": "broken", "word": "1", "map": "block_to_word", "head": "3", "block": "24"}
     assert wanted.items() <= address(page).items()
+
+
+@pytest.mark.parametrize("part", ["attention", "picture_what_if"])
+def test_a_link_to_a_block_that_is_none_chooses_none(part):
+    page = opened("explain", tweet="broken", part=part, block="49")
+    assert component_data(page, "overlay")["chosen"] is None
+    assert "block" not in address(page)
+
+
+def test_a_word_that_one_tagger_did_not_read_is_said_to_be_such_and_another_shows_it(monkeypatch):
+    def cut(name: str, example: Example, has_image: bool) -> Inspection:
+        """MT reads three words, the others all."""
+        whole = FABRICATE(name, example, has_image)
+        if not name.endswith("/mt-bert-crf"):
+            return whole
+        return replace(
+            FABRICATE(name, replace(example, tokens=example.tokens[:3]), has_image), prediction=whole.prediction
+        )
+
+    monkeypatch.setattr(fake, "fabricate", cut)
+    monkeypatch.setattr("app.services.DEVICE", "one where MT reads three words")
+    page = opened("explain", tweet="right", word="6", system="MT")
+    assert "MT read the first 3 words only" in said(page)
+    assert not component_data(page, "overlay")
+    page.button_group(key="system").set_value("UMT").run()
+    assert not page.exception
+    assert len(component_data(page, "overlay")["weights"]) == 49
 
 
 def test_a_link_without_a_tweet_opens_its_section_and_keeps_whole_numbers_whole():
