@@ -78,6 +78,7 @@ class Key(StrEnum):
     ERRORS_TRACKS = "errors_tracks"
     ADDRESS = "errors_address"  # parameters that we wrote last: any others are a link to follow
     BAD_LINK = "errors_bad_link"  # lines about the link, shown until another filter is chosen
+    ENDS = "errors_ends"  # of each range, by field: (what the reader wanted, what its widget was given) at either end
     TWEETS = "errors_tweets"
     BARS = "errors_bars"
     SHARE = "errors_share"  # of gold spans instead of counts
@@ -580,10 +581,11 @@ def field_key(name: str) -> str:
 def follow_link() -> None:
     """Puts into the widgets what the address asks for, where that is not what we wrote ourselves.
 
-    A value that is none is named in a line and left out; the rest of the link holds.
+    Who comes back to the page may have chosen another data set on one that shares the choice: then it is followed
+    in any case. A value that is none is named in a line and left out; the rest of the link holds.
     """
     params = {name: value for name, value in st.query_params.to_dict().items() if name in _IN_ADDRESS}
-    if not params or params == st.session_state.get(Key.ADDRESS):
+    if not params or (params == st.session_state.get(Key.ADDRESS) and not st.session_state.get(Key.TURNED)):
         return
     query, st.session_state[Key.BAD_LINK] = parse_query(params)
     show_query(query)
@@ -594,9 +596,12 @@ def follow_link() -> None:
 
 def follow_data_link() -> None:
     """``follow_link`` for a page that shows a data set as a whole."""
-    if (asked := st.query_params.get("data")) is not None and asked != st.session_state.get(Key.SCORES_ADDRESS):
-        st.session_state[field_key("data")] = asked
+    asked, key = st.query_params.get("data"), field_key("data")
+    if asked is None or (asked == st.session_state.get(Key.SCORES_ADDRESS) and not st.session_state.get(Key.TURNED)):
+        return
+    if asked != st.session_state.get(key):
         first_page()
+    st.session_state[key] = asked
 
 
 def keep_data_address(data: str) -> None:
@@ -701,6 +706,7 @@ def show_query(query: Query) -> None:
     """Sets all widgets to a query; a set and runs that it does not name stay as they are."""
     for name in CHOICES:
         st.session_state[field_key(name)] = list(getattr(query, name))
+    st.session_state.pop(Key.ENDS, None)
     for name in RANGES:
         st.session_state[field_key(name)] = getattr(query, name)
     for name in ("text", "regex", "sort", "descending"):
@@ -764,12 +770,22 @@ def correction_complaints() -> list[str]:
 
 
 def clamp(name: str, low: float, high: float) -> None:
-    """Gives a range's widget values that it can hold: an open end is its limit."""
-    kind, ends = type(low), st.session_state.get(field_key(name)) or OPEN
-    first, last = (
-        limit if end is None else kind(min(max(end, low), high)) for end, limit in zip(ends, (low, high), strict=True)
-    )
-    st.session_state[field_key(name)] = (min(first, last), max(first, last))
+    """Gives a range's widget values that it can hold: an open end is its limit.
+
+    An end that the reader has left as it was given stays what they wanted, within the limits of another data set too.
+    """
+    kept = st.session_state.setdefault(Key.ENDS, {})
+    ends = st.session_state.get(field_key(name)) or OPEN
+    wanted = [
+        was if end == given else end for end, (was, given) in zip(ends, kept.get(name, (OPEN, OPEN)), strict=True)
+    ]
+    if None not in wanted:
+        wanted.sort()
+    kind, limits = type(low), (low, high)
+    given = [limit if e is None else kind(min(max(e, low), high)) for e, limit in zip(wanted, limits, strict=True)]
+    wanted = [None if end == limit else end for end, limit in zip(wanted, limits, strict=True)]
+    kept[name] = list(zip(wanted, given, strict=True))
+    st.session_state[field_key(name)] = tuple(given)
 
 
 def chosen_query(data: str, baseline: str, system: str, limits: Mapping[str, tuple[float, float]]) -> Query:

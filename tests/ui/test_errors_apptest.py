@@ -8,13 +8,16 @@ import time
 from functools import partial
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from tests.ui import reading
 from tests.ui.reading import address, button, cards, component_data, said
-from tests.ui.tiny_set import HOSTILE, TWEETS, write_set
+from tests.ui.tiny_set import HOSTILE, TWEETS, write_run, write_set
 from umt_core.analysis.browse import export
-from umt_core.analysis.building import share_set
+from umt_core.analysis.building import build_set, share_set
 from umt_core.analysis.query import Query
+from umt_core.data.jsonl import write_jsonl
+from umt_core.schema import Example
 
 BERT, MT, UMT = (f"twitter2017/{system}" for system in ("bert-crf", "mt-bert-crf", "umt-bert-crf"))
 
@@ -150,6 +153,56 @@ def test_an_invalid_expression_is_one_line_and_the_figures_stay(made):
 
 def test_a_page_beyond_the_last_shows_the_last(made):
     assert len(cards(opened(page="7"))) == len(TWEETS)
+
+
+@pytest.fixture
+def other(made, data, tmp_path):
+    """A second data set, ``other/test``, whose tweets have 1 and 20 words."""
+    file = data.parents[1] / "other" / "test.jsonl"
+    file.parent.mkdir()
+    write_jsonl(file, [Example(str(words), ("word",) * words, spans=()) for words in (1, 20)])
+    found = build_set(file, root=tmp_path / "predictions")
+    for system in ("bert-crf", "umt-bert-crf"):
+        write_run(found, system, {})
+
+
+def test_another_data_set_turns_no_filter_on_and_keeps_those_that_are(other):
+    page = opened()  # its tweets have 2 to 9 words
+    page.selectbox(key="errors_data").set_value("other/test").run()
+    assert list(cards(page)) == ["1", "20"]
+    page.selectbox(key="errors_data").set_value("tiny/test").run()
+    assert len(cards(page)) == len(TWEETS)
+    assert address(page).keys() == {"data", "baseline", "system"}
+    page.slider(key="errors_words").set_value((3, 10)).run()
+    assert address(page)["words"] == "3.."
+    page.selectbox(key="errors_data").set_value("other/test").run()
+    assert list(cards(page)) == ["20"]
+    assert address(page)["words"] == "3.."
+    page.selectbox(key="errors_data").set_value("tiny/test").run()
+    assert address(page)["words"] == "3.."
+
+
+def gone_to(page: AppTest, view: str, **params: str) -> str:
+    """Goes to a page by a link or back in the browser; the data set that it then shows."""
+    page.switch_page(f"views/{view}.py")
+    page.query_params.clear()
+    for name, value in params.items():
+        page.query_params[name] = value
+    page.run()
+    return page.selectbox(key="errors_data").value
+
+
+@pytest.mark.parametrize("view", ["scores", "data"])
+def test_an_address_that_is_gone_back_to_brings_its_data_set_back(other, view):
+    page = opened()
+    here = address(page)
+    assert gone_to(page, view, data="tiny/test") == "tiny/test"
+    there = address(page)
+    page.selectbox(key="errors_data").set_value("other/test").run()
+    assert gone_to(page, "errors", **here) == "tiny/test"
+    assert gone_to(page, view, **there) == "tiny/test"
+    assert gone_to(page, "errors", data="other/test") == "other/test"
+    assert gone_to(page, view, **there) == "tiny/test"
 
 
 def test_two_sessions_keep_their_own_filters(made):
