@@ -74,5 +74,6 @@ def _maps(view: View) -> None:
         alt="Each map with what its rows sum to",
     )
     st.caption(f"Check: {WHAT_CHECKS} {word_detail.NOT_PROOF}")
-    if view.lookers[title].word_to_image_aware_block is not None:
+    looker = view.lookers[title]
+    if looker.gate is not None and looker.word_to_image_aware_block is not None:
         st.caption(word_detail.GATE_IS_NOT_ALL)

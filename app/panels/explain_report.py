@@ -17,6 +17,7 @@ from app.panels import asking as asking_panel
 from umt_core.corrections.events import TweetKey
 from umt_core.corrections.told import told
 from umt_core.errors import StoreError
+from umt_core.explain.attention import maps_of
 from umt_core.explain.attributions import METHODS
 from umt_core.explain.foreign import sample_pictures, set_pictures
 from umt_core.explain.report import CaseReport, Correction, Fit, SystemParts, report_values
@@ -139,7 +140,7 @@ def _contents(report: CaseReport) -> pd.DataFrame:
     for name, parts in report.parts.items():
         found = {
             "provenance": parts.provenance is not None,
-            "attention": report.inspections[name].gate is not None,
+            "attention": bool(maps_of(report.inspections[name])),
             "other pictures": parts.counterfactuals is not None,
             "attributions": bool(parts.attributions),
         }

@@ -41,9 +41,10 @@ class View:
         return {title: found for title, found in self.found.items() if attention.heads(found)}
 
     @property
-    def esd(self) -> Inspection | None:
-        """The system with a span detector, if it is among them."""
-        return next((found for found in self.found.values() if found.esd_marginals is not None), None)
+    def esd(self) -> tuple[str, Inspection] | None:
+        """A system with a span detector, and its title; rather one that adds the detector's scores to its own."""
+        detectors = [(title, found) for title, found in self.found.items() if found.esd_marginals is not None]
+        return min(detectors, key=lambda row: row[1].converted_esd is None, default=None)
 
 
 def view(case: Case) -> View:
@@ -56,24 +57,28 @@ def view(case: Case) -> View:
     return View(case.doc, case.example, case.picture, case.image, found, read, word, state.block())
 
 
-def tracks(view: View) -> None:
-    """The tweet with its tracks; the words are shaded by a chosen block."""
-    shares = None
-    if view.block is not None and (choice := state.attention_choice(view.lookers)) is not None:
+def tracks(view: View, *, shaded: bool) -> None:
+    """The tweet with its tracks; ``shaded``: a chosen block shades the words, by the map that the page shows below."""
+    shares, shares_of = None, ""
+    if shaded and view.block is not None and (choice := state.attention_choice(view.lookers)) is not None:
         map_, head, title = choice
         shares = list(attention.weights(view.lookers[title], map_, head)[:, view.block])
         shares += [0.0] * (len(view.example.tokens) - len(shares))  # of words that were not read
+        shares_of = f"{title}, {map_.title}{'' if head is None else f', head {head + 1}'}: at the block"
     spans = {title: [s.span for s in found.prediction.spans] for title, found in view.found.items()}
+    detector, detected = view.esd or ("", None)
     tracks_component.show(
         view.doc,
         view.example.tokens,
         {title: found.prediction.spans for title, found in view.found.items()},
         gold=view.example.spans,
-        esd=[] if view.esd is None else tables.esd(view.esd),
+        esd=[] if detected is None else tables.esd(detected),
+        esd_of=detector,
         differences=differences(spans),
         read=view.read,
         chosen=view.word,
         shares=shares,
+        shares_of=shares_of,
     )
 
 

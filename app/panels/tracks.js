@@ -76,7 +76,7 @@ function labels(data) {
     node.append(line);
   };
   row("", "var(--word)");
-  if (data.shares) row("At block", "1rem", true);
+  if (data.shares) row(data.sharesTitle, "1rem", true);
   for (const track of data.tracks) row(track.title, "var(--track)", track.gold);
   if (data.esd.length) row(data.esdTitle, "var(--esd)", true);
   if (data.differences.length) row("Differences", "var(--diff)", true);

@@ -26,13 +26,16 @@ def show(
     read: int,
     chosen: int,
     shares: Sequence[float] | None,
+    esd_of: str = "",
+    shares_of: str = "",
     key: state.Key = state.Key.TRACKS,
     word: state.Key = state.Key.WORD,
 ) -> None:
     """Draws the tracks.
 
     ``found`` goes from a system's title to its spans, with their probabilities where these are known, ``read`` counts
-    the words that the taggers read, ``shares`` says how much each word has of a chosen block.
+    the words that the taggers read, ``esd`` is what the span detector of the system ``esd_of`` says, ``shares`` how
+    much each word has of a chosen block, by the map that ``shares_of`` names.
 
     The chosen word arrives in ``state``, at ``word``, before the next run.
     """
@@ -57,10 +60,11 @@ def show(
             "rightToLeft": markup.right_to_left(words),
             "tracks": tracks,
             "esd": [(tag, f"{p:.2f}") for tag, p in esd[: len(words)]],
-            "esdTitle": "ESD (UMT)",
+            "esdTitle": f"ESD ({esd_of})",
             "differences": [_difference(d) for d in differences if d.end <= len(words)],
             "sentences": tables.difference_lines([markup.visible(t) for t in tokens], differences),
             "chosen": chosen,
+            "sharesTitle": shares_of,
             "shares": None if shares is None else [round(float(s), 5) for s in shares],
             "colours": dict(markup.TYPE_COLOURS),
             "more": f"… and {hidden:,} more words, not drawn: no tagger reads them" if hidden else "",

@@ -1,4 +1,4 @@
-"""What is known of one word: where it looks, its gate, what each part of UMT adds to its tags."""
+"""What is known of one word: where it looks, its gate, what main tagger and span detector add to its tags."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def attention(view: View) -> None:
         size = f"{view.picture.width} × {view.picture.height}"
         st.caption(f"Shown in its proportions ({size}); the model saw it resized to 224 × 224.")
     st.caption(_check(map_, weights, view.word))
-    st.caption(f"**{map_.title.capitalize()} gives {map_.feeds}.** {map_.meaning} {NOT_PROOF}")
+    st.caption(f"**{map_.title.capitalize()} gives {map_.feeds}.** {map_.means(lookers[title])} {NOT_PROOF}")
     _tables(view, map_, weights)
 
 
@@ -153,14 +153,14 @@ def _what_it_closes(inspection: Inspection) -> str:
 
 
 def contributions(view: View) -> None:
-    """What UMT's main tagger and its span detector each give to the chosen word."""
-    inspection = view.esd
-    if inspection is None or view.word >= len(inspection.marginals):
+    """What the main tagger and the span detector of UMT, or of an ablation, each give to the chosen word."""
+    title, inspection = view.esd or ("", None)
+    if inspection is None or view.word >= view.read_by(title):
         return
     table = tables.contributions(inspection, view.word)
     if table.empty:
         return
-    st.subheader(f"What each part of UMT says of {word_name(view)}", anchor=False)
+    st.subheader(f"What each part of {markup.plain(title)} says of {word_name(view)}", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
         st.plotly_chart(

@@ -38,8 +38,8 @@ def sections() -> None:
     """All that depends on the chosen word and section: a choice redraws this and not the page."""
     access.stay()
     st.html(markup.legend(LABEL_NAMES))
-    findings.tracks(findings.view(case))
     part = state.part(list(SECTIONS))
+    findings.tracks(findings.view(case), shaded=part == "attention")
     st.segmented_control(
         "What to look at",
         list(SECTIONS),

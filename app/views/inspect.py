@@ -26,7 +26,7 @@ def results() -> None:
     access.stay()
     st.html(markup.legend(LABEL_NAMES))
     view = findings.view(case)
-    findings.tracks(view)
+    findings.tracks(view, shaded=True)
     left, right = st.columns([5, 6], gap="large")
     with left:
         word_detail.attention(view)

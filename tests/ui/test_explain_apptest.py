@@ -51,6 +51,22 @@ def test_a_link_to_a_block_that_is_none_chooses_none(part):
     assert "block" not in address(page)
 
 
+def test_the_words_are_shaded_by_a_block_where_the_map_is_shown_and_the_row_names_it():
+    link = {"tweet": "broken", "block": "24", "map": "block_to_word", "head": "3", "system": "MT"}
+    shaded = component_data(opened("explain", **link), "tracks")
+    assert shaded["sharesTitle"] == "MT, block → word, head 3: at the block"
+    assert len(shaded["shares"]) == 4
+    assert component_data(opened("explain", part="picture_what_if", **link), "tracks")["shares"] is None
+
+
+def test_no_gate_is_spoken_of_where_the_tagger_has_none(monkeypatch):
+    monkeypatch.setattr(fake, "fabricate", lambda *asked: replace(FABRICATE(*asked), gate=None))
+    monkeypatch.setattr("app.services.DEVICE", "one without gates")
+    page = opened("explain", tweet="broken")
+    assert "Check: Rows that run over the 49 blocks" in said(page)
+    assert "A gate of 0" not in said(page)
+
+
 def test_a_word_that_one_tagger_did_not_read_is_said_to_be_such_and_another_shows_it(monkeypatch):
     def cut(name: str, example: Example, has_image: bool) -> Inspection:
         """MT reads three words, the others all."""

@@ -300,3 +300,35 @@ def test_each_tagger_offers_the_maps_that_it_has(page, monkeypatch):
         assert len(page.selectbox(key="head").options) == heads + 1
         assert sum(component_data(page, "overlay")["weights"]) == pytest.approx(1, abs=1e-3)
         assert ("It lets through what this tagger" in texts(page)) == (title != "MT")
+
+
+ABLATED = {"no-conversion": ("converted_esd", "conversion"), "no-gate": ("gate",)}  # Table 3: what each lacks
+
+
+def as_ablation(name: str, example: Example, has_image: bool) -> Inspection:
+    """UMT, without what an ablation leaves out."""
+    whole, _, left_out = name.partition("umt-bert-crf-")
+    if not left_out:
+        return FABRICATE(name, example, has_image)
+    found = FABRICATE(f"{whole}umt-bert-crf", example, has_image)
+    return replace(found, system=f"umt-bert-crf-{left_out}", checkpoint=name, **dict.fromkeys(ABLATED[left_out]))
+
+
+def test_ablations_are_called_by_their_names_and_said_to_have_what_they_have(page, monkeypatch):
+    ablations = [f"umt-bert-crf-{name}" for name in ABLATED]
+    monkeypatch.setattr(fake, "SYSTEMS", (*fake.SYSTEMS, *ablations))
+    monkeypatch.setattr(fake, "fabricate", as_ablation)
+    page.run()
+    page.button_group(key="systems_twitter2017").set_value(ablations).run()
+    assert not page.exception
+    assert component_data(page, "tracks")["esdTitle"] == "ESD (UMT w/o visual gate)"  # whose scores are added
+    said = texts(page).replace("\\", "")
+    assert "What each part of UMT w/o visual gate says of" in said
+    assert "This system has no gate: the word takes all of Q." in said
+    assert "scales Q" not in said
+    page.button_group(key="system").set_value("UMT w/o conversion matrix").run()
+    assert "The gate scales Q and nothing else." in texts(page)
+
+    page.button_group(key="systems_twitter2017").set_value(ablations[:1]).run()
+    assert component_data(page, "tracks")["esdTitle"] == "ESD (UMT w/o conversion matrix)"
+    assert "What each part of" not in texts(page)  # nothing is added

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
 import pytest
 
 from app import asking, outcomes, relevance_cells
-from tests.ui import reading
+from tests.ui import fake, reading
 from tests.ui.reading import component_data, said
 from tests.ui.tiny_set import TWEETS, write_set
 from umt_core.corrections.database import file_url
@@ -68,6 +69,14 @@ def test_the_page_says_what_the_report_holds():
     assert held["Corrections"] == "0"
     assert "opens without network" in said(page)
     assert {button.proto.label for button in page.get("download_button")} == {"Save the report", "The same as JSON"}
+
+
+@pytest.mark.usefixtures("made")
+def test_a_tagger_without_gate_has_its_maps_in_the_report(monkeypatch):
+    fabricate = fake.fabricate
+    monkeypatch.setattr(fake, "fabricate", lambda *asked: replace(fabricate(*asked), gate=None))
+    monkeypatch.setattr("app.services.DEVICE", "another without gates")
+    assert contents(report(tweet="broken"))["UMT"] == "tags, attention, other pictures"
 
 
 @pytest.mark.usefixtures("made")

@@ -28,6 +28,12 @@ class AttentionMap:
     feeds: str  # what the map makes, in the paper's letters
     meaning: str
     rows_are_words: bool  # whether a row of it, which sums to 1, belongs to a word or to a block
+    gated: str = ""  # what the gate does with what it makes
+    ungated: str = ""  # and where there is none, as in an ablation of Table 3
+
+    def means(self, inspection: Inspection) -> str:
+        """What the map is good for in a system that has it."""
+        return " ".join(filter(None, (self.meaning, self.ungated if inspection.gate is None else self.gated)))
 
 
 MAPS = (
@@ -35,9 +41,10 @@ MAPS = (
         "word_to_block",
         "word → block",
         "Q",
-        "The word looks at the picture's blocks. What it gathers is Q, the word-aware picture; "
-        "the gate scales Q and nothing else (section 2.3.2).",
+        "The word looks at the picture's blocks. What it gathers is Q, the word-aware picture (section 2.3.2).",
         rows_are_words=True,
+        gated="The gate scales Q and nothing else.",
+        ungated="This system has no gate: the word takes all of Q.",
     ),
     AttentionMap(
         "block_to_word",
@@ -51,9 +58,10 @@ MAPS = (
         "word_to_image_aware_block",
         "word → text-aware block",
         "A",
-        "The word looks at the blocks of P. What it gathers is A, the image-aware word; "
-        "it reaches the tagger whatever the gate does (section 2.3.1, second layer).",
+        "The word looks at the blocks of P. What it gathers is A, the image-aware word (section 2.3.1, second layer).",
         rows_are_words=True,
+        gated="A reaches the tagger whatever the gate does.",
+        ungated="A reaches the tagger beside Q.",
     ),
     AttentionMap(
         "visual_attention",

@@ -230,7 +230,7 @@ def map_values(inspection: Inspection, of: attention.AttentionMap, words: Sequen
         "map": of.name,
         "title": of.title,
         "feeds": of.feeds,
-        "meaning": of.meaning,
+        "meaning": of.means(inspection),
         "rows_are_words": of.rows_are_words,
         "heads": len(getattr(inspection, of.name)),
         "words": rows,
