@@ -149,6 +149,7 @@ class Key(StrEnum):
     QUEUE = "correct_queue"
     SHOWN = "correct_shown"  # all of the queue, or what is open, done or skipped
     HISTORY = "correct_history"
+    AGREEMENT = "correct_agreement"
 
 
 LINK = {"word": Key.WORD, "map": Key.MAP, "head": Key.HEAD, "system": Key.SYSTEM, "set": Key.SET}

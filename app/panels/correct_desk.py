@@ -45,6 +45,7 @@ class Desk:
     born: str = field(default_factory=lambda: secrets.token_hex(4))  # tells it from others of the same name
     jump: int = 0  # rises where the editor is to go to ``place``
     labels: dict[str, Labels] = field(default_factory=dict)  # of tweets with events
+    by: dict[str, str] = field(default_factory=dict)  # whose they are: a comment changes none
     seen: int = 0  # the last event that ``labels`` knows
     built: int = 0  # the last event that ``cases`` know
     found: PredictionSet | None = None  # whose predictions ``by_systems`` holds
@@ -60,16 +61,21 @@ class Desk:
 
     def refresh(self, store: Store) -> None:
         """Takes in what was stored since, by anybody."""
-        touched = set()
+        touched, doubtful, seen = set(), set(), self.seen
         for event in store.events(data=self.tweets.name, after=self.seen):
-            self.seen = event.number
+            seen = event.number
             if event.track == self.track and (self.track == COMMON or event.author == self.author):
                 touched.add(event.key)
+                if event.action != "comment":
+                    self.by[event.key.tweet] = event.author
             if event.key.tweet in self.cases and event.number > self.built:
-                now = event.base == ADJUDICATION and event.action != "undo"
-                (self.decided.add if now else self.decided.discard)(event.key.tweet)
+                doubtful.add(event.key.tweet)
         for key in touched:
             self.labels[key.tweet] = store.labels(key, track=self.track, author=self.author)
+        for identity in doubtful:
+            decided = any(case.decision for case in cases(store, self.tweets.name, identity))
+            (self.decided.add if decided else self.decided.discard)(identity)
+        self.seen = seen  # only now: what could not be read is read again
 
     def spans(self, identity: str) -> tuple[Span, ...]:
         """The labels as they stand."""
@@ -95,7 +101,7 @@ class Desk:
         return labels.spans is not None and not labels.skipped
 
     def skipped(self, identity: str) -> bool:
-        return self.labels.get(identity, Labels()).skipped
+        return self.labels.get(identity, Labels()).skipped and identity not in self.decided
 
     def systems(self, found: PredictionSet) -> dict[str, dict[str, tuple[Span, ...]]]:
         """What the systems found, at least in the tweets that the editor has (``DataError`` if that cannot be read)."""
@@ -292,7 +298,8 @@ def item(desk: Desk, place: int, systems: Mapping[str, tuple[Span, ...]], titles
         base = ADJUDICATION
         rows = [(base, answer.author, answer.spans) for answer in case.answers]
     first = 0 if rows and rows[0][0] == GOLD else 1
-    answered = desk.done(identity) or labels.skipped
+    skipped, by = desk.skipped(identity), desk.by.get(identity, "")
+    answered = desk.done(identity) or skipped
     return {
         "place": place,
         "id": identity,
@@ -301,10 +308,10 @@ def item(desk: Desk, place: int, systems: Mapping[str, tuple[Span, ...]], titles
         "rtl": markup.right_to_left(words),
         "spans": span_lists(desk.spans(identity)),
         "revision": labels.revision,
-        "answered": "" if not answered else "mine" if labels.author == desk.author else "other",
-        "by": labels.author,
+        "answered": "" if not answered else "mine" if by == desk.author else "other",
+        "by": by,
         "base": base,
-        "skipped": labels.skipped,
+        "skipped": skipped,
         "reason": desk.reasons.get(identity, ""),
         "picture": "",
         "credit": credit(desk.tweets.name, identity),
@@ -340,7 +347,7 @@ def progress(desk: Desk) -> Progress:
     done: dict[str, int] = {}
     for identity in desk.ids:
         if desk.done(identity):
-            author = desk.labels.get(identity, Labels()).author
+            author = desk.by.get(identity, "")
             done[author] = done.get(author, 0) + 1
     order = sorted(done.items(), key=lambda pair: (-pair[1], pair[0]))
     return Progress(len(desk.ids), dict(order), sum(map(desk.skipped, desk.ids)))

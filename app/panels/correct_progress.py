@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import markup, tables
+from app import markup, state, tables
 from app.panels import correct_desk
 from app.panels.correct_choice import ALL, SECOND_OPINION, Chosen
 from app.panels.correct_desk import IN_FILE_ORDER, Desk
@@ -41,12 +41,15 @@ def agreement(desk: Desk, store: Store) -> None:
     """For the queues of several people's answers: how far each two agree on the tweets that both have labelled."""
     if desk.queue not in (SECOND_OPINION, ADJUDICATION):
         return
+    expander = st.expander("How far people agree", key=state.Key.AGREEMENT, on_change="rerun")
+    if not expander.open:  # a key may change it, and all of the events are read for it
+        return
     data = desk.tweets.name
     lengths = {TweetKey(data, identity): len(e.tokens) for identity, e in desk.tweets.examples.items()}
     found = agreements(answers(store, data), lengths)
-    if not found:
-        st.caption("No tweet of this data set has been labelled by two people yet.")
-        return
-    with st.expander("How far people agree"):
+    with expander:
+        if not found:
+            st.caption("No tweet of this data set has been labelled by two people yet.")
+            return
         st.dataframe(tables.agreement(found), hide_index=True, alt="Agreement of each two people")
         st.caption("Cohen's kappa counts words and their tags, beyond chance; F1 counts whole entities.")

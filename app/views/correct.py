@@ -16,7 +16,6 @@ if chosen is None:
 try:
     store, read_only = corrections.store()
     desk = correct_choice.desk_for(chosen, store)
-    correct_progress.agreement(desk, store)
 except UmtError as error:
     st.error(markup.plain(str(error)))
     st.stop()
@@ -35,6 +34,7 @@ def work(chosen: Chosen) -> None:
         desk.refresh(store)
         for line in state.correction_complaints():
             st.warning(markup.plain(line))
+        correct_progress.agreement(desk, store)
         correct_progress.show(desk, chosen)
         if desk.ids:
             correct_editor.show(desk, chosen, store, read_only)

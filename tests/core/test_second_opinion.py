@@ -176,6 +176,17 @@ def test_a_decision_that_is_undone_is_none(store):
     assert cases(store)[0].decision is not None
 
 
+def test_who_skips_in_place_of_deciding_leaves_it_to_be_decided(store):
+    say(store, "ann", PER)
+    say(store, "bob", LOC, track=BLIND)
+    now = store.labels(KEY)
+    store.append(Edit(KEY, "skip", "cid", (PER,), (PER,), now.revision, base=ADJUDICATION))
+    assert cases(store)[0].decision is None
+    decide(store, KEY, [LOC], author="cid", before=[PER], revision=store.labels(KEY).revision)
+    assert cases(store, DATA, KEY.tweet)[0].decision is not None
+    assert cases(store, DATA, "t1") == []
+
+
 def test_what_is_to_be_decided_comes_first(store):
     for i in range(3):
         key = TweetKey(DATA, f"t{i}")

@@ -194,6 +194,9 @@ def test_answers_that_differ_are_shown_side_by_side_with_the_agreement(made, sto
     answers = [(row["key"], row["title"], row["spans"]) for row in item["systems"]]
     assert answers == [("1", "Ann", [[0, 2, "PER"]]), ("2", "Ben", [[0, 1, "ORG"]])]
     assert (item["base"], item["answered"]) == ("adjudication", "")
+    assert not page.dataframe  # it is worked out where it is asked for
+    page.session_state["correct_agreement"] = True
+    page.run()
     table = page.dataframe[0].value
     assert table[["First", "Second", "Tweets", "The same labels"]].values.tolist() == [["Ann", "Ben", 2, 1]]
     assert 0 < table["Cohen's kappa"][0] < 1
@@ -202,6 +205,42 @@ def test_answers_that_differ_are_shown_side_by_side_with_the_agreement(made, sto
     page.run()
     assert shown(page, "broken")["answered"] == "mine"
     assert "1 of 1 done (1 by Ann)" in said_with_bar(page)
+
+
+def test_in_answers_that_differ_a_skip_and_a_comment_decide_nothing(made, store):
+    bens = store.append(edit("broken", (Span(0, 1, "ORG"),), "Ben"))
+    store.append(edit("broken", (Span(0, 2, "PER"),), "Ann", track=BLIND))
+    page = opened(queue="adjudication")
+    key, spans = TweetKey(DATA, "broken"), (Span(0, 1, "ORG"),)
+    noted = store.append(Edit(key, "comment", "Ann", spans, spans, bens.number, base="adjudication", reason="hm"))
+    page.run()
+    assert "0 of 1 done" in said_with_bar(page)
+    assert (shown(page, "broken")["answered"], shown(page, "broken")["by"]) == ("", "Ben")
+    skipped = store.append(Edit(key, "skip", "Ann", spans, spans, noted.number, base="adjudication"))
+    for again in (page, opened(queue="adjudication")):  # as it goes on, and as it is worked out anew
+        again.run()
+        assert "0 of 1 done · 1 skipped" in said_with_bar(again)
+        assert shown(again, "broken")["skipped"]
+    store.append(edit("broken", spans, "Cid", skipped, base="adjudication"))
+    page.run()
+    assert "1 of 1 done (1 by Cid)" in said_with_bar(page)
+    assert "skipped" not in said_with_bar(page)
+
+
+def test_what_could_not_be_read_of_a_change_is_read_the_next_time(made, store, monkeypatch):
+    page = opened(tweet="fixed")
+    desk, _ = desk_of(page)
+    store.append(edit("fixed", (BERLIN,), "Ben"))
+
+    def fails(*_: object, **__: object) -> None:
+        raise StoreError("the disk is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(Store, "labels", fails)
+        with pytest.raises(StoreError):
+            desk.refresh(store)
+    desk.refresh(store)
+    assert desk.spans("fixed") == (BERLIN,)
 
 
 @pytest.mark.parametrize(

@@ -71,15 +71,18 @@ def answers(store: Store, data: str | None = None) -> dict[TweetKey, dict[str, A
     return {key: by_author for key, by_author in found.items() if by_author}
 
 
-def cases(store: Store, data: str | None = None) -> list[Case]:
-    """Tweets on which people differ, those to be decided first. A new answer opens a decided one again."""
+def cases(store: Store, data: str | None = None, tweet: str | None = None) -> list[Case]:
+    """Tweets on which people differ, those to be decided first.
+
+    A new answer opens a decided one again, and so does who skips it in place of a decision.
+    """
     found = []
-    for key, standing in _standing(store.events(data=data)).items():
+    for key, standing in _standing(store.events(data=data, tweet=tweet)).items():
         given = _own_answers(standing)
         if differ := differences({author: answer.spans for author, answer in given.items()}):
             newest = max(answer.number for answer in given.values())
             decided = standing.decisions[max(standing.decisions)] if standing.decisions else None
-            stands = decided is not None and decided.number > newest
+            stands = decided is not None and decided.action != "skip" and decided.number > newest
             found.append(Case(key, tuple(given.values()), differ, _answer(decided) if decided and stands else None))
     return sorted(found, key=lambda case: (case.decision is not None, case.key))
 

@@ -159,13 +159,17 @@ class Store:
         with self._database.reading("read a tweet's history") as connection:
             return [entry.event for entry in log.entries(connection, query)]
 
-    def events(self, *, data: str | None = None, author: str | None = None, after: int = 0) -> Iterator[Event]:
+    def events(
+        self, *, data: str | None = None, tweet: str | None = None, author: str | None = None, after: int = 0
+    ) -> Iterator[Event]:
         """Events of both tracks by number, from the one after ``after``; those stored meanwhile come too."""
-        for entry in self._entries(data=data, author=author, after=after):
+        for entry in self._entries(data=data, tweet=tweet, author=author, after=after):
             yield entry.event
 
-    def _entries(self, *, data: str | None = None, author: str | None = None, after: int = 0) -> Iterator[Entry]:
-        return map(log.to_entry, self._rows(_only(select(EVENTS), data, author), after))
+    def _entries(
+        self, *, data: str | None = None, tweet: str | None = None, author: str | None = None, after: int = 0
+    ) -> Iterator[Entry]:
+        return map(log.to_entry, self._rows(_only(select(EVENTS), data, author, tweet), after))
 
     def _rows(self, query: Select[Any], after: int = 0) -> Iterator[Any]:
         """In parts, so that whoever takes long over them keeps nobody from writing."""
@@ -302,9 +306,11 @@ def _batches(entries: Iterator[Entry], last: int) -> Iterator[list[Entry]]:
         yield batch
 
 
-def _only(query: Select[Any], data: str | None, author: str | None) -> Select[Any]:
+def _only(query: Select[Any], data: str | None, author: str | None, tweet: str | None = None) -> Select[Any]:
     if data is not None:
         query = query.where(EVENTS.c.data == data)
+    if tweet is not None:
+        query = query.where(EVENTS.c.tweet == tweet)
     return query if author is None else query.where(EVENTS.c.author == author)
 
 
