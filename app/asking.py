@@ -43,6 +43,7 @@ class Asking(sets.Work):
         try:
             super().run()
         finally:
+            del self.steps  # they hold pictures, and an answer is kept for long
             self.over.set()
 
 

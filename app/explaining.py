@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from PIL import Image
 
-from app import services, sets, state
+from app import services, sets, state, tables
 from umt_core.analysis.browse import find as find_row
 from umt_core.data.images import content_hash
 from umt_core.errors import DataError
+from umt_core.explain.foreign import sample_pictures, set_pictures
 from umt_core.registry import CheckpointInfo
 from umt_core.schema import Example, Inspection, Span
 
@@ -38,8 +39,12 @@ class Case:
 
     @property
     def doc(self) -> str:
-        """Changes with the tweet, its picture or the taggers: for keys of widgets, and to drop a late answer."""
-        content = "\0".join((*self.example.tokens, self.image or "", *self.inspections))
+        """Changes with the tweet, its picture or the taggers: for keys of widgets and of answers, to drop late ones.
+
+        So it does with the data set and the id: tweets of the same words are held against pictures of other tweets.
+        """
+        named = self.data, self.example.id
+        content = "\0".join((*named, *self.example.tokens, self.image or "", *self.inspections))
         return content_hash(content.encode("utf-8", "replace"))[:16]
 
 
@@ -76,3 +81,15 @@ def picture_note(case: Case) -> str | None:
     folders, _ = sets.folders()
     note = sets.picture_note(sets.opened(folders[case.data])) if case.data in folders else None
     return note and f"{note}. Where the picture shown is one too, nothing here speaks of the one that was tweeted."
+
+
+def other_pictures(case: Case, count: int, seed: int = 0) -> tuple[Callable[[], dict[str, Image.Image]], str]:
+    """How other tweets' pictures are come by, and whose they are: the data set's, or else the sample tweets'."""
+    if not case.data or case.data == sets.SAMPLES:
+        return lambda: sample_pictures(case.example.id, count, seed), "of the sample tweets"
+    title, folder = tables.data_set_title(case.data), sets.folders()[0].get(case.data)
+    found = None if folder is None else sets.opened(folder)  # it may have been removed while the page was open
+    if found is None or found.images() is None:
+        return lambda: sample_pictures(None, count, seed), f"of the sample tweets, since those of {title} are not here"
+    note = sets.picture_note(found)
+    return lambda: set_pictures(found, case.example.id, count, seed), f"of {title}" + (f" ({note})" if note else "")

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from app import asking, markup, services, sets, state, tables, variants
+from app import asking, explaining, markup, services, state, tables, variants
 from app.explaining import Case
 from app.panels import asking as asking_panel
 from app.panels import overlay
@@ -24,15 +24,14 @@ from umt_core.explain.counterfactuals import (
     counterfactuals,
     make_variants,
     regions_of,
+    thumbnails,
 )
-from umt_core.explain.foreign import sample_pictures, set_pictures
 from umt_core.schema import GRID, Span
 
 COUNTS = (8, 4, 16, 32)  # of foreign pictures; the first is chosen where the link names none
 SEEDS = 10
 WAYS = {"zero": "its vector set to zeros", "mean": "its vector set to the mean", "pixels": "its pixels painted over"}
 LEAST = 0.01  # drop of probability that the fullest colour stands for at least
-THUMBNAIL = 320  # pixels of the longer side
 WHAT_IT_SAYS = (
     "The words stay, the picture is exchanged. A change says that the answer **depends on** which picture stands "
     "there, not that the tagger understood it; no change says that it would have said the same of any of these."
@@ -58,9 +57,9 @@ def show(case: Case) -> None:
     st.subheader("What if the picture were another?", anchor=False)
     st.caption(WHAT_IT_SAYS)
     wanted, given = _choose(case)
-    foreign, whose = _foreign(case, wanted)
+    foreign, whose = explaining.other_pictures(case, wanted.count, wanted.seed)
     weights = "".join(info.manifest.weights_sha256[:8] for info in case.chosen)
-    key = f"pictures_{case.doc}_{weights}_{wanted.key}"
+    key = f"pictures_{case.doc}_{weights}_{wanted.key}_{whose}"
     found = asking_panel.answer(key, _steps(case, wanted, given, foreign))
     if found is None:
         return
@@ -113,18 +112,6 @@ def _choose(case: Case) -> tuple[Wanted, Image.Image | None]:
         return Wanted(occlusion, count, seed, None), None
 
 
-def _foreign(case: Case, wanted: Wanted) -> tuple[Callable[[], dict[str, Image.Image]], str]:
-    """How the foreign pictures are come by, and whose they are."""
-    sample = None if case.data and case.data != sets.SAMPLES else case.example.id
-    if sample is None:
-        found = sets.opened(sets.folders()[0][case.data])
-        note = sets.picture_note(found)
-        if found.images() is not None:
-            of = f"of {tables.data_set_title(case.data)}" + (f" ({note})" if note else "")
-            return lambda: set_pictures(found, case.example.id, wanted.count, wanted.seed), of
-    return lambda: sample_pictures(sample, wanted.count, wanted.seed), "of the sample tweets"
-
-
 def _steps(
     case: Case, wanted: Wanted, given: Image.Image | None, foreign: Callable[[], dict[str, Image.Image]]
 ) -> Callable[[asking.Report], dict[str, Counterfactuals]]:
@@ -132,13 +119,14 @@ def _steps(
     ask: Callable[[Callable[[Any], Any]], Any] = services.asker(case.chosen)
     names = list(case.inspections)
 
-    def one(name: str, made: tuple[Variant, ...], regions: list[np.ndarray | None], bench: Any) -> Counterfactuals:
+    def one(name: str, shown: tuple[Variant, ...], regions: list[np.ndarray | None], bench: Any) -> Counterfactuals:
         predictor = bench.predictors[name]
-        return counterfactuals(predictor, case.example, made, occlusion=wanted.occlusion, regions=regions)
+        return counterfactuals(predictor, case.example, shown, occlusion=wanted.occlusion, regions=regions)
 
     def steps(report: asking.Report) -> dict[str, Counterfactuals]:
         report("drawing other tweets' pictures", 0, 0)
         made = make_variants(case.picture, foreign=foreign(), given=given, blocks=True)
+        shown = thumbnails(made)  # of photographs as they come, an answer would keep hundreds of megabytes
         regions: dict[int | None, list[np.ndarray | None]] = {}
         found = {}
         for place, name in enumerate(names):
@@ -146,7 +134,7 @@ def _steps(
             if encoder not in regions:
                 regions[encoder] = _encode(ask, name, made, wanted.occlusion, report)
             report(f"asking {tables.checkpoint_title(name)}, one batch", place, len(names))
-            found[name] = ask(partial(one, name, made, regions[encoder]))
+            found[name] = ask(partial(one, name, shown, regions[encoder]))
         return found
 
     return steps
@@ -221,9 +209,7 @@ def _gallery(case: Case, found: Counterfactuals, title: str) -> None:
 
 
 def _uri(picture: Image.Image) -> str:
-    small = picture.copy()
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
-    return services.picture_uri(content_hash(small.tobytes()), small)
+    return services.picture_uri(content_hash(picture.tobytes()), picture)
 
 
 def _blocks(case: Case, found: Counterfactuals, title: str) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from app import asking, corrections, markup, routing, services, sets, state, tables
+from app import asking, corrections, explaining, markup, routing, services, sets, state, tables
 from app.explaining import Case
 from app.panels import asking as asking_panel
 from umt_core.corrections.events import TweetKey
@@ -19,7 +19,6 @@ from umt_core.corrections.told import told
 from umt_core.errors import StoreError
 from umt_core.explain.attention import maps_of
 from umt_core.explain.attributions import METHODS
-from umt_core.explain.foreign import sample_pictures, set_pictures
 from umt_core.explain.report import CaseReport, Correction, Fit, SystemParts, report_values
 from umt_core.explain.report_html import report_html
 
@@ -36,13 +35,16 @@ def show(case: Case) -> None:
     st.subheader("A report of this tweet", anchor=False)
     st.caption(WHAT_IT_IS)
     method, authors = _choose()
-    found = asking_panel.answer(f"report_{case.doc}_{_weights(case)}_{method}", _steps(case, method))
+    foreign, whose = explaining.other_pictures(case, FOREIGN)
+    key = f"report_{case.doc}_{_weights(case)}_{method}_{whose}"
+    found = asking_panel.answer(key, _steps(case, method, foreign))
     if found is None:
         return
     parts, fit = found
     report = CaseReport(case.example, case.picture, case.inspections, parts, fit, _history(case, authors))
     _downloads(case, report)
     st.dataframe(_contents(report), hide_index=True, alt="What the report holds")
+    st.caption(f"Other pictures are {markup.plain(whose)}.")
 
 
 def _choose() -> tuple[str, bool]:
@@ -66,10 +68,12 @@ def _weights(case: Case) -> str:
     return "".join([*sums, *([] if info is None else [info.weights_sha256[:8]])])
 
 
-def _steps(case: Case, method: str) -> Callable[[asking.Report], tuple[dict[str, SystemParts], Fit | None]]:
+def _steps(
+    case: Case, method: str, foreign: Callable[[], Mapping[str, Image.Image]]
+) -> Callable[[asking.Report], tuple[dict[str, SystemParts], Fit | None]]:
     ask: Callable[[Callable[[Any], Any]], Any] = services.asker(case.chosen)
     system_parts = services.backend("umt_core.explain.report").system_parts
-    foreign, info = _foreign(case), routing.model()
+    info = routing.model()
 
     def one(name: str, drawn: Mapping[str, Image.Image], bench: Any) -> SystemParts:
         parts: SystemParts = system_parts(bench, name, case.example, case.picture, drawn, method)
@@ -89,15 +93,6 @@ def _steps(case: Case, method: str) -> Callable[[asking.Report], tuple[dict[str,
         return parts, fit
 
     return steps
-
-
-def _foreign(case: Case) -> Callable[[], Mapping[str, Image.Image]]:
-    if case.data and case.data != sets.SAMPLES:
-        found = sets.opened(sets.folders()[0][case.data])
-        if found.images() is not None:
-            return lambda: set_pictures(found, case.example.id, FOREIGN)
-        return dict
-    return lambda: sample_pictures(case.example.id, FOREIGN)
 
 
 def _history(case: Case, authors: bool) -> tuple[Correction, ...]:

@@ -23,7 +23,16 @@ from umt_core.corrections.store import Store
 from umt_core.data.images import open_image
 from umt_core.data.jsonl import write_jsonl
 from umt_core.explain import attention
-from umt_core.explain.report import CaseReport, Correction, Fit, chosen_words, examine, report_values
+from umt_core.explain.counterfactuals import THUMBNAIL, counterfactuals, make_variants
+from umt_core.explain.report import (
+    CaseReport,
+    Correction,
+    Fit,
+    chosen_words,
+    examine,
+    report_values,
+    system_parts,
+)
 from umt_core.explain.report_html import el, report_html
 from umt_core.predict import Workbench
 from umt_core.schema import REGIONS, Example, Span
@@ -103,6 +112,21 @@ def case(bench: Workbench) -> CaseReport:
     others = {"another tweet's picture 1": tiny.photograph(2), "another tweet's picture 2": tiny.photograph(3)}
     fit = Fit(0.75, 499, 0.76, "stand-in photographs")
     return examine(bench, TWEET, tiny.photograph(1), foreign=others, method="occlusion", fit=fit, history=HISTORY)
+
+
+def test_pictures_are_read_as_they_are_and_kept_as_small_as_they_are_shown(bench):
+    large = Image.effect_noise((500, 400), 80).convert("RGB")
+    parts = system_parts(bench, "tiny/umt-bert-crf", TWEET, large, {"another": large.rotate(180)})
+    kept = parts.counterfactuals
+    whole = counterfactuals(
+        bench.predictors["tiny/umt-bert-crf"],
+        TWEET,
+        make_variants(large, foreign={"another": large.rotate(180)}, blocks=True),
+    )
+    assert kept is not None
+    assert kept.answers == whole.answers
+    assert max(max(v.picture.size) for v in kept.variants if v.picture is not None) == THUMBNAIL
+    assert [v.title for v in kept.variants] == [v.title for v in whole.variants]
 
 
 # --- the values ------------------------------------------------------------------------------------

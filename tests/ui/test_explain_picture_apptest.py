@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections import OrderedDict
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from app import asking, variants
+from app.explaining import Case
 from tests.ui import fake
 from tests.ui.reading import address, component_data, opened, said
 from tests.ui.tiny_set import HOSTILE
-from umt_core.explain.counterfactuals import counterfactuals, make_variants
+from umt_core.explain.counterfactuals import THUMBNAIL, counterfactuals, make_variants
 from umt_core.schema import Example
 
 UMT = fake.Predictor({}, "twitter2017/umt-bert-crf")
@@ -64,6 +69,34 @@ def test_an_address_restores_the_choice_and_drops_what_is_none(page):
     assert address(other)["occlusion"] == "zero"
     assert address(other)["pictures"] == "8"
     assert address(other)["tagger"] == "UMT"
+
+
+@pytest.mark.parametrize("part", ["picture_what_if", "report"])
+def test_a_set_that_is_removed_meanwhile_lends_its_place_to_the_samples(made, part):
+    shown = opened("explain", tweet="broken", part=part)
+    shutil.rmtree(made.folder)
+    shown.run()
+    assert not shown.exception
+    assert "of the sample tweets, since those of TINY test are not here" in said(shown)
+
+
+def test_an_answer_is_that_of_its_data_set_and_tweet_alone():
+    """Whose pictures a tweet is held against depends on both."""
+    one = Case(Example("1", ("Oslo",)), None, None, (), {}, "a/test")
+    assert one.doc == replace(one).doc
+    assert len({one.doc, replace(one, data="b/test").doc, replace(one, example=Example("2", ("Oslo",))).doc}) == 3
+
+
+@pytest.mark.usefixtures("made")
+def test_an_answer_keeps_pictures_as_small_as_they_are_shown(monkeypatch):
+    asked = OrderedDict()
+    monkeypatch.setattr(asking, "_asked", lambda: asked)
+    shown = opened("explain", data="", part="picture_what_if")  # of a sample
+    assert not shown.exception
+    (job,) = asked.values()
+    assert not hasattr(job, "steps")  # they hold the pictures as they came
+    sizes = {max(v.picture.size) for of in job.answer.values() for v in of.variants if v.picture is not None}
+    assert max(sizes) == THUMBNAIL
 
 
 def test_a_tweet_without_picture_has_other_pictures_but_no_blocks(made):

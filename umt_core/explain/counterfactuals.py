@@ -7,7 +7,7 @@ change of answer says that the answer depends on it, no more.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BLUR = 0.05  # of the picture's shorter side: radius (standard deviation) of the blur
 GREY = 127  # of 255, in all three colours
+THUMBNAIL = 320  # pixels of the longer side, as variants are shown
 RESAMPLES = 10_000  # of the foreign pictures, for an interval
 OCCLUSIONS = {
     "zero": "the block's vector is set to zeros, which is what all 49 are where a tweet has no picture",
@@ -208,6 +209,17 @@ def make_variants(
     return tuple(found)
 
 
+def thumbnails(variants: Sequence[Variant]) -> tuple[Variant, ...]:
+    """The variants with pictures as small as they are shown: what is to be kept once they are encoded."""
+    return tuple(v if v.picture is None else replace(v, picture=_thumbnail(v.picture)) for v in variants)
+
+
+def _thumbnail(picture: Image.Image) -> Image.Image:
+    small = picture.copy()
+    small.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=2)
+    return small
+
+
 def block_title(block: int) -> str:
     """
     >>> block_title(8)
@@ -275,7 +287,8 @@ def counterfactuals(
     variant whose regions are those of the own picture.
 
     Args:
-        regions: as ``regions_of`` gave them, where several predictors share a vision encoder.
+        regions: as ``regions_of`` gave them, where several predictors share a vision encoder, or where the variants
+            are kept as ``thumbnails``.
 
     Raises:
         DataError: the tweet has no word.

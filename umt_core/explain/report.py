@@ -18,7 +18,14 @@ import umt_core
 from umt_core.analysis.agreement import difference_lines, differences
 from umt_core.explain import attention
 from umt_core.explain.attributions import Attribution, attribution_json
-from umt_core.explain.counterfactuals import Counterfactuals, counterfactuals, counterfactuals_json, make_variants
+from umt_core.explain.counterfactuals import (
+    Counterfactuals,
+    counterfactuals,
+    counterfactuals_json,
+    make_variants,
+    regions_of,
+    thumbnails,
+)
 from umt_core.explain.provenance import Provenance, deciders, provenance
 from umt_core.schema import Example, Inspection, Span
 
@@ -115,7 +122,8 @@ def system_parts(
     manifest = predictor.loaded.info.manifest
     found = None
     if predictor.vision is not None:
-        found = counterfactuals(predictor, example, make_variants(picture, foreign=foreign, blocks=True))
+        made = make_variants(picture, foreign=foreign, blocks=True)
+        found = counterfactuals(predictor, example, thumbnails(made), regions=regions_of(predictor, made))
     attributed: tuple[Attribution, ...] = ()
     if method:
         from umt_core.explain.span_score import attribute  # needs torch
