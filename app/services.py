@@ -23,9 +23,11 @@ from umt_core.data.images import content_hash, open_image, read_image_bytes, web
 from umt_core.data.samples import OPENING_SAMPLE, Sample, load_samples, sample_file, sample_picture, sample_thumbnail
 from umt_core.data.tokenize import tokenize
 from umt_core.engine import Engine
+from umt_core.errors import DataError
 from umt_core.model.chain import Scoring
 from umt_core.registry import CheckpointInfo, complaints
-from umt_core.schema import Example, Inspection, OwnPath
+from umt_core.schema import MOST_WORDS, Example, Inspection, OwnPath
+from umt_core.upload import MOST_CHARACTERS
 
 if TYPE_CHECKING:
     from umt_core.explain.report import Fit
@@ -210,12 +212,20 @@ def opening_sample() -> str:
 
 
 def example(request: Request) -> Example:
-    """The tweet to analyse; its ``image`` names the picture's content, or is ``None``."""
+    """The tweet to analyse; its ``image`` names the picture's content, or is ``None``.
+
+    Raises:
+        DataError: the reader's text is longer than a tweet may be.
+    """
     if request.sample is not None:
         return samples()[request.sample].example
     if request.given is not None:
         return replace(request.given, image=picture_name(request))
-    words = tokenize(request.text)
+    words = tokenize(request.text[: MOST_CHARACTERS + 1])
+    if (got := len(request.text)) > MOST_CHARACTERS or len(words.tokens) > MOST_WORDS:
+        most = f"at most {MOST_WORDS:,} words and {MOST_CHARACTERS:,} characters"
+        what = f"{got:,} characters" if got > MOST_CHARACTERS else f"{len(words.tokens):,} words"
+        raise DataError(f"wanted a tweet of {most}, got {what}")
     return Example(
         "typed",
         tuple(words.tokens),

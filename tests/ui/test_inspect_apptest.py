@@ -108,7 +108,7 @@ STRANGE = {
     "right to left": "مرحبا من القاهرة",
     "markup": "<script>alert(1)</script> & <b>",
     "control": "a\u202eb \x00 c",
-    "10,000 words": "Paris " * 10_000,
+    "1,000 words": "Paris " * 1_000,
 }
 
 
@@ -123,9 +123,24 @@ def test_strange_tweets_break_nothing(page, text):
 
 def test_a_long_tweet_says_how_far_it_was_read(page):
     page.run()
-    page.text_area[0].set_value("Paris " * 10_000).run()
+    page.text_area[0].set_value("Paris " * 1_000).run()
     assert "BERT\\-CRF, MT and UMT\\: read the first 60 words" in page.info[0].value
-    assert "9,920 more words" in component_data(page, "tracks")["more"]
+    assert "920 more words" in component_data(page, "tracks")["more"]
+
+
+@pytest.mark.parametrize(
+    ("text", "got"), [("Paris " * 1_001, "1,001 words"), ("a" * 10_001, "10,001 characters")], ids=["words", "letters"]
+)
+def test_a_text_longer_than_a_tweet_may_be_is_refused_in_one_line_and_stays_in_the_box(page, text, got):
+    page.run()
+    page.text_area[0].set_value(text).run()
+    assert not page.exception
+    (error,) = page.error
+    assert error.value.replace("\\", "") == f"wanted a tweet of at most 1,000 words and 10,000 characters, got {got}"
+    assert page.text_area[0].value == text
+    assert not [e for e in page.get("bidi_component") if "tracks" in e.proto.id]
+    next(b for b in page.button if b.label == "Add to my tweets").click().run()
+    assert f"got {got}" in texts(page).replace("\\", "")
 
 
 def test_a_link_restores_the_view(page):
