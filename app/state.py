@@ -53,7 +53,7 @@ class Key(StrEnum):
     MAP = "map"
     HEAD = "head"  # 0: the mean over the heads
     DATASET = "dataset"  # name of the checkpoint set
-    SET = "checkpoint_set"  # the same, for the link: None where it is the usual one
+    SET = "checkpoint_set"  # the same, for the link: None where it need not name one
     SYSTEMS = "systems"
     # Explain
     PART = "explain_part"  # name of the section that is shown
@@ -226,7 +226,9 @@ def parse_view(params: Mapping[str, str]) -> dict[str, Any]:
         del view["block"]
     if params.get("map") in [attention_map.name for attention_map in MAPS]:
         view["map"] = params["map"]
-    others = EXPLAIN_LINK.keys() - {"word", "head", "block", "map"}
+    if "set" in params:
+        view["set"] = params["set"]  # a set may be called 2015
+    others = EXPLAIN_LINK.keys() - {"word", "head", "block", "map", "set"}
     return view | {name: _value(params[name]) for name in EXPLAIN_LINK if name in others and name in params}
 
 
@@ -343,8 +345,11 @@ def checkpoint_set(names: Sequence[str]) -> str:
 
 
 def keep_checkpoint_set(name: str, usual: str) -> None:
-    """Notes the chosen set for the link, which names it where it is not the usual one."""
-    st.session_state[Key.SET] = None if name == usual else name
+    """Notes the chosen set for the link, which names it where it is not the usual one.
+
+    A link to a tweet of a data set always does: without a set it means that data set's own, see ``explaining.find``.
+    """
+    st.session_state[Key.SET] = None if name == usual and not request().data else name
 
 
 def say_once(line: str, *, wrong: bool = False, tweet: str | None = None) -> None:
@@ -491,7 +496,8 @@ def esd_share(most: float) -> float:
 
 def what_if_link() -> dict[str, str]:
     """The parameters of a link to another tweet under the same what-if."""
-    chosen = {"part": Key.PART, "tagger": Key.ATTRIBUTED, "esd_share": Key.ESD_SHARE, "matrix": Key.MATRIX}
+    chosen = {"part": Key.PART, "set": Key.DATASET, "tagger": Key.ATTRIBUTED}
+    chosen |= {"esd_share": Key.ESD_SHARE, "matrix": Key.MATRIX}
     return {name: str(st.session_state[key]) for name, key in chosen.items() if st.session_state.get(key) is not None}
 
 

@@ -87,6 +87,30 @@ def test_a_link_to_a_set_that_is_not_here_says_so_and_opens_the_usual_one(page):
     assert "There are no checkpoints '<b>nowhere</b>' here; these are those of twitter2017." in said(page)
 
 
+def test_a_link_to_a_tweet_of_a_data_set_restores_whatever_set_was_chosen(page, monkeypatch, made):
+    """Without a set it means the data set's own, here the one that is not the usual."""
+
+    def own() -> list[Any]:
+        found = both()
+        for info in found:
+            info.manifest.dataset = "tiny" if info.name.startswith(BASE) else "twitter2017"
+        return found
+
+    monkeypatch.setattr(fake, "checkpoints", own)
+    shown = opened_page("explain", tweet="broken")
+    assert sets(shown).value == BASE
+    sets(shown).set_value("twitter2017").run()
+    assert address(shown)["set"] == "twitter2017"
+    assert sets(opened_page("explain", **address(shown))).value == "twitter2017"
+
+    shown.query_params["set"] = BASE  # the browser's Back, and forward again
+    shown.run()
+    assert sets(shown).value == BASE
+    shown.query_params["set"] = "twitter2017"
+    shown.run()
+    assert sets(shown).value == "twitter2017"
+
+
 def test_missing_packages_are_one_line_with_the_command_and_no_traceback(page, monkeypatch, tmp_path):
     monkeypatch.setenv("UMT_CACHE", str(tmp_path))
     monkeypatch.setattr("umt_core.encoders.needs.importlib.util.find_spec", lambda name: "mpnet" not in name or None)

@@ -128,4 +128,4 @@ def test_a_whole_set_is_computed_once_and_then_decoded_again(made: PredictionSet
     assert f"sets what-if tiny/test --run {UMT} --esd-share 0" in "".join(code.value for code in page.code)
     rows = component_data(page, "what_if_tweets").get("rows", [])
     assert len(rows) == len(change.tweets)
-    assert all(row["cells"][0]["link"]["esd_share"] == "0.0" for row in rows)
+    assert all({"esd_share": "0.0", "set": "twitter2017"}.items() <= row["cells"][0]["link"].items() for row in rows)
