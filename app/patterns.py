@@ -136,10 +136,16 @@ def faithfulness_table(found: Sequence[MapFaithfulness]) -> pd.DataFrame:
     )
 
 
-def agreeing(asked: Asked, table: pa.Table, name: str, head: int, *, most: bool, count: int = 5) -> list[Extreme]:
-    """The tweets in which a map agrees most, or least, with occlusion, by their furthest entity."""
+def agreeing(
+    asked: Asked, table: pa.Table, name: str, head: int, least_effect: float, *, most: bool, count: int = 5
+) -> list[Extreme]:
+    """The tweets in which a map agrees most, or least, with occlusion, by their furthest entity.
+
+    Of entities that some block moves by ``least_effect`` at least, as in ``faithfulness.summarise``.
+    """
     rows = table.to_pandas()
-    rows = rows[(rows["map"] == name) & (rows["head"] == head)].dropna(subset=["rho"])
+    rows = rows[(rows["map"] == name) & (rows["head"] == head) & (rows["effect"] >= least_effect)]
+    rows = rows.dropna(subset=["rho"])
     ends = rows.groupby("tweet")["rho"].agg("max" if most else "min").sort_values(ascending=not most).head(count)
     ids = {
         row["tweet"]: row["id"]

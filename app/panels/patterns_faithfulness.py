@@ -43,7 +43,8 @@ def show(asked: Asked) -> None:
         persist_state="session",
         help="Where no block matters, the order of the drops is mostly noise, and no map can be blamed for missing it.",
     )
-    found = summary(asked, table, MATTERS if st.session_state[key] else 0.0)
+    least_effect = MATTERS if st.session_state[key] else 0.0
+    found = summary(asked, table, least_effect)
     if not found:
         st.text("No entity of the sampled tweets is left: there is nothing to judge.")
         return
@@ -56,7 +57,7 @@ def show(asked: Asked) -> None:
     )
     _chart(found)
     st.caption(METHOD)
-    _tweets(asked, table, found)
+    _tweets(asked, table, found, least_effect)
 
 
 def _chart(found: list[MapFaithfulness]) -> None:
@@ -73,7 +74,7 @@ def _chart(found: list[MapFaithfulness]) -> None:
         st.dataframe(table, hide_index=True, column_config=dict.fromkeys(numbers, number))
 
 
-def _tweets(asked: Asked, table: pa.Table, found: list[MapFaithfulness]) -> None:
+def _tweets(asked: Asked, table: pa.Table, found: list[MapFaithfulness], least_effect: float) -> None:
     """Where a map agrees most and least, to be looked at."""
     st.subheader("Tweets where a map agrees most and least", anchor=False)
     by_title = {m.title: m for m in found}
@@ -81,7 +82,7 @@ def _tweets(asked: Asked, table: pa.Table, found: list[MapFaithfulness]) -> None
     st.selectbox("Map", list(by_title), key=state.Key.PATTERNS_MAP, persist_state="session")
     chosen = by_title[title]
     for column, most in zip(st.columns(2, gap="large"), (True, False), strict=True):
-        rows = agreeing(asked, table, chosen.map, chosen.head, most=most)
+        rows = agreeing(asked, table, chosen.map, chosen.head, least_effect, most=most)
         name = "Agrees most" if most else "Agrees least"
         with column:
             linked.show(f"patterns_agrees_{most}", *extreme_cells(asked, name, rows))
