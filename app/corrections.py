@@ -68,6 +68,15 @@ def default_author() -> str:
     return ""
 
 
+def author_complaint(name: str) -> str:
+    """What is wrong with a name that changes are to be stored with; "": nothing."""
+    if not name:
+        return "wanted a name: say in the sidebar who you are; got none"
+    if (sign := next((character for character in name if not character.isprintable()), None)) is not None:
+        return f"wanted a name without invisible signs, got U+{ord(sign):04X} after {name.partition(sign)[0]!r}"
+    return ""
+
+
 # --- tweets --------------------------------------------------------------------------------------
 
 

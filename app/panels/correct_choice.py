@@ -139,7 +139,11 @@ def author_box() -> str:
         on_change=lambda: st.session_state.update({state.Key.AUTHOR_CHOSEN: True}),
         persist_state="session",
     )
-    return " ".join((st.session_state[key] or "").split())
+    name = " ".join((st.session_state[key] or "").split())
+    if name and (complaint := corrections.author_complaint(name)):
+        st.warning(markup.plain(complaint))
+        return ""
+    return name
 
 
 # --- the queue -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from app import access, markup, tables
+from app import access, corrections, markup, sets, tables
 from app.corrections import OWN_LABELS, Tweets, credit, found_by_systems, remember
 from app.panels import correct_payload
 from app.panels.correct_payload import Action, Message
@@ -138,7 +138,8 @@ class Answers:
 
     of: dict[str, Answer] = field(default_factory=dict)
     revisions: dict[tuple[TweetKey, str], int] = field(default_factory=dict)  # by tweet and track: of our last event
-    elsewhere: Event | None = None  # an undo or redo that was about a tweet of another data set or track
+    elsewhere: tuple[TweetKey, str] | None = None  # a tweet of another data set or track to go to
+    born: str = field(default_factory=lambda: secrets.token_hex(4))  # tells the session from others
 
     def take(self, message: Message, store: Store | None, desk: Desk, *, again: bool) -> bool:
         """Does what is new in a message; whether something was. ``again``: also what could not be stored."""
@@ -196,11 +197,16 @@ class Answers:
         if event is None:
             return {"line": "There was nothing left to do."}
         self.revisions[event.key, event.track] = event.number
-        if event.key.data == desk.tweets.name and event.track == desk.track and event.key.tweet in desk.tweets.examples:
-            desk.visit(event.key.tweet)
-        else:
-            self.elsewhere = event
+        if event.track in (COMMON, desk.track):
+            self.lead(event.key, event.track, desk)
         return {"event": event.number, "line": f"{'Undone' if undo else 'Done again'}: {told(about, desk.tweets)}."}
+
+    def lead(self, key: TweetKey, track: str, desk: Desk) -> None:
+        """Goes to a tweet, or notes that the page is to: another data set or track has another desk."""
+        if (key.data, track) == (desk.tweets.name, desk.track) and key.tweet in desk.tweets.examples:
+            desk.visit(key.tweet)
+        else:
+            self.elsewhere = key, track
 
 
 def _refusal(action: Action) -> str:
@@ -219,9 +225,11 @@ def _conflict(error: ConflictError, action: Action, desk: Desk) -> Answer:
     who = "You, in another window," if author == action.author else author
     if action.kind in correct_payload.STEPS:
         return {"line": f"{who} changed that tweet after you, so your step there was left as it is."}
-    spans = desk.tweets.own_labels(action.key.tweet) if theirs.spans is None else theirs.spans
+    of = desk.tweets if action.key.data == desk.tweets.name else corrections.tweets(sets.sources()[action.key.data])
+    spans = of.own_labels(action.key.tweet) if theirs.spans is None else theirs.spans
     return {
         "line": f"{who} changed this tweet while you did.",
+        "of": tables.data_set_title(action.key.data),
         "author": author,
         "spans": span_lists(spans),
         "revision": theirs.revision,
@@ -241,7 +249,7 @@ def told(event: Event, tweets: Tweets) -> str:
     if event.action == "accept":
         return f"accepted {base_title(event.base)}"
     before, after = set(event.before or ()), set(event.after or ())
-    example = tweets.examples.get(event.key.tweet)
+    example = tweets.examples.get(event.key.tweet) if event.key.data == tweets.name else None
 
     def words(spans: set[Span]) -> str:
         return ", ".join(

@@ -8,8 +8,8 @@ import streamlit as st
 
 from app import corrections, markup, outcomes, sets, state, tables
 from app.panels import correct_desk, correct_payload, editor
-from app.panels.correct_choice import Chosen
-from app.panels.correct_desk import Answers, Desk
+from app.panels.correct_choice import SECOND_OPINION, Chosen
+from app.panels.correct_desk import IN_FILE_ORDER, Answers, Desk
 from umt_core.corrections.events import BLIND, Event, TweetKey
 from umt_core.corrections.second_opinion import ADJUDICATION
 from umt_core.corrections.store import Store
@@ -36,9 +36,8 @@ def show(desk: Desk, chosen: Chosen, store: Store, read_only: str) -> None:
 
     def visit() -> None:
         asked = getattr(state.component_state(state.Key.EDITOR), "visit", None)
-        identity = asked.get("tweet") if isinstance(asked, dict) else None
-        if isinstance(identity, str) and identity in desk.tweets.examples:
-            desk.visit(identity)
+        if (where := correct_payload.read_visit(asked, words)) is not None:
+            answers().lead(*where, desk)
 
     payload = editor.show(_data(desk, chosen, store, read_only), take, visit).desk
     # A session that is new to the server (it was started again) is told what the old one may not have stored.
@@ -78,6 +77,8 @@ def _data(desk: Desk, chosen: Chosen, store: Store, read_only: str) -> dict[str,
         "data": desk.tweets.name,
         "track": desk.track,
         "author": desk.author,
+        "longest": correct_payload.LONGEST["text"],
+        "session": answers().born,
         "authorChosen": bool(st.session_state.get(state.Key.AUTHOR_CHOSEN)),
         "readOnly": read_only,
         "total": len(desk.ids),
@@ -121,12 +122,13 @@ def _pictures(desk: Desk, has: frozenset[str]) -> tuple[dict[str, str | None], d
     pictures: dict[str, str | None] = {}
     lines = {}
     for identity in correct_desk.pictured(desk):
+        there = f"{desk.tweets.name}\n{identity}" in has  # as the editor calls it: another data set may have this id
         if desk.tweets.examples[identity].image is None:
             pictures[identity], lines[identity] = None, "This tweet has no picture."
             continue
         try:
-            uri = None if identity in has else corrections.picture_uri(desk.tweets, identity)
-            if identity not in has:
+            uri = None if there else corrections.picture_uri(desk.tweets, identity)
+            if not there:
                 pictures[identity] = uri
                 lines[identity] = "" if uri else "The picture is not here."
         except (ImageError, DataError, OSError) as error:
@@ -139,10 +141,13 @@ def notes(desk: Desk) -> str:
     return "  \n".join(markup.plain(line) for line in [desk.tweets.complaint, *desk.notes] if line)
 
 
-def follow_elsewhere() -> None:
-    """Goes to the tweet of another data set that an undo or redo was about."""
-    event, answers().elsewhere = answers().elsewhere, None
-    if event is not None and words(event.key) is not None and event.track != BLIND:
-        st.session_state[state.Key.CORRECT_DATA] = event.key.data
-        st.session_state[state.Key.CORRECT_TWEET] = event.key.tweet
-        st.rerun()
+def follow_elsewhere(chosen: Chosen) -> None:
+    """Goes to the tweet of another data set or track that a session was led to, as a link to it would."""
+    where, answers().elsewhere = answers().elsewhere, None
+    if where is None or words(where[0]) is None:
+        return
+    (key, track), queue = where, chosen.queue
+    if (track == BLIND) != (queue == SECOND_OPINION):
+        queue = SECOND_OPINION if track == BLIND else IN_FILE_ORDER
+    st.query_params.from_dict({"data": key.data, "queue": queue, "tweet": key.tweet})
+    st.rerun()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.corrections import LONGEST_AUTHOR
+from app.corrections import LONGEST_AUTHOR, author_complaint
 from umt_core.corrections.events import BLIND, COMMON, GOLD, TweetKey
 from umt_core.errors import DataError
 from umt_core.labels import LABELS
@@ -51,7 +51,7 @@ class Message:
     queue: str = ""  # name of the queue that it shows
     tweet: str = ""  # id of the tweet in view; "": the editor does not have it yet
     place: int = 0  # of that in the queue
-    pictures: frozenset[str] = frozenset()  # ids of the tweets whose pictures it has
+    pictures: frozenset[str] = frozenset()  # that it has: name of the data set, line feed, id of the tweet
     actions: tuple[Action, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)  # by nonce: a line on what is wrong with an action
 
@@ -85,6 +85,14 @@ def read(payload: Any, length: Length) -> Message:
     )
 
 
+def read_visit(payload: Any, length: Length) -> tuple[TweetKey, str] | None:
+    """The tweet and the track that the editor wants to show; ``None``: there is no such tweet."""
+    if not isinstance(payload, Mapping):
+        return None
+    key, track = TweetKey(_short(payload.get("data")), _short(payload.get("tweet"))), payload.get("track")
+    return (key, track) if track in (COMMON, BLIND) and length(key) is not None else None
+
+
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
@@ -104,8 +112,8 @@ def _action(raw: Mapping[str, Any], nonce: str, length: Length) -> Action:
     if kind == "comment" and not text.strip():
         raise DataError("wanted a comment, got nothing written")
     author = _text(raw, "author", LONGEST["author"]).strip()
-    if not author.isprintable() or not author:
-        raise DataError(f"wanted a name: say in the sidebar who you are; got {_kind(author)}")
+    if complaint := author_complaint(author):
+        raise DataError(complaint)
     return Action(
         nonce,
         kind,

@@ -23,21 +23,26 @@ function target(ed) {  // what a key is about: the selected words, or the entity
 // --- two people, one tweet ---
 
 function conflictHere(ed) {
-  const waiting = pending(ed, item(ed)?.id).filter(a => ed.conflicts.has(a.nonce));
-  return waiting.length ? { theirs: ed.conflicts.get(waiting.at(-1).nonce), mine: waiting.at(-1) } : null;
+  const waiting = pending(ed, item(ed)?.id).filter(a => ed.conflicts.has(a.nonce)), last = waiting.at(-1);
+  const mine = waiting.findLast(a => a.kind === "set" || a.kind === "accept") ?? last;
+  return last ? { theirs: ed.conflicts.get(last.nonce), mine, waiting } : null;
 }
 
 function settle(ed, way) {
-  const { theirs, mine } = conflictHere(ed), id = item(ed).id;
+  if (!mayEdit(ed)) return draw(ed);
+  const { theirs, mine, waiting } = conflictHere(ed);
   const free = theirs.spans.filter(s => !mine.after.some(m => overlap(m, s)));
   const after = way === "mine" ? mine.after : sorted([...mine.after, ...free]);
-  ed.outbox = ed.outbox.filter(a => !(a.tweet === id && ed.conflicts.has(a.nonce)));
+  const skipped = way !== "theirs" && waiting.findLast(a => a.kind !== "comment")?.kind === "skip";
+  ed.outbox = ed.outbox.filter(a => !waiting.includes(a));
   Object.assign(draft(ed), { spans: theirs.spans, revision: theirs.revision, answered: "other", by: theirs.author });
   if (way === "theirs") {
     say(ed, `Kept as ${theirs.author} left it.`);
     keepOutbox(ed);
     send(ed);
-  } else edit(ed, mine.kind === "accept" ? "set" : mine.kind, after, { text: mine.text });
+  } else edit(ed, "set", after, { base: mine.base });
+  for (const { text } of waiting.filter(a => a.kind === "comment")) edit(ed, "comment", draft(ed).spans, { text });
+  if (skipped) edit(ed, "skip", draft(ed).spans);
   draw(ed);
   ed.parts.text.focus({ preventScroll: true });
 }
@@ -254,7 +259,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   const first = !ed;
   if (first) {
     ed = { data: null, place: 0, items: new Map(), drafts: new Map(), outbox: restored(), conflicts: new Map(),
-           cursor: 0, anchor: 0, keys: [], mode: "", line: "", failure: "", number: data.heard, more: false, asked: 0, sent: 0, saved: 0, parts: {}, fresh: true };
+           cursor: 0, anchor: 0, keys: [], mode: "", line: "", failure: "", refused: "", number: data.heard, more: false, asked: 0, sent: 0, saved: 0, parts: {}, fresh: true };
     editors.set(parentElement, ed);
     // Keys count wherever the focus is nowhere: after a click beside the words, or when the page has just come.
     ed.onKey = event => {

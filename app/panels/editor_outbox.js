@@ -1,10 +1,12 @@
 // What a person does goes into the outbox; it leaves the outbox when Python says that it is stored. The outbox is kept
 // in the browser too, so that a reload, a closed tab or a server that is away loses nothing.
-const pictures = new Map();  // tweet → data URI; outlives the editor, not the page
+const pictures = new Map();  // data set and tweet → data URI; outlives the editor, not the page
 const KEPT_PICTURES = 24, PATIENCE = 1500, RETRY = 4000, LATE = 6000, ORPHANED = 30000;  // all but the first in ms
 const OUTBOX = "mner-outbox:", PLACE = "mner-place";
-const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
-let desk = null;  // the last one since the page was loaded
+const loaded = performance.getEntriesByType("navigation")[0];
+// Here: who reloads another page and is led here by a link asks for the link's tweet.
+const reloaded = loaded?.type === "reload" && new URL(loaded.name).pathname === location.pathname;
+let session = null;  // the last one since the page was loaded
 
 // --- what is kept in the browser ---
 
@@ -42,8 +44,8 @@ function restored() {
 
 function placeBefore(data) {
   // The tweet in view before a reload, which may have been faster than the address, or before the server was started again.
-  const wanted = desk === null ? reloaded : desk !== data.desk;
-  desk = data.desk;
+  const wanted = session === null ? reloaded : session !== data.session;
+  session = data.session;
   const [queue, tweet] = (wanted && stored(sessionStorage, PLACE) || "").split("\n");
   return queue === data.queue ? tweet : null;
 }
@@ -76,6 +78,8 @@ function send(ed) {
   });
 }
 
+const pictureKey = (ed, id) => `${ed.data.data}\n${id}`;  // as Python has it
+
 function act(ed, kind, fields) {
   const now = item(ed), mine = draft(ed);
   ed.outbox.push({
@@ -87,9 +91,14 @@ function act(ed, kind, fields) {
   send(ed);
 }
 
+function mayEdit(ed) {  // or says why not
+  if (ed.data.readOnly) say(ed, `Nothing can be changed: ${ed.data.readOnly}`, true);
+  else if (!ed.data.author) say(ed, "Say in the sidebar who you are: every change is stored with a name.", true);
+  else return true;
+}
+
 function edit(ed, kind, after, fields = {}) {
-  if (ed.data.readOnly) return say(ed, `Nothing can be changed: ${ed.data.readOnly}`, true);
-  if (!ed.data.author) return say(ed, "Say in the sidebar who you are: every change is stored with a name.", true);
+  if (!mayEdit(ed)) return;
   const mine = draft(ed);
   if (fields.base) mine.base = fields.base;
   act(ed, kind, { after, ...fields });
@@ -109,12 +118,14 @@ function step(ed, kind, keepTheirs = false) {
 function take(ed, data) {
   const before = ed.data;
   ed.data = data;
+  if (data.queue !== before?.queue) ed.drafts.clear();  // the ids of another data set may be the same
   for (const [id, uri] of Object.entries(data.pictures)) {
-    pictures.delete(id);
-    pictures.set(id, uri);
+    const key = pictureKey(ed, id);
+    pictures.delete(key);
+    pictures.set(key, uri);
     if (uri) new Image().src = uri;  // read now, so that it is there when it is wanted
   }
-  for (const id of [...pictures.keys()].slice(0, -KEPT_PICTURES)) pictures.delete(id);
+  for (const key of [...pictures.keys()].slice(0, -KEPT_PICTURES)) pictures.delete(key);
   ed.failure = "";
   for (const action of [...ed.outbox]) answer(ed, action, data.answers[action.nonce]);
   keepOutbox(ed);
@@ -135,9 +146,11 @@ function take(ed, data) {
   if (ed.more && data.heard === ed.number) send(ed);
 }
 
-function pending(ed, id) {
-  return ed.outbox.filter(a => a.tweet === id && a.data === ed.data.data && a.track === ed.data.track && a.after);
+function pending(ed, id, { data, track } = ed.data) {
+  return ed.outbox.filter(a => a.tweet === id && a.data === data && a.track === track && a.after);
 }
+
+const inView = (ed, a) => a.tweet === item(ed)?.id && a.data === ed.data.data && a.track === ed.data.track;
 
 const unanswered = ed => ed.outbox.some(a => !ed.conflicts.has(a.nonce));
 
@@ -148,9 +161,18 @@ function answer(ed, action, said) {
     drop();
     ed.saved = said.event;
     if (said.line) say(ed, said.line);
-    for (const later of pending(ed, action.tweet)) later.revision = Math.max(later.revision, said.event);
+    for (const later of pending(ed, action.tweet, action)) later.revision = Math.max(later.revision, said.event);
   } else if (said.conflict && action.after) ed.conflicts.set(action.nonce, said.conflict);
   else if (said.conflict) { drop(); ed.blocked = { kind: action.kind, line: said.conflict.line }; }
   else if (said.error && action.after) ed.failure = said.error;
-  else { drop(); if (said.line || said.error) say(ed, said.line || said.error, true); }
+  else {
+    drop();
+    if (said.line || said.error) say(ed, said.line || said.error, true);
+    if (action.kind === "comment") putBack(ed, action);
+  }
+}
+
+function putBack(ed, action) {  // a comment that is refused is not lost
+  if (inView(ed, action) && ed.mode !== "comment") Object.assign(ed, { mode: "comment", refused: action.text });
+  else ed.line += ` Your comment on tweet ${action.tweet}: ${action.text}`;
 }

@@ -83,7 +83,7 @@ function drawSystems(ed) {
 }
 
 function drawPicture(ed) {
-  const id = item(ed).id, uri = pictures.get(id), holder = ed.parts.picture;
+  const id = pictureKey(ed, item(ed).id), uri = pictures.get(id), holder = ed.parts.picture;
   if (holder.dataset.id === id && holder.dataset.state === String(uri === undefined)) return;
   Object.assign(holder.dataset, { id, state: String(uri === undefined) });
   holder.className = uri ? "picture" : "picture none muted";
@@ -130,10 +130,13 @@ function drawConflict(ed) {
 
 function drawStatus(ed) {
   const { status, line, elsewhere } = ed.parts, waiting = ed.outbox.length, late = Date.now() - ed.sent > LATE;
-  const torn = ed.outbox.find(a => ed.conflicts.has(a.nonce) && a.tweet !== item(ed)?.id);
+  const torn = ed.outbox.find(a => ed.conflicts.has(a.nonce) && !inView(ed, a));
   elsewhere.hidden = !torn;
-  if (torn) elsewhere.replaceChildren(`${ed.conflicts.get(torn.nonce).line} (tweet ${torn.tweet}) `,
-    button("Show it", "", "", () => after(ed, () => visit(ed, torn.tweet))));
+  if (torn) {
+    const { line, of } = ed.conflicts.get(torn.nonce), where = torn.data === ed.data.data ? "" : ` of ${of}`;
+    elsewhere.replaceChildren(`${line} (tweet ${torn.tweet}${where}) `,
+      button("Show it", "", "", () => after(ed, () => visit(ed, torn.tweet, torn))));
+  }
   status.className = "status" + (ed.failure ? " failed" : "");
   if (ed.failure) status.replaceChildren(`✗ Not stored: ${ed.failure} It stays here and is sent again. `,
     button("Try now", "", "", () => after(ed, () => send(ed))));
@@ -152,10 +155,11 @@ function drawStatus(ed) {
   }
 }
 
-function visit(ed, id) {
-  const place = [...ed.items.values()].find(one => one.id === id)?.place;
+function visit(ed, id, { data, track } = ed.data) {
+  const here = data === ed.data.data && track === ed.data.track;
+  const place = here ? [...ed.items.values()].find(one => one.id === id)?.place : undefined;
   if (place !== undefined) return go(ed, place);
-  ed.set("visit", { tweet: id, queue: ed.data.queue });
+  ed.set("visit", { tweet: id, data, track });
 }
 
 function drawHelp(ed) {
@@ -202,6 +206,11 @@ function draw(ed) {
     drawPicture(ed);
     drawConflict(ed);
     parts.form.hidden = ed.mode !== "comment";
+    if (ed.refused) {
+      parts.note.value = ed.refused;
+      parts.note.focus({ preventScroll: true });
+      ed.refused = "";
+    }
   }
   drawHelp(ed);
   drawStatus(ed);
@@ -250,6 +259,7 @@ function build(ed, root) {
   p.undo = button("Undo", "U", "", () => after(ed, () => press(ed, fake("u"))));
   p.redo = button("Redo", "Y", "", () => after(ed, () => press(ed, fake("y"))));
   p.note.rows = 2;
+  p.note.maxLength = ed.data.longest;
   p.note.placeholder = "A comment on this tweet, for its history";
   p.note.setAttribute("aria-label", "Comment");
   p.note.onkeydown = event => {

@@ -42,7 +42,7 @@ def work(chosen: Chosen) -> None:
     except UmtError as error:
         st.error(markup.plain(str(error)))
         return
-    correct_editor.follow_elsewhere()
+    correct_editor.follow_elsewhere(chosen)
     correct_choice.keep_address(desk, chosen)
 
 

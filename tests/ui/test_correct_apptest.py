@@ -298,11 +298,22 @@ def test_a_conflict_comes_back_with_their_labels_and_stores_nothing(made, store)
     conflict = answers.of["0123456789abcdef"]["conflict"]
     assert conflict == {
         "line": "Ben changed this tweet while you did.",
+        "of": "TINY test",
         "author": "Ben",
         "spans": [[3, 4, "LOC"]],
         "revision": 1,
     }
     assert [event.author for event in store.events()] == ["Ben"]
+
+
+def test_a_name_that_cannot_be_stored_is_told_where_it_is_given(made, url, monkeypatch):
+    monkeypatch.setenv("UMT_AUTHOR", "علی\u200cرضا")
+    page = opened()
+    assert "wanted a name without invisible signs, got U+200C after 'علی'" in said(page)
+    assert editor(page)["author"] == ""
+    page.text_input(key="correct_author").set_value("علی رضا").run()
+    assert "invisible" not in said(page)
+    assert editor(page)["author"] == "علی رضا"
 
 
 def test_the_guide_names_every_key_that_the_help_does():

@@ -44,7 +44,8 @@ def wanted(i: int) -> tuple[Span, ...]:
     return (Span(1, 2, "PER"), Span(4, 5, "LOC"))
 
 
-SETS = ("keys", "undo", "both", "reload", "mouse", "paused", "killed", "rules", "hard", "blind", "elsewhere", "arrived")
+SETS = ("keys", "undo", "both", "notes", "reload", "mouse", "paused", "killed", "rules", "hard", "blind", "elsewhere")
+SETS += ("arrived",)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "data" / name).mkdir(parents=True)
         hard = [Example(i, tuple(text.split(" ")), spans=()) for i, text in HARD.items()]
         write_jsonl(folder / "data" / name / "test.jsonl", hard if name == "hard" else flights(name))
+    write_data(folder / "data", "twin")  # the same ids, and other pictures
     write_set(write_data(folder / "data"), folder / "predictions")
     return folder
 
@@ -95,6 +97,19 @@ def shows(page: Page, line: str) -> None:
 
 def place(page: Page, number: int, of: int = 22) -> None:
     page.get_by_text(f"Tweet {number} of {of}", exact=True).wait_for()
+
+
+def call(page: Page, name: str) -> None:
+    page.get_by_role("textbox", name="Your name").fill(name)
+    press(page, "Enter")
+    page.evaluate(waiting("document.cookie.includes('mner_author=' + value)"), name)  # the editor has been told
+
+
+def choose_data(page: Page, title: str) -> None:
+    """Another data set in the sidebar, without loading the page."""
+    page.get_by_role("combobox", name="Data set").click()
+    page.get_by_role("option", name=title).click()
+    page.get_by_role("status", name="Running").wait_for(state="detached")
 
 
 def at(page: Page, tweet: str) -> None:
@@ -195,9 +210,7 @@ def test_of_two_people_on_one_tweet_the_second_is_told_and_nothing_is_overwritte
     other.set_default_timeout(WAIT)
     for window, tweet in ((page, "both-0"), (other, "both-0")):
         go(window, f"/correct?data=both/test&tweet={tweet}")
-    other.get_by_role("textbox", name="Your name").fill("Ben")
-    press(other, "Enter")
-    other.evaluate(waiting("document.cookie.includes('mner_author=Ben')"))  # the editor has been told
+    call(other, "Ben")
     press(page, "ArrowRight", "1")
     shows(page, "saved ✓ event")
     other.locator(".text").click()
@@ -234,6 +247,73 @@ def test_of_two_people_on_one_tweet_the_second_is_told_and_nothing_is_overwritte
     shows(other, "saved ✓ event")
     assert labels(store, "both")["both-1"] == (Span(1, 2, "PER"), Span(2, 3, "LOC"))
     other.close()
+
+
+def test_a_choice_between_two_answers_loses_no_label_and_no_comment_and_can_wait(page, ben, store):
+    other = ben.new_page()
+    other.set_default_timeout(WAIT)
+    for window in (page, other):
+        go(window, "/correct?data=notes/test")
+    call(other, "Ben")
+    other.locator(".text").click()
+    press(other, "Home", "ArrowRight")
+    for way, key, label, expected in (("Use mine", "1", "2", "LOC"), ("Keep theirs", "4", "3", "MISC")):
+        press(page, "Home", "ArrowRight", key)
+        shows(page, "saved ✓ event")
+        press(other, label)
+        other.get_by_role("alert").wait_for()
+        press(other, "/")
+        other.keyboard.type(f"{way}, I say")
+        press(other, "Enter")
+        shows(other, "waiting for your choice")
+        assert not any(event.reason for event in store.events(data="notes/test") if event.reason.startswith(way))
+        other.get_by_role("button", name=way).click()
+        shows(other, "saved ✓ event")
+        assert labels(store, "notes") == {"notes-0": (Span(1, 2, expected),)}
+        assert list(store.events(data="notes/test"))[-1].reason == f"{way}, I say"
+        page.locator(".text .span").wait_for()
+        go(page, "/correct?data=notes/test&tweet=notes-0")  # what Ben did
+    press(page, "Home", "ArrowRight", "1")
+    shows(page, "saved ✓ event")
+    press(other, "2")
+    other.get_by_role("alert").wait_for()
+    choose_data(other, "RULES test")
+    line = "Ann changed this tweet while you did. (tweet notes-0 of NOTES test)"
+    other.locator(".elsewhere").get_by_text(line).wait_for()
+    other.get_by_role("button", name="Show it").click()
+    at(other, "notes-0")
+    other.get_by_role("button", name="Use mine").click()
+    shows(other, "saved ✓ event")
+    assert labels(store, "notes") == {"notes-0": (Span(1, 2, "LOC"),)}
+    other.close()
+
+
+def test_a_comment_is_as_long_as_can_be_stored_and_one_that_is_refused_comes_back(page, store):
+    go(page, "/correct?data=notes/test&tweet=notes-5")
+    note = page.get_by_role("textbox", name="Comment")
+    press(page, "/")
+    assert note.get_attribute("maxlength") == "2000"
+    note.evaluate("node => node.removeAttribute('maxlength')")
+    note.fill("x" * 2001)
+    press(page, "Enter")
+    page.locator(".line").get_by_text("text: wanted text of at most 2000 characters").wait_for()
+    assert note.input_value() == "x" * 2001
+    assert not store.history(TweetKey("notes/test", "notes-5"))
+
+
+def test_a_tweet_is_shown_with_its_own_picture_where_another_data_set_has_its_id(page):
+    picture, pictures = page.locator(".picture img"), []
+    go(page, "/correct?data=tiny/test&tweet=broken")
+    for title in ("TWIN test", "TINY test"):
+        picture.wait_for()
+        pictures.append(picture.get_attribute("src"))
+        choose_data(page, title)
+        at(page, "fixed")
+        page.locator(".text").click()
+        press(page, "n", "n")
+        at(page, "broken")
+    picture.wait_for()
+    assert pictures[0] == picture.get_attribute("src") != pictures[1]
 
 
 def test_a_reload_right_after_a_key_loses_nothing_and_stores_it_once(page, store):
@@ -307,9 +387,7 @@ def test_a_second_opinion_is_given_blind_and_then_decided_between(page, ben, sto
     other = ben.new_page()
     other.set_default_timeout(WAIT)
     go(other, "/correct?data=blind/test")
-    other.get_by_role("textbox", name="Your name").fill("Ben")
-    press(other, "Enter")
-    other.evaluate(waiting("document.cookie.includes('mner_author=Ben')"))
+    call(other, "Ben")
     go(other, "/correct?data=blind/test&queue=second-opinion")
     place(other, 1, 2)
     assert other.locator(".text .span").count() == 0
@@ -444,3 +522,19 @@ def test_the_errors_page_leads_here_and_a_system_is_accepted_by_two_keys(page, f
     assert events["fixed-too"].after == ()
     assert events["fixed"].after == (Span(0, 1, "LOC"), Span(3, 4, "LOC"))
     assert {(event.action, event.base) for event in events.values()} == {("accept", "twitter2017/bert-crf")}
+
+
+def test_who_reloads_another_page_is_led_to_the_tweet_that_they_ask_for(page):
+    link = "/errors?data=tiny/test&outcome=fixed&tweet=fixed-too"
+    page.goto(link)
+    page.get_by_role("button", name="Correct this tweet").click()
+    place(page, 2, 2)
+    press(page, "b")
+    at(page, "fixed")
+    page.goto(link)
+    page.get_by_role("button", name="Correct this tweet").wait_for()
+    page.reload()
+    page.get_by_role("button", name="Correct this tweet").click()
+    place(page, 2, 2)
+    page.wait_for_timeout(1500)  # a tweet from before would be asked for now
+    place(page, 2, 2)

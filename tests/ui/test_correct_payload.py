@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.panels.correct_payload import Message, read
+from app.panels.correct_payload import Message, read, read_visit
 from umt_core.corrections.events import TweetKey
 from umt_core.schema import Span
 
@@ -72,6 +72,7 @@ def test_a_sound_action_is_taken_as_it_is():
         {"data": "other/test"},
         {"author": "   "},
         {"author": "a" * 81},
+        {"author": "Ann\u200d"},
         {"author": "\ud83d"},
         {"kind": "comment", "text": "  "},
         {"text": "a" * 2001},
@@ -98,6 +99,23 @@ def test_one_unsound_action_does_not_stop_the_others():
     message = read({"actions": [wrong, SOUND]}, length)
     assert [action.nonce for action in message.actions] == [SOUND["nonce"]]
     assert list(message.refused) == ["ffffffffffffffff"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "wanted"),
+    [
+        ({"data": KEY.data, "tweet": KEY.tweet, "track": ""}, (KEY, "")),
+        ({"data": KEY.data, "tweet": KEY.tweet, "track": "blind"}, (KEY, "blind")),
+        ({"data": KEY.data, "tweet": KEY.tweet, "track": "other"}, None),
+        ({"data": KEY.data, "tweet": "t2", "track": ""}, None),
+        ({"data": "other/test", "tweet": KEY.tweet, "track": ""}, None),
+        ({"data": [], "tweet": {}, "track": {}}, None),
+        (KEY.tweet, None),
+    ],
+    ids=str,
+)
+def test_a_tweet_to_show_is_one_that_is_here(payload, wanted):
+    assert read_visit(payload, length) == wanted
 
 
 ANYTHING = st.recursive(

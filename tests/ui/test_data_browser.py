@@ -138,6 +138,24 @@ def test_one_click_adds_a_tweet_from_inspect_and_a_link_opens_it_for_labelling(p
     page.get_by_text("Phoenix").first.wait_for()
 
 
+def test_label_it_leads_to_the_tweet_that_was_added_last(page):
+    page.goto("/")
+    for words in ("Ann sings in Oslo", "Ben sings in Bergen"):
+        box = page.get_by_role("textbox", name="Tweet")
+        box.fill(words)
+        box.press("Control+Enter")
+        settled(page)
+        page.get_by_role("button", name="Add to my tweets").click()
+        page.get_by_text("Added to my tweets.").wait_for()
+        page.get_by_role("link", name="Label it").click()
+        page.get_by_role("heading", name="Correct").wait_for()
+        page.locator(".text", has_text=words).wait_for()
+        page.wait_for_timeout(1500)  # another tweet would be asked for now
+        page.locator(".text", has_text=words).wait_for()
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name="Inspect").click()
+        page.get_by_role("heading", name="Inspect").wait_for()
+
+
 def test_an_own_set_is_removed_when_that_is_confirmed(page, home):
     page.goto("/data?data=my-tweets/tweets")
     page.get_by_role("button", name="Remove").click()
