@@ -109,6 +109,7 @@ class Key(StrEnum):
     OWN_BIO = "own_bio"  # what to do about labels that are not in order
     OWN_SHOWN = "own_shown"  # all rows of the report, or those that are not in order
     OWN_UPLOADS = "own_uploads"  # a new number makes new, empty uploaders
+    OWN_UPLOAD = "own_upload"  # the last one of this session, under way or over
     OWN_SAID = "own_said"  # Said: a line on what was done, shown once
     # Train
     TRAIN_BASE = "train_base"

@@ -79,6 +79,7 @@ def _form() -> None:
             persist_state="session",
         )
         archive, files = _picture_uploader(how)
+        coming = how != NONE and not (archive or files)  # not chosen yet, or still on their way here
         bio = st.radio(
             "Labels that are not in order",
             list(_BIO),
@@ -97,7 +98,8 @@ def _form() -> None:
         "Add the tweets",
         type="primary",
         icon=":material/upload:",
-        disabled=not name or table is None or bool(wrong) or bool(why_not),
+        disabled=not name or table is None or coming or bool(wrong) or bool(why_not),
+        help="Its pictures are not here yet. Choose None to add the tweets without." if coming else None,
         on_click=access.guarded(Role.ANNOTATE, _start),
         args=(name, table, archive, files, bio),
     )

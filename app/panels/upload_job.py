@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import streamlit as st
 
-from app import sets
+from app import sets, state
 from umt_core.data.archive import Pictures, file_pictures, zip_pictures
 from umt_core.errors import DataError
 from umt_core.upload import Report, upload
@@ -76,23 +76,29 @@ def _pictures(given: Given) -> Pictures | None:
 
 @st.cache_resource(show_spinner=False)
 def _uploads() -> list[Upload]:
+    """Those that are not over, of all sessions."""
     return []
 
 
 def newest() -> Upload | None:
-    """The upload that was begun last, in whichever window."""
-    return _uploads()[-1] if _uploads() else None
+    """This session's last upload; where it has none, one that is under way: the page may have been loaded again."""
+    running = [upload for upload in _uploads() if upload.running]
+    if running:
+        st.session_state.setdefault(state.Key.OWN_UPLOAD, running[-1])
+    found: Upload | None = st.session_state.get(state.Key.OWN_UPLOAD)
+    return found
 
 
 def start(given: Given) -> None:
-    """Begins an upload, unless one is under way."""
-    if (last := newest()) is None or not last.running:
-        started = Upload(given)
-        _uploads()[:] = [started]
+    """Begins an upload, when those before it are over; a second click while this session's own is not does nothing."""
+    own: Upload | None = st.session_state.get(state.Key.OWN_UPLOAD)
+    if own is None or not own.running:
+        started = st.session_state[state.Key.OWN_UPLOAD] = Upload(given)
+        _uploads()[:] = [*(upload for upload in _uploads() if upload.running), started]
         _UPLOADER.submit(started.run)
 
 
 def forget() -> None:
-    """Puts the report of the last upload away."""
+    """Puts the report of this session's last upload away."""
     if (last := newest()) is not None and not last.running:
-        _uploads().clear()
+        del st.session_state[state.Key.OWN_UPLOAD]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from functools import partial
+from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app import tables
+from app.panels import upload_job
 from tests.ui.reading import button, cards, component_data, opened, said
 from tests.ui.tiny_set import write_run
 from umt_core.analysis.building import build_set
 from umt_core.data.datasets import own_folder
-from umt_core.data.own import MY_TWEETS, add_tweet
+from umt_core.data.own import MY_TWEETS, add_tweet, read_own
 from umt_core.schema import Example, ScoredSpan, Span
-from umt_core.upload import Outcome
+from umt_core.upload import Outcome, Report, upload
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +86,57 @@ def test_tweets_that_were_added_since_are_told_of_and_can_be_read(tmp_path):
     page = opened("errors", data=f"{MY_TWEETS}/tweets")
     assert "run them again to have all of them read" in said(page)
     assert button(page, "Run the taggers")
+
+
+def with_table(text: str) -> AppTest:
+    """The page with a table of tweets chosen."""
+    page = open_page()
+    page.selectbox(key="own_name").set_value(MY_TWEETS)
+    page.file_uploader[0].set_value(("mine.csv", f"text\n{text}\n".encode(), "text/csv"))
+    return page.run()
+
+
+def test_pictures_that_are_asked_for_are_waited_for():
+    page = with_table("Rain in Oslo")
+    assert not button(page, "Add the tweets").disabled
+    for how in ("archive", "folder"):
+        page.button_group(key="own_pictures").set_value(how).run()
+        assert button(page, "Add the tweets").disabled
+    page.button_group(key="own_pictures").set_value("archive").run()
+    page.file_uploader[1].set_value(("pics.zip", b"PK", "application/zip")).run()
+    assert not button(page, "Add the tweets").disabled
+
+
+def test_of_two_who_upload_at_once_each_has_their_tweets_added_and_reads_their_own_report(monkeypatch):
+    turn = threading.Event()
+
+    def waits(*arguments: Any, **options: Any) -> Report:
+        assert turn.wait(30)
+        return upload(*arguments, **options)
+
+    monkeypatch.setattr(upload_job, "upload", waits)
+    ann, ben = with_table("Rain in Oslo"), with_table("sun\nfog")
+    button(ann, "Add the tweets").click().run()
+    button(ben, "Add the tweets").click().run()  # his page was drawn before
+    for page in (ann, ben):
+        assert "Adding mine.csv to my-tweets" in said(page)
+    loaded_again = open_page()
+    assert "Adding mine.csv to my-tweets" in said(loaded_again)
+    turn.set()
+    for page, line in ((ben, "2 of 2 tweets added"), (ann, "1 of 1 tweets added"), (loaded_again, "2 of 2")):
+        until(page, line)
+        assert line in page.success[0].value
+    button(ben, "Close").click().run()
+    assert not ben.success
+    assert "1 of 1 tweets added" in ann.run().success[0].value
+    assert len(read_own(MY_TWEETS)) == 3
+
+
+def until(page: AppTest, line: str) -> None:
+    for _ in range(100):
+        if any(line in found.value for found in page.run().success):
+            return
+        time.sleep(0.1)
 
 
 def test_a_report_is_drawn_without_formulas():
