@@ -156,9 +156,8 @@ def _read(table: Path, form: str | None, bio: str, report: Progress) -> Iterator
 
 
 def _row(line: str, found: Row, mended: Iterable[str]) -> _Row:
-    example = found.example
-    nameless = example.id == f"line-{line}"  # as readers call a tweet that came without an id
-    return _Row(line, example, "" if nameless else example.id, list(mended), nameless)
+    name = "" if found.nameless else found.example.id
+    return _Row(line, found.example, name, list(mended), found.nameless)
 
 
 def _check(row: _Row, example: Example) -> None:

@@ -129,6 +129,55 @@ def test_a_tweet_without_an_id_has_one_of_its_own_that_stays(tmp_path):
     assert again.rows[1].id == first.id
 
 
+def label_studio(*texts: str) -> bytes:
+    return json.dumps([{"data": {"text": text}} for text in texts]).encode()
+
+
+def docbin(*texts: str) -> bytes:
+    spacy = pytest.importorskip("spacy")
+    from spacy.tokens import Doc, DocBin
+
+    vocab = spacy.blank("xx").vocab
+    return DocBin(store_user_data=True, docs=[Doc(vocab, text.split()) for text in texts]).to_bytes()
+
+
+def parquet(*texts: str) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"tokens": [text.split() for text in texts]}), stream)
+    return stream.getvalue()
+
+
+def lines(*texts: str) -> bytes:
+    return "".join(json.dumps({"text": text}) + "\n" for text in texts).encode()
+
+
+def conll(*texts: str) -> bytes:
+    return "\n\n".join("\n".join(f"{word}\tO" for word in text.split()) for text in texts).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("a.json", label_studio), ("a.spacy", docbin), ("a.parquet", parquet), ("a.jsonl", lines), ("a.txt", conll)],
+)
+def test_in_every_form_a_second_file_of_tweets_without_ids_adds_its_own(tmp_path, name, written):
+    for texts in (("rain here", "sun there"), ("fog here", "snow there")):
+        (tmp_path / name).write_bytes(written(*texts))
+        report = upload("trip", tmp_path / name)
+        assert [row.outcome for row in report.rows] == [OK, OK]
+    ids = [example.id for example in read_own("trip")]
+    assert len(set(ids)) == 4
+    assert all(identity.startswith("t-") for identity in ids)
+
+
+def test_an_id_that_reads_like_a_place_in_the_file_is_one(tmp_path):
+    take(tmp_path, "id,text\nline-2,rain here\n")
+    take(tmp_path, '{"id": "line-1", "text": "sun there"}\n', name="in.jsonl")
+    assert [example.id for example in read_own("trip")] == ["line-2", "line-1"]
+
+
 # --- bad rows ------------------------------------------------------------------------------------
 
 

@@ -82,7 +82,7 @@ def located_rows(
         for line in row.complaints:
             yield Problem(row.where, line, mended=row.example is not None)
         if row.example is not None:
-            yield Row(row.where, row.example)
+            yield Row(row.where, row.example, row.nameless)
 
 
 def read_tweets(path: str | Path, form: str | None = None) -> list[Example]:

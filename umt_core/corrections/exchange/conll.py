@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from umt_core.corrections.exchange.rows import Care, Known, Reading
@@ -32,12 +33,13 @@ def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
         care = Care(bio)
         same = known.get(block.identity)
         if same is not None and (same.tokens, same.tags) == (tokens, tags):
-            yield care.reading(where, Example(block.identity, tokens, block.name, same.spans, tags=tags))
+            own = Example(block.identity, tokens, block.name, same.spans, tags=tags)
+            yield Reading(where, own, nameless=block.name is None)
             continue
         mended = care.tags(tags, tokens)
         kept = None if care.complaints else tags  # a repaired tweet has no spelling of its own
         example = Example(block.identity, tokens, block.name, tags_to_spans(mended), tags=kept)
-        yield care.reading(where, example)
+        yield replace(care.reading(where, example), nameless=block.name is None)
 
 
 def write(path: Path, examples: Iterable[Example], split: str) -> None:

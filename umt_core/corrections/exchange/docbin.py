@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
     for number, doc in enumerate(docs, 1):
         where = f"{path}: document {number}"
         try:
-            yield _tweet(doc, number, where, Care(bio))
+            yield replace(_tweet(doc, number, where, Care(bio)), nameless=not doc.user_data.get("id"))
         except DataError as error:
             yield Reading(where, None, (str(error),))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ def _tag_names(schema: Any, column: str | None) -> list[str]:
 
 def _reading(row: dict[str, Any], column: str | None, names: list[str], number: int, where: str, bio: str) -> Reading:
     try:
-        return _tweet(row, column, names, number, where, Care(bio))
+        return replace(_tweet(row, column, names, number, where, Care(bio)), nameless=row.get("id") is None)
     except DataError as error:
         return Reading(where, None, (str(error),))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
             continue
         where = f"{path}:{number}"
         try:
-            yield Reading(where, parse_record(line, number))
+            example = parse_record(line, number)
+            # Only what may have come without an id is looked at twice.
+            nameless = example.id == f"line-{number}" and read_object(line).get("id") is None
+            yield Reading(where, example, nameless=nameless)
         except DataError as error:
             yield _mended(line, number, where) if bio == REPAIR else Reading(where, None, (str(error),))
 
@@ -36,7 +40,8 @@ def _mended(line: str, number: int, where: str) -> Reading:
         mended = read_spans(spans, bare, care)
     except DataError as error:
         return Reading(where, None, (str(error),))
-    return care.reading(where, Example(bare.id, bare.tokens, bare.image, mended, bare.text, bare.offsets))
+    example = Example(bare.id, bare.tokens, bare.image, mended, bare.text, bare.offsets)
+    return replace(care.reading(where, example), nameless=record.get("id") is None)
 
 
 def read_spans(spans: object, bare: Example, care: Care) -> tuple[Span, ...]:

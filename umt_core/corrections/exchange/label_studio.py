@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
     for number, task in enumerate(tasks, 1):
         where = f"{path}: task {number}"
         try:
-            yield _tweet(task, number, where, Care(bio), known)
+            found = _tweet(task, number, where, Care(bio), known)
+            yield replace(found, nameless=task["data"].get("id") is None)
         except DataError as error:
             yield Reading(where, None, (str(error),))
 

@@ -51,6 +51,7 @@ class Row:
 
     where: str
     example: Example
+    nameless: bool = False  # it came without an id: the reader has called it after its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Reading:
     where: str
     example: Example | None  # None: left out, for what ``complaints`` say
     complaints: tuple[str, ...] = ()
+    nameless: bool = False  # as of a row
 
 
 @dataclass(slots=True)

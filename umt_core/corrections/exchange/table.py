@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from pathlib import Path
 
@@ -72,7 +72,8 @@ def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
         try:
             if broken := next((row.broken for row in rows if row.broken), None):
                 raise DataError(broken)
-            yield _tweet(name, where, [row.values for row in rows], Care(bio), known)
+            found = _tweet(name, where, [row.values for row in rows], Care(bio), known)
+            yield replace(found, nameless="id" not in rows[0].values)
         except DataError as error:
             yield Reading(where, None, (str(error),))
 
