@@ -145,11 +145,14 @@ def _found(prediction_set: PredictionSet, query: Query) -> tuple[str, list[Any]]
     key = SORTS[query.sort]
     counts = "0 AS gold_spans, 0 AS other_spans"
     if on_spans or key.startswith("h."):
+        # Where there are lines to sort by alone, a tweet without one is found all the same, as the last.
+        join = "JOIN" if on_spans else "LEFT JOIN"
         relations.append(
-            f"""JOIN (SELECT tweet, count(*) FILTER ({_IS_GOLD}) AS gold_spans, count(*) FILTER (NOT {_IS_GOLD})
+            f"""{join} (SELECT tweet, count(*) FILTER ({_IS_GOLD}) AS gold_spans, count(*) FILTER (NOT {_IS_GOLD})
                 AS other_spans, min(system_score) AS score FROM {prediction_set.pair(query.baseline, query.system)}
                 WHERE {" AND ".join(on_spans) or "true"} GROUP BY tweet) h USING (tweet)"""
         )
+    if on_spans:
         counts = "h.gold_spans, h.other_spans"
     if key.startswith("s.") or query.gate != OPEN:
         relations.append(f"JOIN {prediction_set.table('tweets', query.system)} s USING (tweet)")
