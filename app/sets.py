@@ -80,15 +80,30 @@ def _data_set_rows(name: str, stamps: tuple[tuple[str, int], ...]) -> list[dict[
 
 
 def folders() -> tuple[dict[str, Path], list[str]]:
-    """The newest prediction set of each name, and a line for all that is wrong with sets or data sets."""
-    found, complaints = [], [line for line in [data_complaint()] if line]
+    """Of each name the prediction set to show, and a line for all that is wrong with sets or data sets."""
+    complaints = [line for line in [data_complaint()] if line]
+    by_name: dict[str, list[PredictionSet]] = {}
     for path in sorted(sets_folder().glob(f"*/*/{SET}")):
         try:
-            found.append(opened(path.parent))
+            found = opened(path.parent)
         except DataError as error:
             complaints.append(str(error))
-    newest = {s.name: s.folder for s in sorted(found, key=lambda s: s.info.created)}
-    return newest, complaints
+        else:
+            by_name.setdefault(found.name, []).append(found)
+    return {name: _to_show(name, several).folder for name, several in by_name.items()}, complaints
+
+
+def _to_show(name: str, several: Sequence[PredictionSet]) -> PredictionSet:
+    """Of the sets of a name the newest of the data file as it is, once there are predictions in it.
+
+    While taggers are at work on it, once there are those of two to compare: that may take hours, and until then the
+    set from before has more to show.
+    """
+    if len(several) == 1:
+        return several[0]
+    source, at_work = sources().get(name), job(name)
+    enough = 2 if at_work is not None and at_work.running else 1
+    return max(several, key=lambda s: (min(len(s.runs), enough), other_data(s, source) is None, s.info.created))
 
 
 def opened(folder: Path) -> PredictionSet:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import tables
+from app import sets, tables
 from app.panels import upload_job
 from tests.ui.reading import button, cards, component_data, opened, said
 from tests.ui.tiny_set import write_run
 from umt_core.analysis.building import build_set
+from umt_core.analysis.sets import SET, PredictionSet
 from umt_core.data.datasets import own_folder
 from umt_core.data.own import MY_TWEETS, add_tweet, read_own
 from umt_core.schema import Example, ScoredSpan, Span
@@ -137,6 +138,32 @@ def until(page: AppTest, line: str) -> None:
         if any(line in found.value for found in page.run().success):
             return
         time.sleep(0.1)
+
+
+def test_a_set_that_taggers_are_still_at_hides_none_that_has_their_predictions(tmp_path):
+    def built(*systems: str) -> PredictionSet:
+        made = build_set(own_folder() / MY_TWEETS / "tweets.jsonl", root=tmp_path / "predictions")
+        for system in systems:
+            write_run(made, system, {})
+        return made
+
+    add_tweet(Example("1", ("Rain", "in", "Oslo")), None)
+    before = built("bert-crf", "umt-bert-crf")
+    file = before.folder / SET
+    file.write_text(file.read_text().replace(before.info.created, "2020-01-01T00:00:00+00:00"))
+    add_tweet(Example("2", ("sun",)), None)
+    after, name = built(), before.name
+    assert sets.folders()[0][name] == before.folder
+    assert "run them again to have all of them read" in said(opened("errors", data=name))
+    sets._jobs()[name] = job = sets.Job(sets.sources()[name], ["twitter2017/bert-crf"])
+    write_run(after, "bert-crf", {})
+    assert sets.folders()[0][name] == before.folder  # one alone is compared with nothing
+    job.running = False
+    assert sets.folders()[0][name] == after.folder
+    job.running = True
+    write_run(after, "umt-bert-crf", {})
+    assert sets.folders()[0][name] == after.folder
+    del sets._jobs()[name]
 
 
 def test_a_report_is_drawn_without_formulas():
