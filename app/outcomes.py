@@ -67,17 +67,22 @@ def outcome_title(outcome: str) -> str:
 
 
 def run_titles(runs: Mapping[str, RunInfo]) -> dict[str, str]:
-    """Short names of a set's runs, by their full ones; versions of one system, and others, are told apart.
+    """Short names of a set's runs, by their full ones: each has one of its own, as figures and tables know it by that.
 
     >>> run_titles({})
     {}
     """
     plain = [run.system for name, run in runs.items() if "@" not in name]
-    return {
+    titles = {
         name: _run_title(name, run.system)
         if "@" in name or plain.count(run.system) > 1
         else tables.system_title(run.system)
         for name, run in runs.items()
+    }
+    given = list(titles.values())
+    return {
+        name: title if given.count(title) == 1 else f"{title} ({name.rpartition('/')[0]})"
+        for name, title in titles.items()
     }
 
 

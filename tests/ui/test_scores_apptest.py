@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.outcomes import run_titles
 from tests.ui import reading
 from tests.ui.reading import component_data, said
 from tests.ui.tiny_set import TWEETS, spans
@@ -51,6 +53,18 @@ def test_each_count_leads_to_as_many_entities(made, table):
                 page = browse(made, Query.from_params(cell["link"]))
                 assert page.gold_spans + page.other_spans == int(cell["text"])
                 assert cell["link"]["data"] == "tiny/test"
+
+
+def test_versions_of_one_name_in_two_checkpoint_sets_are_two_columns():
+    runs = [f"{of}/umt-bert-crf{version}" for of in ("twitter2017", "mine") for version in ("", "@v1", "@v2")]
+    titles = run_titles({name: SimpleNamespace(system="umt-bert-crf") for name in runs[:-1]})
+    assert titles == {
+        "twitter2017/umt-bert-crf": "UMT (twitter2017)",
+        "twitter2017/umt-bert-crf@v1": "UMT @v1 (twitter2017)",
+        "twitter2017/umt-bert-crf@v2": "UMT @v2",
+        "mine/umt-bert-crf": "UMT (mine)",
+        "mine/umt-bert-crf@v1": "UMT @v1 (mine)",
+    }
 
 
 def test_parts_of_the_data_set_have_their_own_figures(made):
