@@ -60,9 +60,9 @@ def _count(page: Page) -> str:
 
 
 def _pages(query: Query, pages: int) -> None:
-    # Another query is another widget, which begins at its own page.
-    key = f"errors_pages_{hash(replace(query, page=0))}"
-    st.pagination(pages, default=query.page + 1, key=key, on_change=lambda: state.take_page(key))
+    key = f"errors_pages_{hash(replace(query, page=0))}"  # another query is another widget
+    st.session_state[key] = query.page + 1  # which a link changes too
+    st.pagination(pages, key=key, on_change=lambda: state.take_page(key))
 
 
 def _order(found: PredictionSet, query: Query) -> None:

@@ -182,6 +182,26 @@ def test_another_data_set_turns_no_filter_on_and_keeps_those_that_are(other):
     assert address(page)["words"] == "3.."
 
 
+def test_a_page_that_is_gone_back_to_is_the_one_that_is_marked(data, tmp_path):
+    file = data.parents[1] / "many" / "test.jsonl"
+    file.parent.mkdir()
+    write_jsonl(file, [Example(f"t{i:02}", ("word",), spans=()) for i in range(60)])
+    found = build_set(file, root=tmp_path / "predictions")
+    for system in ("bert-crf", "umt-bert-crf"):
+        write_run(found, system, {})
+    page = opened(data="many/test")
+    here = address(page)
+    page.get("pagination")[0].set_value(3).run()
+    assert list(cards(page)) == [f"t{i}" for i in range(50, 60)]
+    del page.query_params["page"]  # back in the browser
+    page.run()
+    assert address(page) == here
+    assert next(iter(cards(page))) == "t00"
+    assert page.get("pagination")[0].value == 1
+    page.get("pagination")[0].set_value(2).run()
+    assert next(iter(cards(page))) == "t25"
+
+
 def gone_to(page: AppTest, view: str, **params: str) -> str:
     """Goes to a page by a link or back in the browser; the data set that it then shows."""
     page.switch_page(f"views/{view}.py")
