@@ -674,7 +674,8 @@ PATTERNS_LINK = {
 def follow_patterns_link() -> None:
     """Puts into the Patterns page's widgets what the address asks for, where that is not what we wrote ourselves."""
     params = {name: st.query_params[name] for name in ("data", *PATTERNS_LINK) if name in st.query_params}
-    if not params or params == st.session_state.get(Key.PATTERNS_ADDRESS):
+    ours = params == st.session_state.get(Key.PATTERNS_ADDRESS) and not st.session_state.get(Key.TURNED)
+    if not params or ours:
         return
     first_page()
     if "data" in params:

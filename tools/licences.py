@@ -57,7 +57,9 @@ KNOWN = {
 # Others that we take, and why.
 EXPLAINED = {
     "LGPL-3.0-only": "imported as it is published, and wanted by stores in PostgreSQL alone",
-    "LicenseRef-NVIDIA-Proprietary": "CUDA's libraries, which PyTorch's wheels for Linux want; an image built with TORCH_INDEX has none",
+    "LicenseRef-NVIDIA-Proprietary": (
+        "CUDA's libraries, which PyTorch's wheels for Linux want; an image built with TORCH_INDEX has none"
+    ),
     "MPL-2.0": "changed files would have to stay under it; we change none",
 }
 

@@ -212,7 +212,7 @@ def gone_to(page: AppTest, view: str, **params: str) -> str:
     return page.selectbox(key="errors_data").value
 
 
-@pytest.mark.parametrize("view", ["scores", "data"])
+@pytest.mark.parametrize("view", ["scores", "data", "patterns"])
 def test_an_address_that_is_gone_back_to_brings_its_data_set_back(other, view):
     page = opened()
     here = address(page)
