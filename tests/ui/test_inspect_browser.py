@@ -247,7 +247,7 @@ def test_nothing_runs_out_of_the_page(page, width, scheme):
 
 
 def test_going_back_restores_each_view_and_leads_out_of_the_page(page):
-    start = page.url
+    start, first = page.url, page.locator('.word[aria-checked="true"]').inner_text()
     word(page, page.locator(".word").nth(3).inner_text()).first.click()
     page.wait_for_url("**word=3**")
     settled(page)
@@ -260,7 +260,7 @@ def test_going_back_restores_each_view_and_leads_out_of_the_page(page):
     shown(page)
     page.get_by_text("Block → word gives P.").wait_for()  # the choice outlives a visit to another page
     page.go_back()
-    while "?sample=" not in page.url:  # the addresses of Scores, and what leads to them
+    while "/?sample=" not in page.url:  # the addresses of Scores, and what leads to them
         page.wait_for_timeout(2000)  # a view is there when its script has begun, and ended
         settled(page)
         page.go_back()
@@ -273,7 +273,7 @@ def test_going_back_restores_each_view_and_leads_out_of_the_page(page):
     settled(page)
     page.go_back()
     page.wait_for_url(start)
-    page.get_by_role("heading", name=page.locator('.word[aria-checked="true"]').inner_text()).first.wait_for()
+    page.get_by_role("heading", name=f"“{first}”").first.wait_for()
     page.go_back()
     page.go_back()
     page.wait_for_url("about:blank")
