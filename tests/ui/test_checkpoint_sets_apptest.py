@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import models
+from app import sets as sets_of_results
 from tests.core.versioned import write_checkpoint
 from tests.ui import fake
 from tests.ui.reading import ENTRY, address, component_data, said
@@ -156,13 +157,15 @@ def test_systems_that_are_not_here_come_with_the_command_that_trains_them(traine
     assert where.options == ["twitter2017", "twitter2015", BASE, "twitter2015-base"]
     assert len(system.options) == 14  # of fifteen
     system.set_value("gvatt-bert-crf").run()
-    code = [block.value for block in page.code]
-    assert any("--system gvatt-bert-crf" in c and "--output checkpoints/twitter2017/gvatt-bert-crf" in c for c in code)
-    assert "python -m umt_core reproduce --only twitter2017/gvatt-bert-crf" in code
+    code, place = [block.value for block in page.code], sets_of_results.short(checkpoints_folder())
+    assert any("--system gvatt-bert-crf" in c and f"--output {place}/twitter2017/gvatt-bert-crf" in c for c in code)
+    rows = [c for c in code if "umt_core reproduce --data " in c]
+    assert [c.partition(" --only ")[2] for c in rows] == ["twitter2017/gvatt-bert-crf"]
     page.selectbox(key="models_set").set_value(BASE).run()
     assert page.selectbox(key=f"models_system_{BASE}").options == ["MT", "UMT"]
     (command,) = [b.value for b in page.code if "umt_core train" in b.value]
-    assert f"--text-encoder mpnet-base --name {BASE} --output checkpoints/{BASE}/mt-bert-crf" in command
+    assert f"--text-encoder mpnet-base --name {BASE} " in command
+    assert f" --output {place}/{BASE}/mt-bert-crf" in command
     assert "--train twitter2017/train.txt" in command
 
 
