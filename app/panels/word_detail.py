@@ -43,7 +43,9 @@ def attention(view: View) -> None:
         f"{'Blocks that look at' if from_blocks else 'Where the model looks for'} {word_name(view)}", anchor=False
     )
     if choice is None:
-        st.text("These taggers read text only. Choose MT or UMT in the sidebar to see where they look.")
+        st.text(
+            "These taggers read text only. Where a set has MT or UMT, choose one in the sidebar to see where it looks."
+        )
         return
     st.segmented_control(
         "Map",

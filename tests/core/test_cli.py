@@ -75,7 +75,7 @@ def test_train_says_how_each_epoch_went_and_leaves_a_checkpoint(world, tmp_path,
     assert "valid F1" in said.out
     assert "test F1" in said.out
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "manifest.json", "weights.safetensors", "README.md", "log.jsonl",
+        "manifest.json", "weights.safetensors", "README.md", "log.jsonl", ".lock",
     }  # fmt: skip
 
 

@@ -224,6 +224,11 @@ def test_rows_that_were_set_otherwise_are_told(folder):
     results = Results.read(folder)
     told = facts(results)["set otherwise than by the recipe"]
     assert told == ["epochs=2", f"dropout=0.4 ({UMT.name})"]
+    values["recipe"] = "of another version"
+    UMT.file(folder).write_text(json.dumps(values))
+    assert facts(Results.read(folder))["set otherwise than by the recipe"] == [
+        f"epochs=2 ({', '.join(row.name for row in SEEDS)})"
+    ]
     words = made_by(results)
     assert "epochs=2" in words
     assert not any("dropout" in word for word in words)

@@ -24,7 +24,7 @@ from umt_core.analysis.reproduction import (
     read_values,
 )
 from umt_core.config import ModelSettings, default_recipe, settings_of
-from umt_core.errors import DataError
+from umt_core.errors import ConfigError, DataError
 from umt_core.labels import LABELS
 from umt_core.manifest import AS_GIVEN
 
@@ -268,8 +268,11 @@ def _set_otherwise(results: Results) -> list[str]:
 
 
 def otherwise(values: Values) -> Values:
-    """Settings of a row that are not its recipe's."""
-    model, train = settings_of(values["recipe"])
+    """Settings of a row that are not its recipe's; {} where there is no such recipe here."""
+    try:
+        model, train = settings_of(values["recipe"])
+    except ConfigError:
+        return {}
     usual = model.to_dict() | train.to_dict() | dict.fromkeys(TOLD_ELSEWHERE)
     found = values["model"] | values["train"]
     return {k: v for k, v in found.items() if k not in TOLD_ELSEWHERE and v != usual.get(k, v)}
