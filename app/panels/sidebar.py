@@ -13,6 +13,8 @@ from umt_core.promotions import ORIGINAL
 from umt_core.registry import CheckpointInfo
 
 FIRST_SET = "twitter2017"  # the one that comes with the project
+# Of the released code's transform: pages draw the 49 blocks over the whole picture, which is not what was read.
+WINDOW = "{}: reads a window of 224 × 224 of each picture, perhaps mirrored. Its maps say how much, but not where."
 ORDER = ("bert-crf", "mt-bert-crf", "umt-bert-crf")  # the paper's, from plain to full
 
 
@@ -53,6 +55,8 @@ def choose() -> list[CheckpointInfo]:
     for line in dict.fromkeys(lacking(c.manifest.model) for c in chosen):
         if line:
             st.warning(markup.plain(line))
+    if cropped := [tables.checkpoint_title(c.name) for c in chosen if c.manifest.model.image_transform == "released"]:
+        st.warning(markup.plain(WINDOW.format(", ".join(cropped))))
     return [c for c in chosen if not lacking(c.manifest.model)]
 
 

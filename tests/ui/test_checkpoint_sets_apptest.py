@@ -126,6 +126,22 @@ def test_missing_packages_are_one_line_with_the_command_and_no_traceback(page, m
     assert titles(page) == ["Gold", "BERT-CRF", "MT", "UMT"]
 
 
+def test_a_tagger_that_reads_a_window_of_the_picture_says_that_maps_do_not_show_places(page, monkeypatch):
+    def found() -> list[Any]:
+        every = [SimpleNamespace(**vars(info)) for info in SMALL()]
+        for info in every:
+            info.manifest = SimpleNamespace(**vars(info.manifest))
+            info.manifest.model = ModelSettings(image_transform="released" if "umt" in info.name else "resize")
+        return every
+
+    monkeypatch.setattr(fake, "checkpoints", found)
+    page.run()
+    assert not page.exception
+    assert [w.value.replace("\\", "") for w in page.warning] == [
+        "UMT: reads a window of 224 × 224 of each picture, perhaps mirrored. Its maps say how much, but not where."
+    ]
+
+
 # --- Models -------------------------------------------------------------------------------------------
 
 
