@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
 from app import lineage, markup, sets
-from umt_core.corrections.store import Store, default_url
+from umt_core.corrections.store import Store, default_url, is_unbegun
 from umt_core.errors import StoreError, UmtError
 from umt_core.promotions import REMOVE, RENAME, records
 from umt_core.registry import CheckpointInfo, families, find_checkpoint, served, versions
@@ -48,7 +47,7 @@ def _title(info: CheckpointInfo, now: str) -> str:
 @st.cache_data(ttl=FRESH, show_spinner=False)
 def corrections(url: str) -> Corrections:
     """How many tweets of which data set have labels in the store."""
-    if url == default_url() and url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+    if url == default_url() and is_unbegun(None):
         return Corrections({})  # nobody has corrected anything yet
     try:
         with Store(url, read_only=True) as store:

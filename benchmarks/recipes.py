@@ -32,7 +32,7 @@ from umt_core.data.files import locked, write_text
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.manifest import MANIFEST, Manifest, file_sum, read_manifest
 from umt_core.train.reproduce import is_of
-from umt_core.train.run import Job, run_job
+from umt_core.train.run import Job, encoder_sum, run_job
 from umt_core.train.teaching import teachers_of
 from umt_core.train.watcher import Watcher
 
@@ -191,12 +191,8 @@ def _about(job: Job) -> Values:
         "train": job.settings.to_dict(),
         "data": {name: file_sum(path) for name, path in files.items() if path},
         "teachers": [row["weights_sha256"] for row in teachers_of(job.teachers)],
-        "encoder": _encoder_sum(job),
+        "encoder": encoder_sum(job),
     }
-
-
-def _encoder_sum(job: Job) -> str | None:
-    return file_sum(job.init_encoder / "model.safetensors") if job.init_encoder else None
 
 
 def _trained(job: Job) -> Manifest | None:
@@ -205,7 +201,7 @@ def _trained(job: Job) -> Manifest | None:
         return None
     manifest = read_manifest(job.output)
     taught = (manifest.teachers, (manifest.init_encoder or {}).get("weights_sha256"))
-    wanted = (teachers_of(job.teachers), _encoder_sum(job))
+    wanted = (teachers_of(job.teachers), encoder_sum(job))
     if not is_of(job, manifest.model, manifest.train, manifest.data) or taught != wanted:
         raise DataError(f"{job.output}: wanted a checkpoint of these settings and data, got another; remove it")
     return manifest

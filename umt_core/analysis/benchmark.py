@@ -247,7 +247,10 @@ def facts(results: Results) -> dict[str, list[str]]:
         "vision encoder": _each(values["model"]["vision_encoder"] for values in looking),
         "pictures": _each(values["pictures"] for values in looking),
         "recipes": _each(values["recipe"] for values in every),
-        "set otherwise than by the recipe": _set_otherwise(results),
+        "set otherwise than by the recipe": [
+            text if len(rows) == len(every) else f"{text} ({', '.join(rows)})"
+            for text, rows in _set_otherwise(results).items()
+        ],
         "products in training": _each(values.get("precision", "not told") for values in every),
         "package version": _each(values["code"] for values in every),
     }
@@ -257,14 +260,13 @@ def _each(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def _set_otherwise(results: Results) -> list[str]:
-    """Settings of all rows, and of some with these rows' names."""
+def _set_otherwise(results: Results) -> dict[str, list[str]]:
+    """Settings that are not the recipe's, each with the names of the rows that were trained so."""
     by_text: dict[str, list[str]] = {}
     for row, values in results.done.items():
         for name, value in otherwise(values).items():
             by_text.setdefault(f"{name}={json.dumps(value)}", []).append(row.name)
-    everywhere = len(results.done)
-    return [text + ("" if len(of) == everywhere else f" ({', '.join(of)})") for text, of in by_text.items()]
+    return by_text
 
 
 def otherwise(values: Values) -> Values:
@@ -273,7 +275,7 @@ def otherwise(values: Values) -> Values:
         model, train = settings_of(values["recipe"])
     except ConfigError:
         return {}
-    usual = model.to_dict() | train.to_dict() | dict.fromkeys(TOLD_ELSEWHERE)
+    usual = model.to_dict() | train.to_dict()
     found = values["model"] | values["train"]
     return {k: v for k, v in found.items() if k not in TOLD_ELSEWHERE and v != usual.get(k, v)}
 
@@ -284,7 +286,8 @@ def made_by(results: Results) -> list[str]:
     rows = {row: values for row, values in results.done.items() if not row.on_base} or dict(results.done)
     if not rows:
         return words
-    found, first = facts(Results(results.folder, rows)), next(iter(rows.values()))
+    these, first = Results(results.folder, rows), next(iter(rows.values()))
+    found = facts(these)
     text_encoder = str(first["model"]["text_encoder"])
     for option, values, usual in (
         ("--text-encoder", [text_encoder], ModelSettings().text_encoder),
@@ -294,8 +297,8 @@ def made_by(results: Results) -> list[str]:
         words += [option, values[0]] if values and values[0] != usual else []
     if any(v["recipe"] != default_recipe(row.system, text_encoder) for row, v in rows.items()):
         words += ["--recipe", str(first["recipe"])]
-    for text in found["set otherwise than by the recipe"]:
-        words += ["--set", text] if " (" not in text else []
+    for text, of in _set_otherwise(these).items():
+        words += ["--set", text] if len(of) == len(rows) else []
     return words
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,13 @@ class Setup:
     about_images: str = ""  # what the pictures are
     device: str = "auto"
     overrides: tuple[tuple[str, Any], ...] = ()  # settings in place of the recipe's
+    sums: dict[Path, str] = field(default_factory=dict, compare=False)  # of pictures, as this setup first saw them
+
+    def pictures_sum(self, images: Path) -> str:
+        """Asked for each row of a list, and thousands of files are looked at."""
+        if images not in self.sums:
+            self.sums[images] = _pictures_sum(images)
+        return self.sums[images]
 
     def data_set(self, name: str) -> DataSet:
         """A data set with its three splits (``DataError``: it is not there)."""
@@ -100,23 +107,34 @@ def state_of(row: Row, setup: Setup, done: Mapping[str, Any] | None) -> str:
         return "under way" if (work / STATE).exists() or (work / MANIFEST).exists() else "not run"
     settings = ModelSettings.from_dict(done["model"]), TrainSettings.from_dict(done["train"])
     told = not done["channels"] or setup.about_images in ("", done["pictures"])
-    return "done" if told and is_of(setup.job(row), *settings, done["data"]) else "done otherwise"
+    same = told and is_of(setup.job(row), *settings, done["data"], setup.pictures_sum)
+    return "done" if same else "done otherwise"
 
 
-def is_of(job: Job, model: ModelSettings, train: TrainSettings, data: Mapping[str, Any]) -> bool:
+def _pictures_sum(images: Path) -> str:
+    return images_sum(ImageIndex.open(images))
+
+
+def is_of(
+    job: Job,
+    model: ModelSettings,
+    train: TrainSettings,
+    data: Mapping[str, Any],
+    pictures_sum: Callable[[Path], str] = _pictures_sum,
+) -> bool:
     """Whether what was trained is what the job is to train."""
     left_open = model.replace(word_shape=job.model.word_shape)  # where it is, the tokenizer decides
     model = left_open if job.model.word_shape is None else model
     files = {"train": job.train, "valid": job.valid, "test": job.test, "also": job.also, "unlabelled": job.unlabelled}
     sums = {split: file_sum(path) for split, path in files.items() if path}
     found = {split: of["sha256"] for split, of in data.items() if split in sums or split != "test"}
-    return (model, train) == (job.model, job.settings) and found == sums and _saw(job, data)
+    return (model, train) == (job.model, job.settings) and found == sums and _saw(job, data, pictures_sum)
 
 
-def _saw(job: Job, data: Mapping[str, Any]) -> bool:
+def _saw(job: Job, data: Mapping[str, Any], pictures_sum: Callable[[Path], str]) -> bool:
     """Whether what was trained read the job's pictures, as far as it is told: versions before this one did not tell."""
     seen = data["train"].get("images_sha256")
-    return seen is None or (job.images is not None and seen == images_sum(ImageIndex.open(job.images)))
+    return seen is None or (job.images is not None and seen == pictures_sum(job.images))
 
 
 @contextmanager

@@ -375,8 +375,8 @@ def _identity(job: Job) -> dict[str, Any]:
     more: dict[str, Any] = {
         name: file_sum(path) for name, path in ((ALSO, job.also), (UNLABELLED, job.unlabelled)) if path
     }
-    if job.init_encoder:
-        more["init_encoder"] = file_sum(job.init_encoder / ENCODER_WEIGHTS)
+    if encoder := encoder_sum(job):
+        more["init_encoder"] = encoder
     if job.teachers:
         more["teachers"] = [row["weights_sha256"] for row in teachers_of(job.teachers)]
     if job.images and system_class(job.system).uses_image:
@@ -390,6 +390,11 @@ def _identity(job: Job) -> dict[str, Any]:
         "init": job.init or "",
         **more,
     }
+
+
+def encoder_sum(job: Job) -> str | None:
+    """SHA-256 of the weights that the text encoder starts from; ``None``: the published ones."""
+    return file_sum(job.init_encoder / ENCODER_WEIGHTS) if job.init_encoder else None
 
 
 def _completed(identity: Any, wanted: dict[str, Any]) -> Any:
