@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from umt_core.analysis.sets import RunInfo, SetInfo
+from umt_core.promotions import ORIGINAL
 
 FIGURES = ("PER", "LOC", "ORG", "MISC", "precision", "recall", "f1")  # F1 of each type, then overall; in percent
+
+MAIN_SYSTEMS = ("bert-crf", "mt-bert-crf", "umt-bert-crf")  # from plain to full
 
 # Table 2, on the test splits.
 PAPER_TABLE_2: dict[str, dict[str, tuple[float, ...]]] = {
@@ -35,6 +37,11 @@ PAPER_TABLE_2: dict[str, dict[str, tuple[float, ...]]] = {
         "umt-bert-crf": (91.56, 84.73, 82.24, 70.10, 85.28, 85.34, 85.31),
     },
 }
+# The figures of UMT that Table 2 marks: better than GVATT-BERT-CRF and than AdaCAN-BERT-CRF, p < 0.05.
+PAPER_DAGGERS: dict[str, tuple[str, ...]] = {
+    "twitter2015": ("LOC", "ORG", "MISC", "f1"),
+    "twitter2017": ("PER", "LOC", "MISC"),
+}
 # Table 3, the ablations: overall precision, recall and F1.
 PAPER_TABLE_3: dict[str, dict[str, tuple[float, float, float]]] = {
     "twitter2015": {
@@ -50,27 +57,56 @@ PAPER_TABLE_3: dict[str, dict[str, tuple[float, float, float]]] = {
         "umt-bert-crf-no-gate": (85.31, 84.68, 84.99),
     },
 }
+_PLACES = {system: i for i, system in enumerate((*PAPER_TABLE_2["twitter2015"], *PAPER_TABLE_3["twitter2015"]))}
 
 
-def paper_figures(info: SetInfo, system: str) -> dict[str, float]:
-    """What the paper prints for a system on this test set, in percent; empty where it prints nothing.
+def percent(value: float | None) -> str:
+    """A figure from 0 to 1 as the paper prints it.
+
+    >>> percent(0.84224), percent(None)
+    ('84.22', '–')
+    """
+    return "–" if value is None else f"{100 * value:.2f}"
+
+
+def place_in_paper(system: str) -> int:
+    """For sorting systems as Table 2 and then Table 3 have them; others come last.
+
+    >>> sorted(["umt-bert-crf-no-esd", "mine", "umt-bert-crf", "bert"], key=place_in_paper)
+    ['bert', 'umt-bert-crf', 'umt-bert-crf-no-esd', 'mine']
+    """
+    return _PLACES.get(system, len(_PLACES))
+
+
+def paper_figures(dataset: str, split: str, system: str) -> dict[str, float]:
+    """What the paper prints for a system on a split, in percent; empty where it prints nothing: of all but test sets.
 
     Types give their F1, ``precision``, ``recall`` and ``f1`` are overall.
     """
-    if info.split != "test":
+    if split != "test":
         return {}
-    if whole := PAPER_TABLE_2.get(info.dataset, {}).get(system):
+    if whole := PAPER_TABLE_2.get(dataset, {}).get(system):
         return dict(zip(FIGURES, whole, strict=True))
-    if overall := PAPER_TABLE_3.get(info.dataset, {}).get(system):
+    if overall := PAPER_TABLE_3.get(dataset, {}).get(system):
         return dict(zip(FIGURES[4:], overall, strict=True))
     return {}
 
 
-def paper_differences(run: RunInfo) -> list[str]:
-    """Why a run's figures are not those of the paper's setting; none: they compare."""
+def paper_differences(text_encoder: str, pictures: str, checkpoint: str = "", dataset: str = "") -> list[str]:
+    """Why a run's figures are not those of the paper's setting; none: they compare.
+
+    Args:
+        pictures: what they were, empty where the system reads none.
+        checkpoint, dataset: ``<set>/<system>``, perhaps with a version after an @, and the data that it was asked.
+    """
     reasons = []
-    if run.text_encoder != "bert-base-cased":
-        reasons.append(f"text encoder {run.text_encoder}, the paper's is bert-base-cased")
-    if run.uses_image and "stand-in" in run.images.lower():
-        reasons.append(f"pictures: {run.images}")
+    family, _, version = checkpoint.partition("@")
+    if (of := family.partition("/")[0]) not in ("", dataset) and not of.startswith(f"{dataset}-"):
+        reasons.append(f"checkpoint set {of}, the data are {dataset}")
+    if version not in ("", ORIGINAL):
+        reasons.append(f"version {version}, which was trained on")
+    if text_encoder != "bert-base-cased":
+        reasons.append(f"text encoder {text_encoder}, the paper's is bert-base-cased")
+    if "stand-in" in pictures.lower():
+        reasons.append(f"pictures: {pictures}")
     return reasons

@@ -19,7 +19,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3
+from umt_core.analysis.paper import MAIN_SYSTEMS, PAPER_TABLE_2, PAPER_TABLE_3
 from umt_core.errors import ConfigError, DataError
 from umt_core.labels import LABELS
 
@@ -28,7 +28,7 @@ SYSTEMS = tuple(PAPER_TABLE_2["twitter2015"])
 ABLATIONS = tuple(PAPER_TABLE_3["twitter2015"])
 SEEDS = (0, 1, 2)
 BASE = "-base"  # ends the name of rows on an encoder as large as the paper's
-OF_THREE_SEEDS = ("bert-crf", "mt-bert-crf", "umt-bert-crf")
+OF_THREE_SEEDS = MAIN_SYSTEMS
 
 # What the tables want of a row's file.
 NEEDED = (

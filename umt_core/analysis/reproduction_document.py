@@ -29,8 +29,8 @@ from umt_core.analysis.benchmark_pairs import (
     figures_3_and_4,
     pairs,
 )
-from umt_core.analysis.paper import FIGURES
-from umt_core.analysis.reproduction import BASE, plan
+from umt_core.analysis.paper import FIGURES, PAPER_DAGGERS, percent
+from umt_core.analysis.reproduction import BASE, data_of, plan
 from umt_core.labels import LABELS
 
 NOT_RUN = "not run"
@@ -45,10 +45,11 @@ extremes; the others for one, and so do the rows of a name that ends in `{base}`
 paper's.
 What each system is: [systems.md](systems.md)."""
 STAND_INS = """\
-**The pictures are stand-ins.** The photographs that the tweets were published with are not at hand; each tweet has
-another one, of a like scene. So the rows that read pictures show that these systems train, and what they do with a
-picture of about the right kind. They are no finding about the original images, and none of them compares with the
-paper's row beside it as an equal. The rows that read text alone are not touched by this."""
+**The pictures are stand-ins.** The photographs that the tweets were published with are not at hand; most tweets have
+another one, of a like scene, and some none{}.
+So the rows that read pictures show that these systems train, and what they do with a picture of about the right kind.
+They are no finding about the original images, and none of them compares with the paper's row beside it as an equal.
+The rows that read text alone are not touched by this."""
 OTHER_ENCODER = """\
 **The text encoder is not the paper's** (bert-base-cased) but {}: compare our rows with each other, and the paper's
 with each other, before one with the other."""
@@ -56,17 +57,19 @@ COUNTS = "Ours / the paper's. Where they differ, `data stats` says why."
 TYPES = "F1 of each type stands under its name."
 DAGGER = """\
 † beside UMT: better than GVATT-BERT-CRF and than AdaCAN-BERT-CRF, each with
-p < 0.05 (paired bootstrap over tweets, first seeds; the paper takes a paired t-test)."""
+p < 0.05 (ours: randomisation over tweets, first seeds; in the paper's row its own, by a paired t-test)."""
+FIRST_SEEDS = "Ours, of the first seed in every row, / the paper's."
 ABLATED = """\
-Ours, of the first seed in every row, / the paper's. Without ESD, UMT is MT: the same seed gives the same weights, and
+Without ESD, UMT is MT: the same seed gives the same weights, and
 the paper prints MT's figures."""
 BARS = """\
 Gold entities that BERT-CRF gets wrong and the system gets right (Fig. 3), and the other way about (Fig. 4); first
 seeds. The paper draws bars and prints no numbers."""
 CHANCE = """\
-F1 of a system minus that of another, in points, first seeds: with the 95 % interval of a paired bootstrap over tweets
-and its p; McNemar's exact p over gold entities, which sees recall alone; the difference that is significant here, from
-which on chance is unlikely to have made it; and the one that would be found in 80 of 100 such test sets. Nothing is
+F1 of a system minus that of another, in points, first seeds: with the 95 % interval of a paired bootstrap over tweets;
+how often the difference is as large where the two change places in half of the tweets, by chance (randomisation);
+McNemar's exact p over gold entities, which sees recall alone; the difference that is significant here, from which on
+chance is unlikely to have made it; and the one that would be found in 80 of 100 such test sets. Nothing is
 corrected for the number of tests: of twenty pairs that do not differ, one is expected to have a p under 0.05."""
 COST = """\
 Of the first seeds: weights trained and as published, minutes of training, milliseconds a tweet in batches with the
@@ -113,10 +116,23 @@ def notices(results: Results) -> list[str]:
     if not results.done:
         return []
     lines = ["\n".join(f"- {name}: {', '.join(each) or 'none'}" for name, each in facts(results).items())]
-    lines += [STAND_INS] if stand_ins(results) else []
+    lines += [about_stand_ins(results)] if stand_ins(results) else []
     if encoders := other_encoders(results):
         lines.append(OTHER_ENCODER.format(", ".join(encoders)))
     return lines
+
+
+def about_stand_ins(results: Results) -> str:
+    """What to know of pictures that are not the tweets' own, with how many of the tested tweets have one."""
+    tests = {
+        data_of(row.dataset): values["data"]["test"]
+        for row, values in results.done.items()
+        if values["channels"] and "pictures" in values["data"].get("test", {})
+    }
+    counts = [
+        f"{test['pictures']:,} of {test['tweets']:,} in {name} test have one" for name, test in sorted(tests.items())
+    ]
+    return STAND_INS.format(f" ({'; '.join(counts)})" if counts else "")
 
 
 def sections(results: Results) -> Iterator[Section]:
@@ -161,7 +177,9 @@ def _table_2(results: Results, dataset: str, predictions: Predictions | None) ->
                 f"{extremes[0]:.2f} to {extremes[-1]:.2f}" if extremes else "",
             ]
         )
-        rows.append(["", "paper", *(f"{found.paper[figure]:.2f}" for figure in FIGURES), ""])
+        theirs = PAPER_DAGGERS.get(dataset, ()) if found.system == UMT else ()
+        printed = (f"{found.paper[figure]:.2f}{' †' * (figure in theirs)}" for figure in FIGURES)
+        rows.append(["", "paper", *printed, ""])
     heads = ["system", "", *LABELS, "P", "R", "F1", "F1 of the seeds"]
     return Section(f"Table 2: {dataset}", heads, rows, after=[" ".join([TYPES, *about_daggers(dataset)])])
 
@@ -186,7 +204,7 @@ def _table_3(results: Results) -> Iterator[Section]:
         ]
         rows.append([f"`{standings[0].system}`", *cells])
     heads = ["system", *(f"{name} {figure}" for name in found for figure in ("P", "R", "F1"))]
-    yield Section("Table 3: what each part is worth", heads, rows, before=[ABLATED])
+    yield Section("Table 3: what each part is worth", heads, rows, before=[f"{FIRST_SEEDS} {ABLATED}"])
 
 
 def _figures_3_and_4(dataset: str, predictions: Predictions | None) -> Section:
@@ -204,10 +222,10 @@ def _differences(dataset: str, predictions: Predictions) -> Section:
         found = against(predictions, baseline, system)
         test = found.test
         value, low, high = (100 * n for n in (test.difference.value, test.difference.low, test.difference.high))
-        figures = [f"{value:+.2f} ({low:+.2f} to {high:+.2f})", _p(test.p_bootstrap), _p(test.p_mcnemar)]
-        sizes = [f"{100 * size:.2f}" for size in (test.significant_from, test.smallest_difference)]
+        figures = [f"{value:+.2f} ({low:+.2f} to {high:+.2f})", _p(test.p_randomisation), _p(test.p_mcnemar)]
+        sizes = [percent(size) for size in (test.significant_from, test.smallest_difference)]
         rows.append([f"`{found.system}`", f"`{found.baseline}`", *figures, *sizes])
-    heads = ["system", "against", "difference", "p, bootstrap", "p, McNemar", "significant from", "found from"]
+    heads = ["system", "against", "difference", "p, randomisation", "p, McNemar", "significant from", "found from"]
     return Section(f"More than chance? {dataset}", heads, rows, before=[CHANCE], level=3)
 
 
