@@ -30,9 +30,9 @@ from umt_core.config import TrainSettings, default_recipe, settings_of
 from umt_core.data.datasets import DataSet, data_sets_in
 from umt_core.data.files import locked, write_text
 from umt_core.errors import ConfigError, DataError, UmtError
-from umt_core.manifest import MANIFEST, Manifest, file_sum, read_manifest
+from umt_core.manifest import MANIFEST, Manifest, read_manifest
 from umt_core.train.reproduce import is_of
-from umt_core.train.run import Job, encoder_sum, run_job
+from umt_core.train.run import LATER, Job, completed, encoder_sum, identity_of, run_job
 from umt_core.train.teaching import teachers_of
 from umt_core.train.watcher import Watcher
 
@@ -66,6 +66,7 @@ CHANGES: dict[str, Change] = {
     "pretrained": Change("the encoder was trained on tweets before", uses=("encoder",)),
     "both-sets": Change("the other data set's train split joins in", uses=("also",)),
     "both-sets-marked": Change("the same, its tweets marked by a learned vector", {"other_set": True}, uses=("also",)),
+    "as-split": Change("tweets of elsewhere stay split as they were published", {"restyle": False}),
     "distil": Change("teachers' marginals beside the labels", {"teacher_weight": 1.0}, uses=("teachers",)),
     "distil-unlabelled": Change(
         "teachers' marginals beside the labels and on unlabelled tweets",
@@ -133,6 +134,7 @@ class Setup:
             more |= {"also": self.means.also, "also_images": self.means.also_images}
         if "unlabelled" in used:
             more |= {"unlabelled": self.means.unlabelled, "unlabelled_images": self.means.unlabelled_images}
+        held = [path for name, path in self.data.splits.items() if name == "test"]
         return Job(
             system=self.system,
             train=self.data.splits["train"],
@@ -145,7 +147,7 @@ class Setup:
             dataset=self.data.name,
             about_images=self.about_images,
             device=self.device,
-            held=(self.data.splits["test"],) if {"also", "unlabelled"} & used else (),
+            held=tuple(held) if {"also", "unlabelled"} & used else (),
             **more,
         )
 
@@ -169,7 +171,7 @@ def run(setup: Setup, change: str, seed: int, watcher: Watcher) -> Values | None
     about = _about(job)
     if file.exists():
         values: Values = json.loads(file.read_text(encoding="utf-8"))
-        if values["about"] != about:
+        if completed(values["about"], about, "train") != about:
             raise DataError(f"{file}: is of other settings or data; remove it to run it again")
         return values
     values = (_reproduced(setup, job, seed) if change == BASELINE else None) or {}
@@ -184,14 +186,15 @@ def run(setup: Setup, change: str, seed: int, watcher: Watcher) -> Values | None
 
 
 def _about(job: Job) -> Values:
-    """All that decides what comes of a run."""
-    files = {"train": job.train, "valid": job.valid, "also": job.also, "unlabelled": job.unlabelled}
+    """All that decides what comes of a run (errors as ``identity_of``)."""
+    found = identity_of(job)
     return {
-        "model": job.model.to_dict(),
-        "train": job.settings.to_dict(),
-        "data": {name: file_sum(path) for name, path in files.items() if path},
-        "teachers": [row["weights_sha256"] for row in teachers_of(job.teachers)],
-        "encoder": encoder_sum(job),
+        "model": found["model"],
+        "train": found["settings"],
+        "data": {name: found[name] for name in ("train", "valid", "also", "unlabelled") if name in found},
+        "teachers": found.get("teachers", []),
+        "encoder": found.get("init_encoder"),
+        **{name: value for name, value in found.items() if name in LATER},
     }
 
 
@@ -361,7 +364,7 @@ def _run_all(setup: Setup, changes: Iterable[str], seeds: Sequence[int]) -> bool
     """Trains seed by seed, so that each has its baseline first; whether all is done."""
     names = list(dict.fromkeys([BASELINE, *changes]))
     for name in names:
-        setup.job(name, seeds[0])  # says what is missing before any work is done
+        _about(setup.job(name, seeds[0]))  # says what is missing before any work is done
     with locked(setup.output), Interrupts() as interrupted:
         for seed in seeds:
             for name in names:

@@ -147,9 +147,34 @@ def test_the_summary_pairs_seeds_and_the_table_says_it(tmp_path):
     assert "| 1 | 50.00 |  |  |" in alone
 
 
+def test_a_result_is_of_its_pictures_and_its_teachers_precision(world, tmp_path, capsys, monkeypatch):
+    teacher = tiny.save_tagger(tmp_path, tiny.system("bert-crf", text_encoder=str(world / "encoder"), on=None))
+    more = ["--teacher", str(teacher), "--unlabelled", str(world / "raw.jsonl")]
+    command = words(world, tmp_path, "--change", "distil-unlabelled", "--seeds", "0", *more)
+    pictures = world / "data" / "twitter2017" / "images"
+    assert main([*command, "--unlabelled-images", str(pictures)]) == 0
+    (tmp_path / "empty").mkdir()
+    assert main([*command, "--unlabelled-images", str(tmp_path / "empty")]) == 2
+    assert "is of other settings or data" in capsys.readouterr().err
+    monkeypatch.setenv("UMT_PRECISION", "auto")
+    assert main([*command, "--unlabelled-images", str(pictures)]) == 2
+    assert "is of other settings or data" in capsys.readouterr().err
+    monkeypatch.delenv("UMT_PRECISION")
+    kept = tmp_path / "results" / "twitter2017" / "bert-crf" / "distil-unlabelled" / "seed-0.json"
+    values = json.loads(kept.read_text())
+    del (
+        values["about"]["unlabelled_pictures"],
+        values["about"]["teachers_precision"],
+        values["about"]["train"]["restyle"],
+    )
+    write_text(kept, json.dumps(values))  # as results were before these were noted
+    assert main([*command, "--unlabelled-images", str(pictures)]) == 0
+
+
 def test_what_is_missing_is_said_before_any_work(world, tmp_path, capsys):
     for more, message in (
         (["--change", "pretrained"], "wanted --encoder"),
+        (["--change", "pretrained", "--encoder", str(tmp_path)], "wanted a folder with a text encoder's weights"),
         (["--change", "luck"], "unknown change"),
         (["--also", str(tmp_path), "--change", "both-sets"], "wanted a data set's folder"),
     ):
