@@ -39,6 +39,12 @@ def test_counts_are_of_spans():
     assert counts.totals.tolist() == [1, 3, 2, 2, 3]
 
 
+def test_the_order_of_the_tweets_changes_no_draw():
+    rows = random_rows(300)
+    one, other = (paired_test(counts_of(of), resamples=300, fixed=3, broken=1) for of in (rows, rows[::-1]))
+    assert one == other
+
+
 def test_intervals_agree_with_scipys_bootstrap():
     rows = random_rows(400)
     ours = intervals(counts_of(rows), system=1)["f1"]
@@ -86,9 +92,44 @@ def test_no_difference_gives_a_p_of_one_and_a_clear_one_a_small_p():
     rows = random_rows(300)
     rows[:, 2:4] = rows[:, :2]
     same = paired_test(counts_of(rows), resamples=500, fixed=5, broken=5)
-    assert (same.difference.value, same.p_bootstrap, same.p_mcnemar) == (0, 1, 1)
+    assert (same.difference.value, same.p_randomisation, same.p_bootstrap, same.p_mcnemar) == (0, 1, 1, 1)
     rows[:, 0] = 0
-    assert paired_test(counts_of(rows), resamples=500, fixed=90, broken=10).p_bootstrap < 0.01
+    clear = paired_test(counts_of(rows), resamples=500, fixed=90, broken=10)
+    assert max(clear.p_randomisation, clear.p_bootstrap) < 0.01
+
+
+def pattern_counts(**tweets):
+    """Tweets by what the two systems find of their one gold entity: ``fixed=3`` for three that the second alone has."""
+    patterns = {"fixed": (0, 1, 1, 1, 1), "broken": (1, 1, 0, 1, 1), "both": (1, 1, 1, 1, 1)}
+    return Counts({patterns[name]: count for name, count in tweets.items()})
+
+
+@pytest.mark.parametrize(("fixed", "broken"), [(1, 0), (4, 0), (6, 0), (5, 3), (9, 1)])
+def test_of_few_tweets_that_differ_randomisation_makes_no_more_than_a_sign_test(fixed, broken):
+    # With one entity a tweet F1 is the share that is right, and swapping answers is tossing a coin for each change.
+    test = paired_test(pattern_counts(fixed=fixed, broken=broken, both=700), fixed=fixed, broken=broken)
+    assert test.p_randomisation == pytest.approx(mcnemar(fixed, broken), abs=0.02)
+    assert test.significant == (mcnemar(fixed, broken) < 0.05)
+
+
+def test_where_all_tweets_differ_alike_nothing_is_known_of_chance():
+    test = paired_test(pattern_counts(fixed=1), fixed=1, broken=0)
+    assert (test.p_randomisation, test.significant_from, test.smallest_difference) == (1.0, None, None)
+
+
+def test_swapping_leaves_what_both_have_together():
+    counts = counts_of(random_rows(200))
+    swapped = counts.swapped(50, seed=1)
+    assert (swapped[:, :2] + swapped[:, 2:4] == counts.totals[:2] + counts.totals[2:4]).all()
+    assert (swapped[:, 4] == counts.totals[4]).all()
+
+
+def test_draws_without_any_entity_of_a_type_say_nothing_of_it():
+    rare = Counts({(0, 0, 0): 720, (1, 1, 1): 3})
+    for found in intervals(rare).values():
+        assert (found.value, found.low, found.high) == (1, 1, 1)
+    for found in intervals(Counts({(0, 0, 0): 9})).values():
+        assert (found.value, found.low, found.high) == (0, 0, 0)
 
 
 def test_mcnemar_is_the_binomial_sum():

@@ -15,6 +15,7 @@ from typing import Self
 from umt_core.analysis.paper import FIGURES, PAPER_TABLE_2, PAPER_TABLE_3
 from umt_core.analysis.reproduction import (
     ABLATIONS,
+    BASE,
     SEEDS,
     Row,
     Values,
@@ -83,7 +84,7 @@ class Standing:
     dataset: str  # the rows' own name, like twitter2017-base
     system: str
     seeds: tuple[int, ...]  # that are done
-    wanted: int  # seeds that the plan has
+    wanted: int  # seeds that the plan has, of those that are looked at
     ours: Mapping[str, Spread]  # by ``FIGURES``; {}: not run
     paper: Mapping[str, float]  # by ``FIGURES``, as far as the paper prints them for this split
     pictures: str  # what they were that the system was trained with; "": it reads none, or is not run
@@ -182,7 +183,7 @@ def _standing(results: Results, dataset: str, system: str, split: str, seeds: Se
         dataset,
         system,
         seeds=tuple(done),
-        wanted=sum((row.dataset, row.system) == (dataset, system) for row in plan()),
+        wanted=sum((row.dataset, row.system) == (dataset, system) and row.seed in seeds for row in plan()),
         ours={name: Spread(tuple(f[name] for f in figures)) for name in FIGURES if figures},
         paper=_printed(data_of(dataset), system) if split == "test" else {},
         pictures=next(map(_pictures, done.values()), ""),
@@ -280,22 +281,26 @@ def otherwise(values: Values) -> Values:
     return {k: v for k, v in found.items() if k not in TOLD_ELSEWHERE and v != usual.get(k, v)}
 
 
-def made_by(results: Results) -> list[str]:
-    """The words of the command that makes these rows, by what the rows say; FOLDER is the data's."""
-    words = ["python", "-m", "umt_core", "reproduce", "--data", "FOLDER"]
-    rows = {row: values for row, values in results.done.items() if not row.on_base} or dict(results.done)
-    if not rows:
+def made_by(results: Results, data: str = "FOLDER", *, on_base: bool = False) -> list[str]:
+    """The words of the command that makes these rows, by what the rows say; ``data``: the folder of data sets.
+
+    ``on_base``: of the rows at the paper's size, which have an encoder and a recipe of their own.
+    """
+    words = ["python", "-m", "umt_core", "reproduce", "--data", data]
+    usual = {row: values for row, values in results.done.items() if not row.on_base}
+    if not (rows := usual or dict(results.done)):
         return words
+    own = on_base or not usual
     these, first = Results(results.folder, rows), next(iter(rows.values()))
     found = facts(these)
     text_encoder = str(first["model"]["text_encoder"])
-    for option, values, usual in (
-        ("--text-encoder", [text_encoder], ModelSettings().text_encoder),
+    for option, values, default in (
+        ("--text-encoder", [] if own else [text_encoder], ModelSettings().text_encoder),
         ("--vision-encoder", found["vision encoder"], ModelSettings().vision_encoder),
         ("--about-images", found["pictures"], AS_GIVEN),
     ):
-        words += [option, values[0]] if values and values[0] != usual else []
-    if any(v["recipe"] != default_recipe(row.system, text_encoder) for row, v in rows.items()):
+        words += [option, values[0]] if values and values[0] != default else []
+    if not own and any(v["recipe"] != default_recipe(row.system, text_encoder) for row, v in rows.items()):
         words += ["--recipe", str(first["recipe"])]
     for text, of in _set_otherwise(these).items():
         words += ["--set", text] if len(of) == len(rows) else []
@@ -313,10 +318,10 @@ def other_encoders(results: Results) -> list[str]:
 
 
 def run_words(results: Results, dataset: str, system: str, data: str = "FOLDER") -> list[str]:
-    """The words of the command that runs a system's rows; ``data``: the folder of data sets.
+    """The words of the command that runs a system's rows as those that are there; ``data``: the folder of data sets."""
+    return [*made_by(results, data, on_base=dataset.endswith(BASE)), *only(dataset, system)]
 
-    What the pictures are is said as in the rows that are there.
-    """
-    pictures: Sequence[str] = facts(results)["pictures"]
-    about = ["--about-images", pictures[0]] if pictures and pictures[0] else []
-    return ["python", "-m", "umt_core", "reproduce", "--data", data, *about, "--only", f"{dataset}/{system}"]
+
+def only(dataset: str, system: str) -> list[str]:
+    """What limits ``reproduce`` to a system's rows."""
+    return ["--only", f"{dataset}/{system}"]

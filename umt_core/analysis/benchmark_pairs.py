@@ -8,7 +8,7 @@ from typing import Self
 
 from umt_core.analysis.benchmark import UMT, systems_of
 from umt_core.analysis.sets import SET, PredictionSet
-from umt_core.analysis.significance import LEVEL, Counts, PairedTest, paired_test
+from umt_core.analysis.significance import Counts, PairedTest, paired_test
 from umt_core.labels import LABELS
 from umt_core.schema import Span
 
@@ -91,7 +91,7 @@ def daggers(predictions: Predictions | None) -> list[str]:
 
 def _is_better(predictions: Predictions, label: str | None) -> bool:
     tests = (predictions.test(rival, UMT, label) for rival in RIVALS)
-    return all(test.p_bootstrap < 1 - LEVEL and test.difference.value > 0 for test in tests)
+    return all(test.significant and test.difference.value > 0 for test in tests)
 
 
 def figures_3_and_4(dataset: str, predictions: Predictions | None) -> list[Moved]:

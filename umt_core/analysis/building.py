@@ -18,6 +18,7 @@ import umt_core
 from umt_core.analysis.sets import (
     PRIVATE,
     ROWS,
+    RUN,
     SET,
     TEXT_ROWS,
     PredictionSet,
@@ -34,6 +35,7 @@ from umt_core.data.files import locked
 from umt_core.data.images import ImageIndex, images_sum, need_folder
 from umt_core.data.jsonl import iter_examples
 from umt_core.data.pictures import COPIES, picture_facts
+from umt_core.encoders.catalog import told_name
 from umt_core.errors import DataError, ImageError
 from umt_core.manifest import file_sum
 from umt_core.schema import Example, Span
@@ -190,12 +192,12 @@ def add_texts(
                     f"{data}: wanted the {prediction_set.info.tweets} tweets of {prediction_set.name},"
                     f" got {count} of them with the same id and number of words"
                 )
+            write_json(folder / "surfaces.json", Surfaces.of(_train_of(data, train)).labels)
+            write_json(folder / "source.json", source)
             sql = f"SELECT tweet, x.* EXCLUDE (id) FROM {joined} ORDER BY tweet"
-            copy(con, sql, folder / "texts.parquet", TEXT_ROWS)
+            copy(con, sql, folder / "texts.parquet", TEXT_ROWS)  # last: by it a set is known to have its tweets
         finally:
             by_id.unlink(missing_ok=True)
-        write_json(folder / "surfaces.json", Surfaces.of(_train_of(data, train)).labels)
-        write_json(folder / "source.json", source)
     return PredictionSet.open(folder)
 
 
@@ -331,10 +333,13 @@ def share_set(prediction_set: PredictionSet, folder: Path | str) -> Path:
     folder = Path(folder)
     if folder.exists():
         raise DataError(f"{folder}: wanted a new folder to share the set in, got one that exists")
-    unwanted = shutil.ignore_patterns(*PRIVATE, ".*", "parts", "pairs", "spill")
+    unwanted = shutil.ignore_patterns(*PRIVATE, ".*", "parts", "pairs*", "spill")
     try:
         shutil.copytree(prediction_set.folder, folder, ignore=unwanted)
-    except (OSError, shutil.Error) as error:
+        for path in folder.glob(f"*/{RUN}"):
+            run = json.loads(path.read_text(encoding="utf-8"))
+            write_json(path, run | {"text_encoder": told_name(run["text_encoder"])})
+    except (OSError, shutil.Error, ValueError, TypeError, KeyError) as error:
         raise DataError(f"{folder}: cannot share the set: {error}") from error
     return folder
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 GOLD_OUTCOMES = ("fixed", "broken", "both_right", "both_wrong")
 SPURIOUS_OUTCOMES = ("spurious_removed", "spurious_added", "spurious_shared")  # of predicted spans that are not gold
 OUTCOMES = GOLD_OUTCOMES + SPURIOUS_OUTCOMES
+FOUND_OUTCOMES = ("fixed", "both_right", "spurious_added", "spurious_shared")  # each entity of the system once
 ERRORS = ("type", "boundary", "type and boundary", "missed", "spurious")
 
 
@@ -200,8 +201,8 @@ def classify_in_sql(con: DuckDBPyConnection, gold: str, predicted: str) -> None:
 def ledger_sql(baseline: str, system: str, *, of_gold: str = "NULL AS more", of_others: str = "NULL AS more") -> str:
     """A query for ``ledger``, over two relations as ``classify_in_sql`` leaves them.
 
-    Its columns: tweet, start, end, label, outcome, gold_label (of the gold span in the match, null: none) and,
-    for baseline and system, ``…_error`` (null: right, or nothing predicted) and ``…_label``
+    Its columns: tweet, start, end, label, outcome, gold_label (of the gold span in the match, the system's if it has
+    one; null: none) and, for baseline and system, ``…_error`` (null: right, or nothing predicted) and ``…_label``
     (what was predicted there, null: nothing). ``of_gold`` and ``of_others`` are further columns of
     ``b`` and ``s``, the baseline's match and the system's, for gold spans and for others.
     """
@@ -216,7 +217,7 @@ def ledger_sql(baseline: str, system: str, *, of_gold: str = "NULL AS more", of_
         SELECT tweet, start, "end", label,
             CASE WHEN s.error IS NULL THEN 'spurious_removed' WHEN b.error IS NULL THEN 'spurious_added'
                 ELSE 'spurious_shared' END AS outcome,
-            coalesce(s.gold_label, b.gold_label) AS gold_label, {both}, {of_others}
+            CASE WHEN s.error IS NULL THEN b.gold_label ELSE s.gold_label END AS gold_label, {both}, {of_others}
         FROM (FROM {baseline} WHERE start IS NOT NULL AND error IS NOT NULL) b
         FULL JOIN (FROM {system} WHERE start IS NOT NULL AND error IS NOT NULL) s USING (tweet, start, "end", label)
     """

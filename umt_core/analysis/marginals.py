@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from umt_core.analysis.sets import ROWS, PredictionSet
+from umt_core.data.files import part_of
 from umt_core.errors import DataError
 from umt_core.labels import WORD_TAGS
 
@@ -55,7 +55,7 @@ def write_marginals(path: Path, rows: Sequence[np.ndarray]) -> None:
         pa.array([len(row) for row in rows], pa.int32()),
         pa.array([row.astype(np.float16).ravel() for row in rows], SCHEMA.field("p").type),
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = part_of(path)
     try:
         pq.write_table(pa.table(list(columns), SCHEMA), temporary, row_group_size=ROWS)
         temporary.replace(path)

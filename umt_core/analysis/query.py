@@ -113,8 +113,13 @@ def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, tuple) and value and not isinstance(value[0], str):
-        return "..".join("" if end is None else f"{end:g}" for end in value)
+        return "..".join("" if end is None else _number(end) for end in value)
     return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _number(value: float) -> str:
+    whole = abs(value) < 1e15 and float(value).is_integer()
+    return str(int(value)) if whole else repr(float(value))  # never rounded: a link finds what it was made of
 
 
 def _read(name: str, default: Any, text: str) -> Any:

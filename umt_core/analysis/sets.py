@@ -12,7 +12,7 @@
         tweets.parquet                      tweet, spans, lowest_score, and the figures of ``Summary``
         matches.parquet                     the spans beside gold, see ``ledger.classify``
         marginals.parquet                   where asked for: see ``marginals``
-      pairs/                                ledgers of two systems, made when first asked for
+      pairs-2/                              ledgers of two systems, made when first asked for
 
 ``tweet`` counts from 0 in the order of the data file. Without its private files a set still tells
 ids and spans, and may be given to people who must get the tweets elsewhere. Everything is
@@ -38,13 +38,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from umt_core.analysis.ledger import ledger_sql
-from umt_core.data.files import cache_dir, write_text
+from umt_core.analysis.paper import place_in_paper
+from umt_core.data.files import cache_dir, part_of, write_text
 from umt_core.data.images import ImageIndex
 from umt_core.errors import CheckpointError, DataError
 from umt_core.registry import find_checkpoint, same_weights
 
 FORMAT = 1
 SET, RUN = "set.json", "manifest.json"
+PAIRS = "pairs-2"  # of before, ``pairs``, some lines have the gold label of the baseline's match
 PRIVATE = ("texts.parquet", "surfaces.json", "source.json")
 ROWS = 8192  # of a row group: small, so that a page of tweets is read without many neighbours
 TEXT_ROWS = 2048  # the same where rows are long
@@ -112,12 +114,17 @@ def sets_folder() -> Path:
     return Path(os.environ.get("UMT_PREDICTIONS") or cache_dir() / "predictions")
 
 
+def set_folders(root: Path | None = None) -> list[Path]:
+    """Folders that ought to hold a set; one whose name begins with a dot is still being filled, and will be renamed."""
+    return sorted(path.parent for path in (root or sets_folder()).glob(f"[!.]*/[!.]*/{SET}"))
+
+
 def prediction_sets(root: Path | None = None) -> tuple[list[PredictionSet], list[str]]:
     """All sets that can be opened, by name, and a line for each folder that ought to be one and isn't."""
     found, complaints = [], []
-    for path in sorted((root or sets_folder()).glob(f"*/*/{SET}")):
+    for folder in set_folders(root):
         try:
-            found.append(PredictionSet.open(path.parent))
+            found.append(PredictionSet.open(folder))
         except DataError as error:
             complaints.append(str(error))
     return found, complaints
@@ -152,7 +159,8 @@ class PredictionSet:
     def open(cls, folder: Path | str) -> Self:
         """The set in a folder, with all of its finished runs.
 
-        A run is known by its checkpoint's name. Of several with one name (the checkpoint has
+        Runs are in the order of the paper's tables, one checkpoint set after the other. A run is known by its
+        checkpoint's name. Of several with one name (the checkpoint has
         been trained again) the newest has it, and the others have their weights' sum after an @.
 
         Raises:
@@ -163,7 +171,7 @@ class PredictionSet:
         for name in ("tweets.parquet", "gold.parquet"):
             _check_parquet(folder / name)
         found, complaints = [], []
-        for path in sorted(folder.glob(f"*/{RUN}")):
+        for path in sorted(folder.glob(f"[!.]*/{RUN}")):
             try:
                 found.append(_read_run(path, info))
             except DataError as error:
@@ -173,8 +181,8 @@ class PredictionSet:
             if run.finished:
                 taken = run.checkpoint in runs
                 runs[f"{run.checkpoint}@{run.weights_sha256[:12]}" if taken else run.checkpoint] = run
-        by_set = sorted(runs.items(), key=lambda row: row[0].split("/"))
-        return cls(folder, info, dict(by_set), tuple(complaints))
+        in_order = sorted(runs.items(), key=lambda row: (row[0].split("/")[:-1], place_in_paper(row[1].system), row[0]))
+        return cls(folder, info, dict(in_order), tuple(complaints))
 
     @property
     def name(self) -> str:
@@ -271,7 +279,7 @@ class PredictionSet:
         Its columns are those of ``ledger_sql``, the scores of both, and ``seen``; in the order of tweets.
         """
         names = [self.run(name).folder_name for name in (baseline, system)]
-        path = self.folder / "pairs" / f"{names[0]}--{names[1]}.parquet"
+        path = self.folder / PAIRS / f"{names[0]}--{names[1]}.parquet"
         if not is_whole(path):
             scores = "b.score AS baseline_score, s.score AS system_score"
             sql = ledger_sql(
@@ -291,7 +299,7 @@ def _is_older(name: str, run: RunInfo) -> str | None:
     try:
         now = find_checkpoint(family)
     except CheckpointError:
-        return f"{name}: its checkpoint is not here any more; these are its predictions of {run.created}"
+        return f"{name}: its checkpoint is not here; these are its predictions of {run.created[:10]}"
     if now.manifest.weights_sha256 == run.weights_sha256:
         return None
     own = same_weights(family, run.weights_sha256)
@@ -300,10 +308,10 @@ def _is_older(name: str, run: RunInfo) -> str | None:
     if own is not None:
         return f"{name}: these are predictions of version {own.version}; {family} is its version {now.version} now"
     if at:
-        return f"{name}: this version is not here any more; these are its predictions of {run.created}"
+        return f"{name}: this version is not here any more; these are its predictions of {run.created[:10]}"
     return (
-        f"{name}: the checkpoint has changed since these predictions were made"
-        f" (weights {run.weights_sha256[:12]} then, {now.manifest.weights_sha256[:12]} now); run it again"
+        f"{name}: these are predictions of {run.created[:10]} by other weights ({run.weights_sha256[:12]}) than the"
+        f" checkpoint of that name has ({now.manifest.weights_sha256[:12]}); run it for its own"
     )
 
 
@@ -328,7 +336,7 @@ def copy(con: duckdb.DuckDBPyConnection, sql: str, path: Path, rows: int = ROWS)
     Raises:
         DataError: a file that it reads is damaged, or the place cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = part_of(path)
     target = str(temporary).replace("'", "''")
     try:
         con.execute(f"COPY ({sql}) TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE {rows})")

@@ -50,7 +50,10 @@ def score_rows(
     rows = []
     for name in runs if runs is not None else prediction_set.runs:
         run = prediction_set.run(name)
-        printed = paper_figures(prediction_set.info, run.system)
+        differences = paper_differences(
+            run.text_encoder, run.images if run.uses_image else "", run.checkpoint, prediction_set.info.dataset
+        )
+        printed = paper_figures(prediction_set.info.dataset, prediction_set.info.split, run.system)
         orphans = _orphans(prediction_set, name)
         for label in (OVERALL, *LABELS):
             counts = tweet_counts(prediction_set, [name], label=label, strict=strict)
@@ -63,7 +66,7 @@ def score_rows(
                 )
                 row[f"paper_{figure}"] = None if paper is None else paper / 100
             row |= {"correct": correct, "predicted": predicted, "gold": gold, **orphans[label]}
-            rows.append(row | {"paper_differences": paper_differences(run)})
+            rows.append(row | {"paper_differences": differences})
     return rows
 
 
@@ -149,14 +152,16 @@ def pair_rows(
     prediction_set: PredictionSet,
     runs: Sequence[str] | None = None,
     *,
+    baseline: str | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Row]:
-    """Every pair of runs, the first as baseline: what ``compare`` says of each system."""
+    """What ``compare`` says of each system beside a baseline; of none: of every pair of runs, the first as baseline."""
     names = list(prediction_set.runs) if runs is None else list(runs)
+    pairs = combinations(names, 2) if baseline is None else ((baseline, name) for name in names if name != baseline)
     return [
         {"baseline": a, "system": b, **compare(prediction_set, a, [b], resamples=resamples, seed=seed)[b]}
-        for a, b in combinations(names, 2)
+        for a, b in pairs
     ]
 
 
@@ -291,7 +296,8 @@ def _slices(prediction_set: PredictionSet, by: str) -> Iterator[tuple[str, str, 
         found = prediction_set.query(f"SELECT DISTINCT seen FROM {prediction_set.table('gold')}")
         # Ours, as far as they occur: what a set from elsewhere holds must not get into a query's text.
         for value in (value for value in SEEN if {"seen": value} in found):
-            yield value, f"{{0}} = '{value}'", Query(seen=(value,))
+            ours = tuple(outcome for outcome in OUTCOMES if outcome != "spurious_removed")
+            yield value, f"{{0}} = '{value}'", Query(seen=(value,), outcome=ours)
     elif by == "image":
         for value in (value for value in STATES if value in prediction_set.info.images):
             yield value, f"{{0}} = '{value}'", Query(image=(value,))
