@@ -40,18 +40,18 @@ bench: dev ## measure speed and memory, write benchmarks/results/latest.json
 soak: dev ## an hour of mixed use by ten annotators in browsers (MINUTES=60 ANNOTATORS=10), benchmarks/results/soak.json
 	$(RUN) -m benchmarks.soak --minutes $(or $(MINUTES),60) --annotators $(or $(ANNOTATORS),10)
 
-fuzz: runtime ## feed damaged and hostile input to all that reads some (SECONDS=60 of each target; ARGS="--keep zip")
+fuzz: dev ## feed damaged and hostile input to all that reads some (SECONDS=60 of each target; ARGS="--keep zip")
 	$(RUN) -m fuzz --seconds $(SECONDS) $(ARGS)
 
-reproduce: runtime ## train and score all of the paper's systems (DATA=folder ABOUT="what the pictures are"); can be stopped
+reproduce: runtime ## train and score the paper's systems (DATA=folder ABOUT="what the pictures are" ARGS="--output runs/NAME"); can be stopped
 	OMP_WAIT_POLICY=PASSIVE $(RUN) -m umt_core reproduce $(if $(DATA),--data "$(DATA)") $(if $(ABOUT),--about-images "$(ABOUT)") $(ARGS)
 
 backup: runtime ## corrections, own data, retrained checkpoints and users into one file (FILE=backups/<time>.tar)
 	$(RUN) -m umt_core backup create --output "$(or $(FILE),backups/$(shell date -u +%Y%m%dT%H%M%SZ).tar)"
 
-wheelhouse: ## every package into DIR=wheelhouse, for a machine without network (docs/operating.md)
-	"$(PYTHON)" -m pip download --disable-pip-version-check --require-hashes -r requirements.txt -d "$(or $(DIR),wheelhouse)"
-	"$(PYTHON)" -m pip download --disable-pip-version-check -d "$(or $(DIR),wheelhouse)" setuptools wheel
+wheelhouse: runtime ## the app's packages into DIR=wheelhouse, for a machine without network (docs/operating.md)
+	$(RUN) -m pip download --disable-pip-version-check --require-hashes -r requirements.txt -d "$(or $(DIR),wheelhouse)"
+	$(RUN) -m pip download --disable-pip-version-check -d "$(or $(DIR),wheelhouse)" setuptools wheel
 
 lock: ## pin again what pyproject.toml asks for (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \

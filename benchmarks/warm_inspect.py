@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks.measure import Measure, by_turns
 from benchmarks.plain import as_published, unpacked
+from umt_core.analysis.paper import MAIN_SYSTEMS
 from umt_core.data.samples import load_samples, sample_picture
 from umt_core.encoders.features import FeatureCache
 from umt_core.features import encode_example
@@ -18,7 +19,7 @@ from umt_core.predict import Predictor, Workbench
 from umt_core.schema import Example
 
 TWEETS, REPEATS = 30, 3
-NAMES = tuple(f"twitter2017/{system}" for system in ("bert-crf", "mt-bert-crf", "umt-bert-crf"))
+NAMES = tuple(f"twitter2017/{system}" for system in MAIN_SYSTEMS)
 
 
 def measure() -> Iterator[Measure]:

@@ -129,7 +129,7 @@ WEIGHTS = (
         "the model card in the packages, which themselves say nothing",
         "sentence-transformers' all-mpnet-base-v2, of Microsoft's mpnet-base",
     ),
-    ("bert-base-cased", "Apache-2.0", "the hub's card, as we remember it", "Google's BERT"),
+    ("bert-base-cased", "Apache-2.0", "not checked; see the hub's card", "Google's BERT"),
     (
         "efficientnet-lite0",
         "Apache-2.0",
@@ -149,7 +149,8 @@ here, or where a licence neither asks for no more than its notice nor is explain
 ## Packages
 
 The {count} packages of `requirements.txt` and `deploy/requirements.txt`. Tools of development and the other extras of
-`pyproject.toml` are not listed: nothing that runs by itself wants them.
+`pyproject.toml` are not listed: what `make app` sets up runs without them. The checkpoints of the sets that end in
+`-base` want the extra `mpnet`: the packages of `mpnet-base`'s weights (below), and peft (Apache-2.0).
 
 {packages}
 

@@ -6,7 +6,6 @@ torch is imported inside commands, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,6 +48,7 @@ from umt_core.labels import LABELS
 if TYPE_CHECKING:
     from umt_core.analysis.before_after import BeforeAfter
     from umt_core.analysis.sets import PredictionSet
+    from umt_core.encoders.features import RegionFeatures
     from umt_core.schema import Example
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
@@ -143,7 +143,8 @@ def evaluate(
     with progress_bar() as bar:
         predictor = Predictor.load(checkpoint, device)
         task = bar.add_task(predictor.name, total=len(examples))
-        tags = predictor.tags(examples, image_index(images), progress=advance(bar, task))
+        features = predictor.regions(examples, image_index(images))
+        tags = predictor.tags(examples, features, progress=advance(bar, task))
     gold = [gold_spans(example, strict=strict) for example in examples]
     scores = score_spans(gold, [tags_to_spans(row, strict=strict) for row in tags]).to_dict()
     table = Table("type", "precision", "recall", "F1", "entities", title=f"{predictor.name} on {data}")
@@ -151,12 +152,24 @@ def evaluate(
         _score_row(table, label, scores["by_type"][label])
     _score_row(table, "all", scores | {"support": scores["spans"]})
     out.print(table)
+    without = {"without_picture": features.rows.count(None)} if predictor.vision else {}
+    if any(without.values()):
+        say(_without_picture(features, images))
     if json_out:
-        write_json(json_out, scores)
+        write_json(json_out, scores | without)
     if record:
         from umt_core.checkpoint import record_scores
 
         record_scores(predictor.loaded.info, record, scores)
+
+
+def _without_picture(features: RegionFeatures, images: Path | None) -> str:
+    """How many tweets a tagger that reads pictures has read without one, and why."""
+    count, unreadable = features.rows.count(None), list(features.unreadable.values())
+    why = "no --images" if images is None else f"{count - len(unreadable)} have none in {images}"
+    if unreadable:
+        why += f", {len(unreadable)} cannot be read, the first: {unreadable[0]}"
+    return f"{count} of {len(features.rows)} tweets read without a picture: {why}"
 
 
 @app.command()
@@ -211,8 +224,7 @@ def train(
 ) -> None:
     """Train a tagger. Ctrl-C stops after saving nothing half: the same command goes on from the last epoch."""
     from umt_core.config import default_recipe, settings_of
-    from umt_core.train.compose import correct_file
-    from umt_core.train.run import CORRECTED, Job, run_job
+    from umt_core.train.run import Job, run_job
 
     recipe = recipe or default_recipe(system, text_encoder)
     model, settings = settings_of(
@@ -228,13 +240,7 @@ def train(
         }
         | assignments(set_ or []),
     )
-    dataset, about = train.resolve().parent.name, None
-    if corrections:
-        if fresh:
-            shutil.rmtree(output / CORRECTED, ignore_errors=True)
-        data = corrections_data or f"{dataset}/{train.stem}"
-        train, about = correct_file(train, corrections, data, output / CORRECTED)
-        say(f"corrected labels of {data}: {about['tweets']} tweets, {about['changed']} of them changed")
+    dataset = train.resolve().parent.name
     job = Job(
         system=system,
         train=train,
@@ -248,7 +254,8 @@ def train(
         dataset=dataset,
         set_name="" if name == dataset else name,
         about_images=about_images,
-        corrections=about,
+        store=corrections,
+        store_data=corrections_data,
         init=init,
         init_encoder=init_encoder,
         teachers=tuple(teacher or ()),
@@ -488,7 +495,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UmtError as error:
         say(f"error: {error}")
         return 2
-    except (Stopped, KeyboardInterrupt) as stop:
+    except (Stopped, KeyboardInterrupt, typer.Abort) as stop:  # Abort: Ctrl-C or Ctrl-D where something is asked for
         say(str(stop) or "stopped")
         return INTERRUPTED
     except BrokenPipeError:

@@ -37,6 +37,7 @@ STORE = "corrections.sqlite"
 HOME = "home"
 CONTENTS = "backup.json"
 VERSION = 1
+LINKED = 2  # levels of the home, folders of work and the sets in them, at which a link is followed
 LEFT_OUT = ("jobs", "trash")  # running work, whose checkpoints are kept when they are done; what was thrown away
 MOST_FILES = 1_000_000
 _LONGEST_CONTENTS = 512 * 2**20  # bytes of backup.json
@@ -74,6 +75,7 @@ def back_up(path: Path, url: str | None = None, *, progress: Progress | None = N
 
     Raises:
         DataError: the file is there already, or cannot be written; there is then no half of one.
+        DataError, CheckpointError: a link in ``home_dir()`` leads to no work.
         StoreError: the store cannot be read.
     """
     if path.exists():
@@ -197,7 +199,8 @@ def _others(home: Path, url: str) -> Iterator[tuple[str, Path]]:
     # A store is never copied as files, neither the one that is backed up nor one in its usual place.
     stores = (STORE, _sqlite_file(url).name if url.startswith("sqlite:") else STORE)
     for top in sorted(home.iterdir()):
-        if top.name not in LEFT_OUT and top != retrained_folder() and not top.name.startswith(stores):
+        retrained = top == retrained_folder() and top.is_dir()  # else a link to none: said by who looks below
+        if top.name not in LEFT_OUT and not retrained and not top.name.startswith(stores):
             yield from _below(home, top.name)
 
 
@@ -206,10 +209,21 @@ def _below(home: Path, folder: str) -> Iterator[tuple[str, Path]]:
 
     Files of a folder come before what is in the folders inside, which are listed after those were read: a set's tweets
     are written after their pictures, so that the pictures of all tweets that were read are there.
+
+    A folder of work, or one set in it, may lie on another disk behind a link. A link further in is passed over.
+
+    Raises:
+        DataError: such a link leads to nothing, or to a folder that holds the link itself.
     """
     top = home / folder
-    if top.name.startswith(".") or top.is_symlink():  # locks, halves, what is being removed
+    if top.name.startswith("."):  # locks, halves, what is being removed
         return
+    if top.is_symlink():
+        if folder.count("/") >= LINKED:
+            return
+        if not top.exists() or home.resolve().is_relative_to(top.resolve()):
+            got = "a folder that holds it" if top.exists() else "nothing"
+            raise DataError(f"{top}: wanted a link to work to back up, got one to {got}: {top.readlink()}")
     if top.is_file():
         yield f"{HOME}/{folder}", top
         return

@@ -26,9 +26,14 @@ def trained_names(tagger: Tagger) -> list[str]:
     return [name for name, parameter in tagger.named_parameters() if parameter.requires_grad]
 
 
+def embedding_names(tagger: Tagger) -> set[str]:
+    """Names of the encoder's word, position and segment embeddings among the tagger's parameters."""
+    return {f"encoder.{name}" for name in tagger.encoder.embedding_parameter_names()}
+
+
 def freeze_embeddings(tagger: Tagger) -> None:
     """Hold the encoder's word, position and segment embeddings as they were published."""
-    frozen = {f"encoder.{name}" for name in tagger.encoder.embedding_parameter_names()}
+    frozen = embedding_names(tagger)
     for name, parameter in tagger.named_parameters():
         if name in frozen:
             parameter.requires_grad_(False)

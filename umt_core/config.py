@@ -106,6 +106,7 @@ class TrainSettings(Settings):
     train_embeddings: bool = True  # False: word, position and segment embeddings stay as published
     precision: str = "auto"  # of products in training: "float32", or "auto": 16 bits where the device is faster so
     consistency: float = 0.0  # weight of what two passes with other dropout disagree in; 0: one pass
+    restyle: bool = True  # tweets of --also and --unlabelled are split, and rid of URLs, as our data set's are
     teacher_weight: float = 0.0  # of what teachers say of each word, beside the gold labels; 0: there is no teacher
     train_layers: int | None = None  # of the encoder, from the top; those below stay as they began; None: all
     seed: int = 0
@@ -270,13 +271,16 @@ class Mode:
     def settings(self, base: TrainSettings, rates: float | None = None, **overrides: Any) -> TrainSettings:
         """The settings of a run from a checkpoint trained with ``base``; what is ``None`` is as the mode has it.
 
+        Teachers are of the first training alone: what is learned now are the labels.
+
         Raises:
             ConfigError: as ``Settings.from_dict``.
         """
         factor = self.rates if rates is None else rates
         names = ("learning_rate", "new_learning_rate", "head_learning_rate")
         given = {name: value for name, value in overrides.items() if value is not None}
-        return base.replace(**{name: factor * getattr(base, name) for name in names}, **{**self.train, **given})
+        rest = {"teacher_weight": 0.0, **self.train, **given}
+        return base.replace(**{name: factor * getattr(base, name) for name in names}, **rest)
 
 
 # The weights start where training has ended before: lower rates, or the first steps would undo more than they bring.
@@ -290,7 +294,7 @@ MODES: dict[str, Mode] = {
 }
 
 
-def settings_of(recipe: str, **overrides: Any) -> tuple[ModelSettings, TrainSettings]:
+def settings_of(recipe: str, /, **overrides: Any) -> tuple[ModelSettings, TrainSettings]:
     """Both groups of settings for a recipe's name; ``overrides`` that are ``None`` are left out.
 
     Raises:

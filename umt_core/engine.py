@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 from PIL import Image
 
-from umt_core.errors import DataError, UmtError
+from umt_core.errors import DataError, UmtError, first_line, is_out_of_memory
 from umt_core.registry import CheckpointInfo, find_checkpoint
 from umt_core.schema import Example, Inspection, Prediction
 
@@ -89,7 +89,7 @@ class Engine:
     tweets of like length; nothing waits for company. The same question is computed once.
 
     A checkpoint given by its ``CheckpointInfo`` is those weights. Given by name it is what is served under it, and
-    while a version that was just promoted is loading the one before it still answers.
+    while a version that was just promoted is loading for the first time the one before it still answers.
     """
 
     def __init__(
@@ -119,6 +119,8 @@ class Engine:
         self._lock = threading.Lock()  # of all that follows; held for moments, never while a model runs or loads
         self._sets: OrderedDict[Weights, _Loaded] = OrderedDict()
         self._loading: dict[Weights, Future[_Loaded]] = {}
+        self._asked: dict[str, str] = {}  # name -> the weights that it stood for when it was last asked for by name
+        self._reached: dict[str, str] = {}  # name -> those of them that were last there: none before them stand in
         self._queue: deque[_Request] = deque()
         self._in_flight: dict[Hashable, Future[Any]] = {}
         self._closed = False
@@ -166,7 +168,7 @@ class Engine:
             raise DataError(f"wanted a picture or None for each of {len(examples)} tweets, got {len(shown)}")
         loaded, names = self._loaded([checkpoint])
         if failure := loaded.workbench.failures.get(names[0]):
-            raise failure
+            raise type(failure)(str(failure))  # the same one again and again would gather the frames of all who asked
         order = sorted(range(len(examples)), key=lambda i: len(examples[i].tokens))
         found: dict[int, Prediction] = {}
         for start in range(0, len(order), self.batch_size):
@@ -197,9 +199,9 @@ class Engine:
         try:
             return self._models.submit(work).result()
         except Exception as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
-            reason = _first_line(error)
+            reason = first_line(error)
         with self._lock:
             self._out_of_memory += 1
         _free_memory()
@@ -216,6 +218,8 @@ class Engine:
             ConfigError: there is no such device.
         """
         infos = self._found(chosen)
+        with self._lock:
+            self._asked |= _by_name(chosen, infos)
         workbench = self._wait_for(infos).workbench
         lines = [_complaint(info, workbench.failures[info.name]) for info in infos if info.name in workbench.failures]
         held = {info.name: workbench.predictors[info.name] for info in infos if info.name in workbench.predictors}
@@ -261,11 +265,14 @@ class Engine:
         infos = self._found(chosen)
         names = tuple(info.name for info in infos)
         wanted = _weights(infos)
-        free = {info.name for info, one in zip(infos, chosen, strict=True) if isinstance(one, str)}
+        free = _by_name(chosen, infos)
         with self._lock:
+            self._asked |= free
             held = self._holding(wanted)
+            if held:
+                self._reached |= free
             # By name alone one may have been promoted a moment ago: what was served before answers until it is there.
-            before = None if held or not free else self._standing_in(wanted, free)
+            before = None if held or not free else self._standing_in(wanted, set(free))
         if before is not None:
             self._start_loading(infos)
             return before, names
@@ -283,11 +290,18 @@ class Engine:
         return None
 
     def _standing_in(self, wanted: Weights, free: set[str]) -> _Loaded | None:
-        """With the lock: the set last asked for that differs from what is wanted only in weights of the free names."""
+        """With the lock: the set last asked for that differs from what is wanted only in weights of the free names.
+
+        Of a free name that are the weights it had last: once newer ones were there, who asks does not go back.
+        """
+
+        def may(name: str, digest: str, found: str) -> bool:
+            return found == digest or (name in free and found == self._reached.get(name, found))
+
         for weights, held in reversed(self._sets.items()):
             sums = dict(weights)
             usable = (name in held.workbench.predictors for name, _ in wanted)
-            if all(usable) and all(name in free or sums[name] == digest for name, digest in wanted):
+            if all(usable) and all(may(name, digest, sums[name]) for name, digest in wanted):
                 self._sets.move_to_end(weights)
                 return held
         return None
@@ -309,6 +323,7 @@ class Engine:
             loaded = _Loaded(wanted, self._load(infos, self.device))
             with self._lock:
                 self._sets[wanted] = loaded
+                self._reached |= {name: digest for name, digest in wanted if self._asked.get(name) == digest}
                 self._leave_out()
             return loaded
         finally:
@@ -381,16 +396,17 @@ class Engine:
         try:
             found = self._compute(batch)
         except BaseException as error:
-            found, reason, is_memory = [], error, _is_out_of_memory(error)
+            found, reason, is_memory = [], error, is_out_of_memory(error)
         else:
             self._settle(batch, found)
             return
         if is_memory:
             # The traceback holds the tensors that did not fit.
-            reason = DeviceMemoryError(f"{self.device}: wanted memory for one tweet, got: {_first_line(reason)}")
+            reason = DeviceMemoryError(f"{self.device}: wanted memory for one tweet, got: {first_line(reason)}")
             with self._lock:
                 self._out_of_memory += 1
-                self.batch_size = max(1, min(self.batch_size, len(batch) // 2))
+                if len(batch) > 1:  # one tweet that is too large says nothing of others
+                    self.batch_size = min(self.batch_size, len(batch) // 2)
             _free_memory()
         if len(batch) == 1:
             with self._lock:
@@ -469,6 +485,11 @@ def _weights(infos: Sequence[CheckpointInfo]) -> Weights:
     return tuple((info.name, info.manifest.weights_sha256) for info in infos)
 
 
+def _by_name(chosen: Chosen, infos: Sequence[CheckpointInfo]) -> dict[str, str]:
+    """The weights of those that were asked for by name, not as just these weights."""
+    return dict(_weights([info for info, one in zip(infos, chosen, strict=True) if isinstance(one, str)]))
+
+
 def _complaint(info: CheckpointInfo, failure: UmtError) -> str:
     return str(failure).replace(str(info.folder), info.name)
 
@@ -489,18 +510,6 @@ def _array_bytes(answer: object) -> int:
         return 0
     values = (getattr(inspection, f.name) for inspection in answer.values() for f in fields(inspection))
     return sum(value.nbytes for value in values if isinstance(value, np.ndarray))
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether it is torch's or Python's word for memory that ran out; torch has one for devices, another for CPUs."""
-    if isinstance(error, MemoryError):
-        return True
-    words = ("out of memory", "not enough memory", "can't allocate memory")
-    return isinstance(error, RuntimeError) and any(said in str(error) for said in words)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]
 
 
 def _free_memory() -> None:

@@ -17,6 +17,10 @@ class DataError(UmtError):
     """A data file or a tweet is not in the form that was asked for."""
 
 
+class FolderError(DataError):
+    """A folder that many files were to be in is not there any more."""
+
+
 class BusyError(DataError):
     """Another process is at work in a folder."""
 
@@ -43,3 +47,15 @@ class JobError(UmtError):
 
 class AccessError(UmtError):
     """Somebody may not do what they ask for, cannot be told to be who they say, or the app may not be open to all."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it is torch's or Python's word for memory that ran out; torch has one for devices, another for CPUs."""
+    if isinstance(error, MemoryError):
+        return True
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in words)
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0]

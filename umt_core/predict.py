@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from umt_core.encoders.features import FeatureCache, FeatureStore, RegionFeature
 from umt_core.encoders.packed import pack_linears
 from umt_core.encoders.text import TextEncoder, load_text_encoder
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
-from umt_core.errors import DataError, UmtError
+from umt_core.errors import CheckpointError, DataError, UmtError, first_line, is_out_of_memory
 from umt_core.features import Batch, Encoded
 from umt_core.labels import WORD_TAGS, TagSet
 from umt_core.manifest import Manifest
@@ -587,7 +588,8 @@ class Workbench:
         """Predictors of several checkpoints.
 
         Args:
-            leave_out: note a checkpoint that cannot be loaded in ``failures``, and load the others.
+            leave_out: note a checkpoint that cannot be loaded in ``failures``, and load the others. One that does
+                not fit the memory is a ``CheckpointError`` as well.
             mixed: as ``Predictor.load``.
 
         Raises:
@@ -614,12 +616,21 @@ class Workbench:
             predictors[predictor.name] = predictor
 
         for name in names:
+            known = name.name if isinstance(name, CheckpointInfo) else str(name)
             try:
                 add(name)
             except UmtError as error:
                 if not leave_out:
                     raise
-                failures[name.name if isinstance(name, CheckpointInfo) else str(name)] = error
+                # Anew: one that was raised holds frames, and they hold what was loaded, in a circle with what is here.
+                failures[known] = type(error)(str(error))
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                line = f"{known}: wanted memory on {device} to load it, got: {first_line(error)}"
+                if not leave_out:
+                    raise CheckpointError(line) from error
+                failures[known] = CheckpointError(line)
         on_cpu = all(predictor.device.type == "cpu" for predictor in predictors.values())
         return cls(predictors, _make_crew(len(predictors)) if on_cpu else None, failures)
 
@@ -658,7 +669,15 @@ def _multiply_in_16_bits(tagger: Tagger, device: torch.device) -> None:
     # The vision encoder stays as it is: its regions are kept on disk, where training reads them.
     kind = mixed_type(device)
     if kind is not None:
-        tagger.forward = torch.autocast(device.type, kind)(tagger.forward)  # type: ignore[method-assign]
+        # The method itself would hold its tagger, which holds what is made here: only the collector frees a circle.
+        method = weakref.WeakMethod(tagger.forward)
+
+        def forward(batch: Batch) -> Output:
+            plain = method()
+            assert plain is not None  # who calls holds the tagger
+            return plain(batch)
+
+        tagger.forward = torch.autocast(device.type, kind)(forward)  # type: ignore[method-assign]
 
 
 def _twin(published: TextEncoder, manifest: Manifest) -> TextEncoder:

@@ -13,6 +13,7 @@ REGIONS = GRID * GRID
 SEEN = ("seen", "seen with another type", "unseen")  # of an entity's surface form in the train split
 # Of a tweet's picture. "placeholder": it is there, but stands for one that is not.
 STATES = ("present", "missing", "unreadable", "placeholder")
+PICTURED = ("present", "placeholder")  # of these: with a picture that a tagger reads
 # Words of a tweet that comes from outside: the longest posts have about so many, a quotation mark left open in a table
 # gives more. Taggers read 128 subwords; this bounds what one tweet costs.
 MOST_WORDS = 1_000
@@ -32,6 +33,9 @@ class Span:
 
     def text(self, tokens: tuple[str, ...]) -> str:
         return " ".join(tokens[self.start : self.end])
+
+    def overlaps(self, other: Span) -> bool:
+        return self.start < other.end and other.start < self.end
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import io
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import typer
 
 from umt_core.__main__ import main
 from umt_core.access import door as doors
@@ -287,6 +290,18 @@ def test_a_user_is_added_by_command_without_a_terminal(monkeypatch, capsys):
     assert main(["users", "add", "Bob", "--role", "annotate"]) == 2
     assert "--password-stdin" in capsys.readouterr().err
     assert list(read_users()) == ["ann"]
+
+
+@pytest.mark.parametrize("left", [KeyboardInterrupt, EOFError])
+def test_who_leaves_where_the_password_is_asked_for_is_told_that_it_stopped(monkeypatch, capsys, left):
+    def leave(*_: object) -> str:
+        raise left
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(inspect.getmodule(typer.prompt), "hidden_prompt_func", leave)
+    assert main(["users", "add", "Ann", "--role", "annotate"]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "stopped"
+    assert not read_users()
 
 
 def test_users_are_changed_by_command(capsys):

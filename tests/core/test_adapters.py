@@ -261,4 +261,4 @@ def test_a_state_of_other_settings_is_refused(world, tmp_path):
     assert run_job(world.job(tmp_path), StopsAfterTwoEpochs()) is None
     with pytest.raises(CheckpointError, match="of a run with other settings"):
         run_job(world.job(tmp_path, adapter_rank=RANK + 1))
-    assert run._completed(None, {}) is None
+    assert run.completed(None, {}) is None

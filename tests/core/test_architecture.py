@@ -43,7 +43,7 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
         *("standings", "standing_figures", "variants", "parts", "relevance_cells", "garbage"),
     ),
     ("services", "access", "headers"),
-    ("sets", "jobs"),
+    ("sets", "jobs", "uploads"),
     ("corrections",),
     ("models", "benchmark", "explaining", "keeping", "patterns", "asking", "routing", "visual_bias"),
     ("panels",),

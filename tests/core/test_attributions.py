@@ -180,6 +180,14 @@ def test_only_what_a_tagger_draws_on_is_taken_away(system):
     assert found == (["word shape", "spelling"] if system == "cnn-bilstm-crf" else ["word shape"])
 
 
+@pytest.mark.parametrize(("system", "stays"), [("cnn-bilstm-crf", True), ("bert-crf", False)])
+@pytest.mark.parametrize("method", ["integrated_gradients", "occlusion"])
+def test_words_that_are_read_by_their_characters_keep_these_and_it_is_told(system, stays, method):
+    found = attribute(make(system), TWEET, None, SPAN, method, steps=10)
+    assert found.spelling_stays is stays
+    assert attr.attribution_json(found, TWEET.tokens)["spelling_stays"] is stays
+
+
 def test_what_cannot_be_attributed_is_said():
     predictor = make()
     with pytest.raises(DataError, match="wanted words of the 7"):

@@ -81,6 +81,23 @@ def test_all_that_was_made_is_there_again(work, tmp_path, monkeypatch):
     assert not [path for path in place.iterdir() if path.name.startswith(".restoring")]
 
 
+@pytest.mark.parametrize("linked", ["own", f"own/{MY_TWEETS}", "checkpoints", f"checkpoints/{FAMILY.split('/')[0]}"])
+def test_work_behind_a_link_is_backed_up_and_one_that_is_away_is_refused(linked, work, home, tmp_path):
+    whole, disk = back_up(tmp_path / "whole.tar").files.keys(), tmp_path / "disk"
+    (home / linked).rename(disk)
+    (home / linked).symlink_to(disk)
+    (home / "own" / MY_TWEETS / "images" / "out").symlink_to(tmp_path)  # no set's own
+    assert back_up(tmp_path / "b.tar").files.keys() == whole
+    disk.rename(tmp_path / "away")
+    with pytest.raises(UmtError, match=f"{linked}: wanted a link to work to back up, got one to nothing: .*disk"):
+        back_up(tmp_path / "c.tar")
+    assert not (tmp_path / "c.tar").exists()
+    (home / linked).unlink()
+    (home / linked).symlink_to(home)
+    with pytest.raises(UmtError, match=f"{linked}: .* got one to a folder that holds it"):
+        back_up(tmp_path / "c.tar")
+
+
 def test_nothing_that_is_there_is_written_over(work, tmp_path, monkeypatch):
     back_up(tmp_path / "b.tar")
     with pytest.raises(DataError, match="wanted a place without checkpoints"):

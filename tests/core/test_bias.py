@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from umt_core.analysis.run_set import set_examples
 from umt_core.analysis.sets import PredictionSet
 from umt_core.data.images import open_image
 from umt_core.errors import DataError
-from umt_core.explain import keep_bias
+from umt_core.explain import bias, keep_bias
 from umt_core.explain.bias import Bias, Read, TweetBias, bias_json, read_bias
 from umt_core.explain.foreign import Pool, sample_pictures, set_pictures
 from umt_core.explain.kept import kept_file, read_kept
@@ -203,7 +204,15 @@ def test_json_holds_the_same_figures():
     assert values["changes"]["foreign"]["value"] == BIAS.changes.foreign.value
     assert values["f1"]["own"]["value"] == BIAS.scores(GOLD).own.value
     assert {rate["group"] for rate in values["by_outcome"]} >= {"fixed", "broken"}
-    assert bias_json(BIAS, {}, {})["f1"] is None
+    for without in ({}, {9: {Span(0, 1, "PER")}}):  # no tweet is labelled, and none that has a picture
+        assert bias_json(BIAS, without, {})["f1"] is None
+
+
+def test_many_tweets_are_drawn_a_resample_at_a_time_to_the_same_figures(monkeypatch):
+    before = BIAS.changes, BIAS.scores(GOLD)
+    monkeypatch.setattr(bias, "KEPT_DRAWS", 0)
+    again = replace(BIAS)  # which has computed nothing yet
+    assert (again.changes, again.scores(GOLD)) == before
 
 
 # --- the draw --------------------------------------------------------------------------------------

@@ -229,6 +229,9 @@ def test_links_restore_every_query():
     for _ in range(100):
         query = random_query(rng)
         assert Query.from_params(query.to_params()) == query
+    for low in (0.9999995, 0.12345678, 1234567.0, 1e-9):
+        assert Query.from_params(Query(score=(low, None)).to_params()).score == (low, None)
+    assert Query(words=(10.0, 20.0)).to_params() == {"words": "10..20"}
     assert Query().to_params() == {}
     assert Query.from_params({"utm_source": "elsewhere", "text": "a,b & c"}) == Query(text="a,b & c")
 

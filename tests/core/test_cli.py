@@ -207,6 +207,7 @@ def test_evaluate_writes_the_figures_that_training_noted(world, tmp_path, capsys
     command = f"evaluate --checkpoint tiny/umt-bert-crf --data {world.files.test} --images {world.files.images}"
     assert main([*command.split(), "--json", str(tmp_path / "scores.json")]) == 0
     scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores.pop("without_picture") == 2
     assert scores == read_manifest(world.folder / "checkpoints/tiny/umt-bert-crf").scores["test"]
     assert scores.keys() == {"precision", "recall", "f1", "by_type", "tweets", "spans"}
     assert scores["by_type"].keys() == set(LABELS)
@@ -214,6 +215,27 @@ def test_evaluate_writes_the_figures_that_training_noted(world, tmp_path, capsys
     assert scores["tweets"] == 4
     assert scores["spans"] == sum(len(example.spans) for example in tweets()[16:]) == 6
     assert f"{100 * scores['f1']:.2f}" in capsys.readouterr().out
+
+
+def test_evaluate_says_which_tweets_it_read_without_a_picture(world, tmp_path, capsys):
+    def evaluate(*options: str, system: str = "umt-bert-crf") -> tuple[dict, list[str]]:
+        command = ["evaluate", "--checkpoint", f"tiny/{system}", "--data", str(world.files.test), *options]
+        assert main([*command, "--json", str(tmp_path / "scores.json")]) == 0
+        return json.loads((tmp_path / "scores.json").read_text()), capsys.readouterr().err.splitlines()
+
+    images = Path(shutil.copytree(world.files.images, tmp_path / "images"))
+    (images / "t16.png").write_text("this is text")
+    scores, said = evaluate("--images", str(images))
+    assert (scores["without_picture"], scores["tweets"]) == (3, 4)
+    (line,) = said
+    assert line.startswith(f"3 of 4 tweets read without a picture: 2 have none in {images}, 1 cannot be read, ")
+    assert line.endswith("the first: t16.png: wanted a JPEG, PNG, WEBP or GIF picture, got text")
+    scores, said = evaluate()
+    assert scores["without_picture"] == 4
+    assert said == ["4 of 4 tweets read without a picture: no --images"]
+    scores, said = evaluate(system="bert-crf")
+    assert "without_picture" not in scores
+    assert said == []
 
 
 def test_a_strict_count_leaves_out_spans_that_begin_with_an_orphan(world, tmp_path):

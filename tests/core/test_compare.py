@@ -115,6 +115,9 @@ def test_the_comparison_is_the_page_s_and_the_ledger_s(made):
     assert {outcome: figures[outcome] for outcome in OUTCOMES} == counts
     (row,) = pair_rows(made.set, **QUICK)
     assert row == {"baseline": figures["baseline"], "system": WITH_IMAGES} | figures
+    assert pair_rows(made.set, baseline=TEXT_ONLY, **QUICK) == [row]
+    (other_way,) = pair_rows(made.set, baseline=WITH_IMAGES, **QUICK)
+    assert (other_way["fixed"], other_way["broken"]) == (figures["broken"], figures["fixed"])
     scores = [score_spans(gold_of(made), said_by(made, run)).overall.f1 for run in BOTH]
     assert figures["f1"] == pytest.approx(scores[1])
     assert figures["baseline"]["f1"] == pytest.approx(scores[0])
@@ -148,7 +151,9 @@ def test_slices_are_scores_of_a_part_and_their_links_open_it(made, by):
     assert sum(row["recall"] * row["support"] for row in rows) == pytest.approx(whole.correct)
     for row in rows:
         assert 0 <= row["precision"] <= 1
-        if by != "seen":
+        if by == "seen":
+            assert "spurious_removed" not in row["query"]["outcome"]  # which F1 of the system knows nothing of
+        else:
             assert browse(made.set, Query.from_params(row["query"])).tweets == row["tweets"]
 
 
@@ -200,14 +205,28 @@ def test_paper_figures_are_those_of_table_2(shared_data):
 
 
 def test_paper_figures_stand_beside_test_sets_alone_and_say_why_they_differ(made):
-    info = made.set.info
-    assert paper_figures(info, "bert-crf") == {}
-    as_published = replace(info, dataset="twitter2017")
+    assert paper_figures(made.set.info.dataset, "test", "bert-crf") == {}
+    assert paper_figures("twitter2017", "valid", "bert-crf") == {}
     table = PAPER_TABLE_2["twitter2017"]["bert-crf"]
-    assert paper_figures(as_published, "bert-crf") == dict(zip(FIGURES, table, strict=True))
-    assert paper_figures(as_published, "umt-bert-crf-no-gate")["f1"] == 84.99
-    differences = paper_differences(made.set.run(WITH_IMAGES))
+    assert paper_figures("twitter2017", "test", "bert-crf") == dict(zip(FIGURES, table, strict=True))
+    assert paper_figures("twitter2017", "test", "umt-bert-crf-no-gate")["f1"] == 84.99
+    run = made.set.run(WITH_IMAGES)
+    differences = paper_differences(run.text_encoder, run.images)
+    assert paper_differences(run.text_encoder, "") == differences[:1]
     assert differences == ["text encoder minilm, the paper's is bert-base-cased", "pictures: stand-in photographs"]
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "reasons"),
+    [
+        ("twitter2017/umt-bert-crf", []),
+        ("twitter2017-base/umt-bert-crf@original", []),
+        ("twitter2015/umt-bert-crf", ["checkpoint set twitter2015, the data are twitter2017"]),
+        ("twitter2017/umt-bert-crf@corrected", ["version corrected, which was trained on"]),
+    ],
+)
+def test_a_tagger_of_other_data_or_trained_on_does_not_compare_with_the_paper(checkpoint, reasons):
+    assert paper_differences("bert-base-cased", "", checkpoint, "twitter2017") == reasons
 
 
 # --- the command ---------------------------------------------------------------------------------
@@ -253,7 +272,13 @@ def test_compare_writes_what_the_taggers_fix_and_break(world, tmp_path, capsys):
     figures = written["tiny/umt-bert-crf"]
     assert {outcome: figures[outcome] for outcome in OUTCOMES} == tally(gold, *said)
     assert figures["f1"] == pytest.approx(score_spans(gold, said[1]).overall.f1)
-    assert set(figures["paired_test"]) >= {"difference", "p_bootstrap", "p_mcnemar", "smallest_difference"}
+    assert set(figures["paired_test"]) >= {
+        "difference",
+        "p_randomisation",
+        "p_bootstrap",
+        "p_mcnemar",
+        "smallest_difference",
+    }
 
 
 def test_compare_says_what_the_page_says(world, tmp_path):

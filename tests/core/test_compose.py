@@ -92,10 +92,40 @@ def test_one_tweet_to_hold_out_is_found_even_among_few(data):
 
 def test_unlabelled_tweets_wait_until_somebody_labels_them(data):
     write_jsonl(data / "own.jsonl", [Example("a", ("in", "Oslo")), Example("b", ("rain",)), Example("c", ("sun",))])
-    name = str(data / "own.jsonl")
+    name = "data/own"  # by its folder and itself, as `corrections` has it
     fixed = {TweetKey(name, "a"): Labels((Span(1, 2, "LOC"),), 1), TweetKey(name, "b"): Labels(None, 1, skipped=True)}
-    found = compose(Mixture((TRAIN, Part(name)), VALID), fixed)
+    found = compose(Mixture((TRAIN, Part(str(data / "own.jsonl"))), VALID), fixed)
     assert [t.key.tweet for t in found.splits["train"].tweets if t.key.data == name] == ["a"]
+
+
+def test_a_split_by_its_file_is_the_split_with_its_corrections_and_pictures(data):
+    new, file = (Span(0, 2, "MISC"),), data / "set0" / "train.txt"
+    by_name = compose(Mixture((TRAIN,), VALID), labels(t1=new))
+    by_file = compose(Mixture((Part(str(file)),), Part(str(data / "set0" / "valid.txt"))), labels(t1=new))
+    assert by_file == by_name
+    assert by_file.corrections() == {"tweets": 1, "changed": 1}
+    assert by_file.splits["train"].tweets[0].picture is not None
+    with pytest.raises(ConfigError, match="each data set once, got set0/train again"):
+        compose(Mixture((TRAIN, Part(str(file), 0.5)), VALID), {})
+    # Another file that is named so has no pictures of the data set's.
+    other = data / "other" / "set0" / "train.txt"
+    other.parent.mkdir(parents=True)
+    write_conll(other, TWEETS[:12])
+    assert not any(t.picture for t in compose(Mixture((Part(str(other)),), VALID), {}).splits["train"].tweets)
+
+
+def test_labels_of_a_tweet_that_was_skipped_since_are_not_trained_on(tmp_path, data):
+    skipped = {TweetKey("set0/train", "t1"): Labels((Span(0, 1, "MISC"),), 2, skipped=True)}
+    found = compose(Mixture((TRAIN,), VALID, repeat=3), skipped)
+    assert found == compose(Mixture((TRAIN,), VALID, repeat=3), {})
+    assert found.counts()["corrected"] == 0
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    with Store(url) as store:
+        key = TweetKey("set0/train", "t1")
+        first = store.append(Edit(key, "set", "ann", TWEETS[1].spans, (Span(0, 1, "MISC"),), 0))
+        store.append(Edit(key, "skip", "ann", first.after, first.after, first.number))
+    _, about = correct_file(data / "set0" / "train.txt", url, "set0/train", tmp_path / "out")
+    assert (about["tweets"], about["changed"]) == (0, 0)
 
 
 @pytest.mark.parametrize("held", ["valid", "test"])
@@ -106,7 +136,7 @@ def test_tweets_to_judge_by_are_refused_in_training_and_named(data, held):
         compose(mixture[held], {})
     # The same words under another name in an own set are the same tweet.
     write_jsonl(data / "own.jsonl", [Example("mine", TWEETS[16].tokens, spans=TWEETS[16].spans)])
-    with pytest.raises(DataError, match=r"own\.jsonl/mine in both"):
+    with pytest.raises(DataError, match="data/own/mine in both"):
         compose(Mixture((TRAIN, Part(str(data / "own.jsonl"))), VALID, TEST), {})
 
 
@@ -147,7 +177,7 @@ def test_what_is_written_reads_back_with_its_pictures(tmp_path, data):
         files = [index.path(e.image) for e in read]
         assert [f and f.resolve() for f in files] == [t.picture for t in split.tweets]
     names = [e.id for e in read_examples(paths["train"])]
-    assert {"set0/train/t1#1", "set0/train/t1#2", f"{own.data}/t1#1"} <= set(names)
+    assert {"set0/train/t1#1", "set0/train/t1#2", "data/own/t1#1"} <= set(names)
     last = read_examples(paths["test"])[-1]  # of the last two tweets there is no picture
     assert index.path(last.image) is None
 

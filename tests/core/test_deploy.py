@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import configparser
 import importlib.util
+import inspect
 import re
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+import uvicorn.config
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,10 +72,9 @@ def test_the_ways_to_start_it_differ_in_the_address_alone():
     assert all(f"--{flag}" in makefile for flag in by_docker)
 
 
-def test_settings_that_compose_passes_are_settings_of_ours():
-    code = "\n".join(
-        path.read_text(encoding="utf-8") for part in ("umt_core", "app") for path in (ROOT / part).rglob("*.py")
-    )
+def test_settings_that_compose_passes_are_settings_of_ours_or_of_the_server():
+    ours = [path.read_text(encoding="utf-8") for part in ("umt_core", "app") for path in (ROOT / part).rglob("*.py")]
+    code = "\n".join([*ours, inspect.getsource(uvicorn.config)])
     for name in COMPOSE["services"]["app"]["environment"]:
         assert f'"{name}"' in code
 

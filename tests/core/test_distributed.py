@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -223,6 +224,54 @@ def test_a_picture_that_cannot_be_read_is_a_notice_or_a_failure(tmp_path, monkey
         assert [any("b.png" in notice for notice in of) for of in notices] == [False, True][: len(want)]
 
 
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("what", ["folder", "disk"])
+def test_a_folder_that_goes_away_or_a_full_disk_is_no_tweets_fault(tmp_path, monkeypatch, capsys, what, strict):
+    monkeypatch.setattr(predict_module, "load_vision_encoder", lambda *_, **__: tiny.TinyVision())
+    pictures, output = tmp_path / "pictures", tmp_path / "out.parquet"
+    pictures.mkdir()
+    tiny.photograph().save(pictures / "a.png")
+    lines = [json.dumps({"id": i, "tokens": ["in", "Paris"], "image": i}) for i in "ab"]
+    source = write(tmp_path / "in.jsonl", [*lines, json.dumps({"id": "none", "tokens": ["Oz"]})])
+    command = [str(source), str(output), "--images", str(pictures), "--checkpoint", SEEING]
+    command += ["--strict-images"] if strict else []
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    sound = tagging.ChunkTagger.load
+    with monkeypatch.context() as patch:
+        if what == "disk":
+            patch.setattr(features, "_write", full)
+        else:
+            patch.setattr(ChunkTagger, "load", lambda self: (sound(self), pictures.rename(tmp_path / "elsewhere")))
+        assert predict(*command) == 2
+    told = "wanted the folder of pictures" if what == "folder" else "got: No space left on device"
+    assert told in (said := capsys.readouterr().err)
+    assert said.count("\n") == 1
+    assert "fault of ours" not in said
+    assert not list(output.glob("part-*"))
+    assert not list(read_failures(output))
+
+    if what == "folder":
+        (tmp_path / "elsewhere").rename(pictures)
+    assert predict(*command) == 0
+    assert ids(output) == ["a", "b", "none"]
+
+
+def test_a_picture_that_leads_elsewhere_costs_its_tweet_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(predict_module, "load_vision_encoder", lambda *_, **__: tiny.TinyVision())
+    (tmp_path / "pictures").mkdir()
+    tiny.photograph().save(tmp_path / "secret.png")
+    (tmp_path / "pictures" / "b.png").symlink_to(tmp_path / "secret.png")
+    lines = [json.dumps({"id": i, "tokens": ["in", "Paris"], "image": i}) for i in "ab"]
+    output = tmp_path / "out.parquet"
+    plan, chunks = make_plan(write(tmp_path / "in.jsonl", lines), output, [SEEING], images=tmp_path / "pictures")
+    run_here(plan, chunks, ChunkTagger(plan, "cpu"))
+    assert ids(output) == ["a"]
+    assert ["a link out of it" in f.reason for f in read_failures(output)] == [True]
+
+
 def test_regions_of_pictures_are_kept_where_asked_and_change_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(predict_module, "load_vision_encoder", lambda *_, **__: tiny.TinyVision())
     (tmp_path / "pictures").mkdir()
@@ -290,6 +339,20 @@ def test_a_run_of_something_else_is_refused_in_one_line(tmp_path, capsys, change
     assert told in said
     assert said.count("\n") == 1
     assert ids(output) == ["t0", "t1", "t2", "t3"]
+
+
+def test_a_folder_of_a_checkpoint_is_found_from_any_working_directory(home, tmp_path, monkeypatch):
+    source, output = write(tmp_path / "in.jsonl", records(2)), tmp_path / "out.parquet"
+    monkeypatch.chdir(home)
+    plan, chunks = make_plan(source, output, [f"checkpoints/{NAME}"])
+    monkeypatch.chdir(tmp_path)  # as a worker of Ray has another
+    run_here(plan, chunks, ChunkTagger(plan, "cpu"))
+    assert ids(output) == ["t0", "t1"]
+    for name in (NAME, str(home / "checkpoints" / NAME)):  # the same run, however its checkpoint is given
+        again, _ = make_plan(source, output, [name])
+        assert again.checkpoints[0][1] == name
+    monkeypatch.chdir(home / "checkpoints")
+    assert make_plan(source, output, [NAME])[0].checkpoints[0][1] == NAME
 
 
 def test_the_input_may_not_change_under_a_run(tmp_path):

@@ -313,6 +313,33 @@ def test_while_a_promoted_version_loads_by_name_the_one_before_answers(make, mon
     assert len(benches.loaded) == 2  # the new one once, however many asked
 
 
+def test_names_that_were_promoted_never_go_back_however_few_sets_stay(make, monkeypatch):
+    names = ("d/a", "d/b", "d/c", "d/d")
+    served = dict.fromkeys(names, "1")
+    monkeypatch.setattr("umt_core.engine.find_checkpoint", lambda name: info(name, served[name]))
+    engine = make(Benches(), sets=3, remembered=0)
+
+    def said(name: str) -> str:
+        (weights,) = engine.inspect([name], tweet("a"), None)[name].prediction.notices
+        return weights
+
+    engine.load(names)
+    for name in names[:3]:
+        served[name] = "2"
+        for _ in range(1000):
+            if said(name) == "2":
+                break
+            threading.Event().wait(0.005)
+    rounds = [[said(name) for name in names] for _ in range(10)]
+    assert rounds == [["2", "2", "2", "1"]] * 10
+    served["d/a"] = "1"  # taken back: now the second goes before the first
+    for _ in range(1000):
+        if said("d/a") == "1":
+            break
+        threading.Event().wait(0.005)
+    assert [[said(name) for name in names] for _ in range(10)] == [["1", "2", "2", "1"]] * 10
+
+
 # Memory of the device
 
 
@@ -336,6 +363,14 @@ def test_a_tweet_that_does_not_fit_alone_is_one_line(make):
     with pytest.raises(DeviceMemoryError, match="cpu: wanted memory"):
         engine.run([info()], lambda bench: bench.inspect_many([tweet("a")], [None]))
     assert engine.stats().out_of_memory == 2
+
+
+def test_a_tweet_that_does_not_fit_alone_leaves_batches_as_they_are(make):
+    engine = make(Benches(room=0))
+    for word in "ab":
+        with pytest.raises(DeviceMemoryError):
+            engine.inspect([info()], tweet(word), None)
+    assert engine.batch_size == 32
 
 
 # Its end, and what goes wrong
@@ -369,8 +404,12 @@ def test_a_checkpoint_that_cannot_be_loaded_is_told_of_until_it_is_mended(make):
     held, lines = engine.load(both)
     assert (list(held), lines) == (["d/a"], ["d/b: damaged"])
     assert list(engine.inspect(both, tweet("a"), None)) == ["d/a"]
-    with pytest.raises(CheckpointError, match="damaged"):
-        engine.predict(both[1], [tweet("a")])
+    raised = []
+    for _ in range(2):
+        with pytest.raises(CheckpointError, match="damaged") as told:
+            engine.predict(both[1], [tweet("a")])
+        raised.append(told.value)
+    assert raised[0] is not raised[1]  # one for all would hold the frames of all
     broken.clear()
     assert engine.load(both)[1] == ["d/b: damaged"]
     engine.forget(both)

@@ -45,6 +45,15 @@ def set_up(repository: Path, name: str = "requirements.txt", *, program: str = "
     return done.returncode, done.stdout
 
 
+def test_packages_are_fetched_by_the_environments_own_pip():
+    command = ["make", "--dry-run", "wheelhouse", "DIR=elsewhere"]
+    said = subprocess.run(command, cwd=TOOL.parents[1], capture_output=True, text=True, check=True).stdout.splitlines()
+    (setting_up,) = [i for i, line in enumerate(said) if "tools/environment.py requirements.txt" in line]
+    fetching = [i for i, line in enumerate(said) if "pip download" in line]
+    assert len(fetching) == 2
+    assert all(i > setting_up and said[i].startswith(".venv/bin/python -m pip download") for i in fetching)
+
+
 @pytest.mark.slow
 def test_the_second_set_up_installs_nothing_until_the_pins_change(repository, environment):
     shutil.copytree(environment, repository / ".venv", symlinks=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
 import zipfile
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from umt_core.corrections.events import Labels
 from umt_core.corrections.exchange import FORMS, Problem, corrected, read_rows, read_tweets, write_tweets
+from umt_core.corrections.exchange.folders import MARK
 from umt_core.corrections.exchange.rows import joined
 from umt_core.errors import DataError
 from umt_core.labels import LABELS
@@ -299,6 +301,37 @@ def test_a_folder_of_others_is_never_replaced(tmp_path):
         with pytest.raises(DataError, match="other things in it"):
             write_tweets(tmp_path / "out", [Example("1", ("a",), None, ())], form)
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "thesis.txt"]
+
+
+def test_annotations_that_were_made_in_an_exported_folder_are_not_replaced(tmp_path):
+    out, tweet = tmp_path / "out", Example("1", ("Ann", "sings"), None, ())
+    write_tweets(out, [tweet], "brat")
+    write_tweets(out, [tweet], "brat")  # nobody was there
+    (out / ".stats_cache").write_text("brat's own")
+    write_tweets(out, [dataclasses.replace(tweet, spans=(Span(0, 1, "PER"),))], "brat")
+    edited = "T1\tORG 0 3\tAnn\n"
+    (out / "1.ann").write_text(edited)
+    refused = "wanted files as the last export left them, got changes in 1.ann: import them and remove the folder"
+    with pytest.raises(DataError, match=refused):
+        write_tweets(out, [tweet], "brat")
+    assert (out / "1.ann").read_text() == edited
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    write_tweets(out, [dataclasses.replace(tweet, spans=(Span(0, 1, "ORG"),))], "brat")  # it says what is there
+    (out / "2.txt").write_text("new")
+    with pytest.raises(DataError, match=r"changes in 2\.txt"):
+        write_tweets(out, [tweet], "brat")
+
+
+def test_a_folder_of_an_earlier_version_is_replaced_unless_its_annotations_are_newer(tmp_path):
+    out, tweet = tmp_path / "out", Example("1", ("Ann", "sings"), None, ())
+    write_tweets(out, [tweet], "brat")
+    (out / MARK).write_text("Made by `corrections export`; the next one to this place replaces it.\n")
+    write_tweets(out, [tweet], "brat")
+    (out / MARK).write_text("Made by `corrections export`; the next one to this place replaces it.\n")
+    later = (out / MARK).stat().st_mtime_ns + 1_000_000_000
+    os.utime(out / "1.ann", ns=(later, later))
+    with pytest.raises(DataError, match=r"changes in 1\.ann"):
+        write_tweets(out, [tweet], "brat")
 
 
 def test_a_zip_that_unpacks_to_far_more_than_a_tweet_costs_that_tweet(tmp_path):

@@ -170,6 +170,24 @@ def test_the_verdict_may_be_that_no_map_explains_the_model(center, spread, says)
     assert "ρ = 0.90" in said
 
 
+def test_a_map_with_a_larger_but_uncertain_mean_does_not_hide_one_that_is_sure():
+    signs = np.resize([-1, 1], 20)
+    rows = [line(t, "word_to_block", 0, 0.2 + 0.01 * sign) for t, sign in enumerate(signs)]
+    rows += [line(t, "word_to_block", 1, 0.3 + 0.7 * sign) for t, sign in enumerate(signs)]
+    sure, uncertain = summarise(make_table(rows, SCHEMA))
+    assert sure.surely > 0 > uncertain.surely
+    assert uncertain.rho.value > sure.rho.value
+    assert verdict([sure, uncertain]).startswith("None does well: the best of 2 maps and heads, word → block, head 1,")
+
+
+@pytest.mark.parametrize("tweets", [1, 9])
+def test_of_few_tweets_there_is_no_verdict(tweets):
+    rows = [line(t, "word_to_block", 0, 0.6 + 0.01 * t) for t in range(tweets)]
+    found = summarise(make_table(rows, SCHEMA))
+    assert verdict(found) == f"Too few tweets to judge by: {tweets}, wanted 10 and more."
+    assert (found[0].surely > 0) == (tweets > 1)  # of one tweet nothing is sure
+
+
 def test_without_attention_there_is_nothing_to_judge():
     assert "no attention" in verdict([])
 

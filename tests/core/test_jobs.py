@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,13 @@ from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
 from umt_core.data.jsonl import read_examples
 from umt_core.errors import CheckpointError, ConfigError, DataError, JobError
-from umt_core.manifest import read_manifest
-from umt_core.registry import find_checkpoint, versions_folder
+from umt_core.manifest import MANIFEST, file_sum, read_manifest
+from umt_core.registry import find_checkpoint, parent_of, versions_folder
 from umt_core.schema import Span
 from umt_core.train import jobs, runner
 from umt_core.train.compose import Part
 from umt_core.train.telling import event_line, facts, no_better, standing, without_repeats
+from umt_core.versions import rename
 
 TWEETS = tiny_data.tweets()
 
@@ -286,6 +288,20 @@ def test_a_base_that_became_another_checkpoint_is_not_trained_on(home):
     assert "failed" in facts(jobs.status(identity))["State"]
 
 
+def test_a_base_that_gets_another_name_while_a_job_waits_or_rests_is_still_trained_on(home):
+    jobs.submit(home.request(version="v1", epochs=1))
+    work()
+    identity = jobs.submit(home.request(f"{BASE}@v1", epochs=2))
+    rename(f"{BASE}@v1", "v2", "ann")
+    jobs.cancel(identity)
+    jobs.resume(identity)
+    job = work()
+    assert (job.state, job.line) == ("done", "")
+    made = read_manifest(versions_folder(BASE) / job.id)
+    assert made.init == f"{BASE}@v1"
+    assert parent_of(find_checkpoint(job.checkpoint)).name == f"{BASE}@v2"
+
+
 def other_base(home: Home) -> object:
     encoder = find_checkpoint(f"{BASE}@original").manifest.model.text_encoder
     return tiny.system("bert-crf", seed=3, text_encoder=encoder)
@@ -329,6 +345,25 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(home, monkeyp
             jobs.submit(home.request())
     assert not jobs.jobs()
     assert not list(jobs.jobs_folder().glob("*"))
+
+
+def test_tweets_that_the_base_has_learned_from_are_told_of_where_they_choose_the_epoch(home):
+    apart, held_out = (jobs.status(jobs.submit(home.request(valid=valid))) for valid in (Part("twitter0/valid"), None))
+    assert (apart.plan.read_before, held_out.plan.read_before) == (False, False)  # the base says nothing of its data
+    manifest = home.root / "checkpoints" / BASE / MANIFEST
+    values = json.loads(manifest.read_text())
+    values["data"] = {"train": {"from": [{"sha256": file_sum(home.root / "data" / "twitter0" / "train.txt")}]}}
+    manifest.write_text(json.dumps(values))
+    apart, held_out = (jobs.status(jobs.submit(home.request(valid=valid))) for valid in (Part("twitter0/valid"), None))
+    assert (apart.plan.read_before, held_out.plan.read_before) == (False, True)
+    assert not [note for note in apart.plan.notes if "has learned from" in note]
+    (note,) = (note for note in held_out.plan.notes if "has learned from" in note)
+    assert "twitter0/train" in note
+    row = {"epoch": 1, "dev_f1": 0.5}
+    worse = [
+        replace(of, events=({"event": "before", "dev_f1": 0.9}, {"event": "epoch", **row})) for of in (apart, held_out)
+    ]
+    assert [no_better(of) is None for of in worse] == [False, True]
 
 
 def test_a_place_that_cannot_be_written_is_named(home, monkeypatch):

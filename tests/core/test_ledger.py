@@ -110,7 +110,7 @@ def test_sql_says_what_python_says():
 
 def line(entry):
     span, sides = entry.span, (entry.baseline, entry.system)
-    gold = next((match.gold for match in reversed(sides) if match and match.gold), None)
+    gold = next((match.gold for match in reversed(sides) if match), None)
     errors = [match and match.error for match in sides]
     labels = [match and match.predicted and match.predicted.label for match in sides]
     return span.start, span.end, span.label, entry.outcome, gold and gold.label, *errors, *labels

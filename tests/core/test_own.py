@@ -167,6 +167,18 @@ def test_a_removed_set_is_in_the_trash_and_its_name_is_free(home):
     assert len(read_own(MY_TWEETS)) == 1
 
 
+def test_an_id_in_a_removed_set_is_of_no_other_tweet_in_one_of_its_name(home):
+    with staging() as stage:
+        add_tweets("trip", [tweet("1"), tweet("2")], stage)
+        remove_own("trip")
+        with pytest.raises(DataError, match=r"2 tweets \('1'\) have the id of another tweet in the trip"):
+            add_tweets("trip", [tweet("1", "again"), tweet("2", "again"), tweet("3")], stage)
+        assert [d.name for d in data_sets()] == ["sample_data"]
+        add_tweets("other", [tweet("1", "again")], stage)
+        add_tweets("trip", [tweet("2"), tweet("3")], stage)
+    assert [example.id for example in read_own("trip")] == ["2", "3"]
+
+
 @pytest.mark.parametrize("name", ["gone", "..", "sample_data", "../home"])
 def test_only_own_sets_can_be_removed(name):
     with pytest.raises(DataError, match="wanted one of your own data sets"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 
 import pytest
 import torch
@@ -97,6 +99,22 @@ def test_a_copy_has_weights_of_its_own() -> None:
         assert torch.equal(quick(values), before)
         assert not twin(values).any()
     assert list(twin.state_dict()) == ["0.weight", "0.bias"]
+
+
+@needs_onednn
+def test_layers_are_freed_without_the_collector() -> None:
+    folded = packed.FoldedConvolution(nn.Conv2d(8, 8, 1, bias=False), nn.BatchNorm2d(8), relu6=True)
+    layers = nn.Sequential(folded.requires_grad_(False), nn.Flatten(), nn.Linear(128, 64))
+    packed.pack_linears(layers)
+    gc.disable()
+    try:
+        with torch.inference_mode():
+            layers(torch.randn(1, 8, 4, 4).contiguous(memory_format=torch.channels_last))
+        parts = [weakref.ref(part) for part in layers]
+        del folded, layers
+        assert [part() for part in parts] == [None] * 3
+    finally:
+        gc.enable()
 
 
 @needs_onednn

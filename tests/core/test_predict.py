@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import copy
+import gc
 import shutil
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from tests.core import tiny
 from umt_core import predict
 from umt_core.data.images import ImageIndex
 from umt_core.errors import CheckpointError, ConfigError, DataError
 from umt_core.predict import NO_PICTURE, Predictor, Workbench
-from umt_core.registry import checkpoints_folder
+from umt_core.registry import checkpoints_folder, find_checkpoint
 from umt_core.schema import REGIONS, Example, Inspection, Prediction
 from umt_core.spans import tags_to_spans
 from umt_core.systems import SYSTEMS
@@ -109,6 +112,22 @@ def test_multiplying_in_16_bits_says_about_the_same_and_is_off_on_a_cpu(root, na
         assert not np.array_equal(one.emissions, other.emissions)
         assert np.corrcoef(one.emissions.ravel(), other.emissions.ravel())[0, 1] > 0.95  # weights here are wild
         assert one.marginals.dtype == np.float32
+
+
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_a_predictor_that_nobody_holds_is_freed_without_the_collector(root, monkeypatch, precision):
+    monkeypatch.setenv("UMT_PRECISION", precision)
+    monkeypatch.setattr(predict, "mixed_type", lambda device: torch.bfloat16)
+    gc.collect()
+    gc.disable()  # as after ``gc.freeze``, which the app calls when taggers are loaded
+    try:
+        bench = Workbench.load(THREE, "cpu")
+        bench.inspect(TWEETS[0], PICTURES[0])
+        taggers = [weakref.ref(predictor.loaded.tagger) for predictor in bench.predictors.values()]
+        del bench
+        assert [tagger() for tagger in taggers] == [None] * len(THREE)
+    finally:
+        gc.enable()
 
 
 # One tweet or many
@@ -450,3 +469,44 @@ def test_a_workbench_can_leave_out_what_does_not_load(tmp_path, monkeypatch):
     assert "cut short or replaced" in str(bench.failures.pop("tiny/mt-bert-crf"))
     assert not bench.failures
     assert tuple(bench.inspect(TWEETS[0], PICTURES[0])) == tuple(bench.predictors)
+
+
+def test_what_does_not_fit_the_memory_is_left_out_and_holds_none_of_it(monkeypatch):
+    sound, begun = predict.load_checkpoint, []
+
+    def too_large(info, *rest, **options):
+        if info.name == THREE[1]:
+            partly = nn.Linear(1, 1)
+            begun.append(weakref.ref(partly))
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore lines")
+        return sound(info, *rest, **options)
+
+    monkeypatch.setattr(predict, "load_checkpoint", too_large)
+    infos = [find_checkpoint(name) for name in THREE]
+    with pytest.raises(CheckpointError, match=f"^{THREE[1]}: wanted memory on cpu to load it, got: .*2.00 GiB.$"):
+        Workbench.load(infos, "cpu")
+    bench = Workbench.load(infos, "cpu", leave_out=True)
+    assert tuple(bench.predictors) == (THREE[0], THREE[2])
+    assert list(bench.failures) == [THREE[1]]
+    assert begun[1]() is None
+
+
+def test_a_workbench_that_left_one_out_is_freed_without_the_collector(monkeypatch):
+    sound = predict.load_checkpoint
+
+    def damaged(name, *rest, **options):
+        if name == THREE[1]:
+            raise CheckpointError(f"{name}: damaged")
+        return sound(name, *rest, **options)
+
+    monkeypatch.setattr(predict, "load_checkpoint", damaged)
+    gc.collect()
+    gc.disable()
+    try:
+        bench = Workbench.load(THREE, "cpu", leave_out=True)
+        assert list(bench.failures) == [THREE[1]]
+        tagger = weakref.ref(bench.predictors[THREE[0]].loaded.tagger)
+        del bench
+        assert tagger() is None
+    finally:
+        gc.enable()

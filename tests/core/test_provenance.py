@@ -175,6 +175,14 @@ def test_who_decided_is_said():
     assert deciders(found, 2) == ["ESD alone says B, and is overruled"]
 
 
+def test_an_esd_whose_scores_are_added_to_nothing_is_not_said_to_be_overruled():
+    flat = Chain(np.zeros(5), np.zeros((5, 5)), np.zeros(5))
+    scoring = Scoring(FEW, flat, WORD_ESD_TAGS.tags, Chain(np.zeros(3), np.zeros((3, 3)), np.zeros(3)))
+    raw = RawScores(np.array([[3, 0, 0, 0, 0]], np.float32), np.array([[0, 1, 0]], np.float32), np.arange(1))
+    found = provenance(scoring, OwnPath(raw, np.array([0]), 3.0))
+    assert deciders(found, 0) == ["ESD alone says B, but its scores are not added here"]
+
+
 def test_what_the_crf_changed_is_said():
     flat = few(0)[0]
     forbidding = Chain(np.array([0, 0, -100, 0, -100.0]), np.zeros((5, 5)), np.zeros(5))

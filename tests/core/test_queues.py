@@ -123,6 +123,17 @@ def test_the_least_certain_entity_may_be_one_that_was_nearly_found(made):
     assert tweets(queue) == sorted(expected, key=expected.get)
 
 
+def test_certainty_is_that_of_the_system_that_the_pages_choose(tmp_path):
+    made = make(tmp_path)
+    theirs = f"zoo/{made.set.run(WITH_IMAGES).system}"  # of another checkpoint set than BERT-CRF's, and the last run
+    info = run_info(made.set, theirs, weights="f" * 64)
+    said = predictions_of(made.examples, [[Span(0, 1, "PER")] for _ in made.examples])
+    both = add_run(made.set, info, said, [Summary(0.001) for _ in made.examples])
+    assert list(both.runs)[-1] == theirs
+    queue = build("least-certain-word", replace(made, set=both))
+    assert queue.items[0].score == pytest.approx(min(s.margin for s in made.summaries[WITH_IMAGES]))
+
+
 def test_a_random_queue_holds_all_and_hangs_on_the_seed_alone(made):
     one, same, other = (tweets(build("random", made, seed=seed)) for seed in (1, 1, 2))
     assert one == same != other

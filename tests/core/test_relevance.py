@@ -16,6 +16,7 @@ from tests.core import tiny
 from umt_core.analysis.building import build_set
 from umt_core.data.jsonl import write_jsonl
 from umt_core.errors import CheckpointError, DataError
+from umt_core.explain import contrastive
 from umt_core.explain.contrastive import Pairs, Projections, fit, own_beats_others, wins
 from umt_core.explain.kept import about_kept
 from umt_core.explain.relevance import Relevance, Source, keep_relevance, retrieval, train_relevance
@@ -92,7 +93,9 @@ def test_wins_are_counted_as_by_hand():
     assert wins(own, others, same).tolist() == pytest.approx([(1 + 0.5 + 0) / 3, 1 / 4])
 
 
-def test_a_tweets_own_picture_is_compared_with_all_different_ones():
+@pytest.mark.parametrize("block", [512, 4])
+def test_a_tweets_own_picture_is_compared_with_all_different_ones(block, monkeypatch):
+    monkeypatch.setattr(contrastive, "BLOCK", block)
     torch.manual_seed(0)
     model, pairs = Projections(4, 5, 3).eval(), random_pairs(9, pictures=5)
     texts, pictures = model.texts(pairs.texts), model.pictures(pairs.pictures)

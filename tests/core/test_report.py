@@ -174,6 +174,21 @@ def test_each_system_has_the_sections_that_it_can_have(case):
         assert len(span["drop_by_block"]) == REGIONS
 
 
+def test_an_encoder_that_was_a_folder_is_told_without_where_it_is(bench, case):
+    settings = bench.predictors[NAMES[0]].loaded.info.manifest.model
+    assert Path(settings.text_encoder).is_absolute()
+    assert {system["text_encoder"] for system in report_values(case)["systems"]} == {"encoder"}
+    assert settings.text_encoder not in report_html(case)
+
+
+def test_what_the_released_codes_choices_do_to_picture_and_probability_is_said(case):
+    assert "the models saw it resized to 224 × 224" in report_html(case)
+    released = dataclasses.replace(case.parts[NAMES[2]], image_transform="released", tagging="subword")
+    html = report_html(dataclasses.replace(case, parts={**case.parts, NAMES[2]: released}))
+    assert "mt-bert-crf saw it resized to 224 × 224; umt-bert-crf read a window of 224 × 224 of it" in html
+    assert "Of umt-bert-crf tags are on subwords: there it is at most the figure" in html
+
+
 def test_words_in_parts_add_up_and_the_decoded_tag_is_first(case):
     for system in report_values(case)["systems"]:
         for row in system["provenance"]["words"]:

@@ -93,6 +93,7 @@ def test_table_3_is_umt_and_its_parts(folder):
         [row for row in table_2(Results.read(folder), "twitter2017") if row.system == UMT.system],
     )
     assert (umt.seeds, same.seeds) == ((0,), (0, 1))  # as the parts have one seed, so has what they are held against
+    assert (umt.wanted, same.wanted) == (1, 3)  # nothing is missing here
 
 
 def test_all_rows_of_the_plan_stand_in_a_table(tmp_path):
@@ -232,3 +233,17 @@ def test_rows_that_were_set_otherwise_are_told(folder):
     words = made_by(results)
     assert "epochs=2" in words
     assert not any("dropout" in word for word in words)
+    assert run_words(results, "twitter2017", "bert") == [*words, "--only", "twitter2017/bert"]
+
+
+def test_rows_that_have_an_encoder_of_their_own_lend_it_to_no_other(tmp_path):
+    row = Row("twitter2017-base", "bert-crf", 0)
+    write_row(tmp_path, row)
+    values = json.loads(row.file(tmp_path).read_text())
+    values["model"]["text_encoder"] = "mpnet-base"
+    row.file(tmp_path).write_text(json.dumps(values))
+    results = Results.read(tmp_path)
+    for dataset in ("twitter2017", "twitter2017-base"):
+        words = run_words(results, dataset, "mt-bert-crf")
+        assert not {"--text-encoder", "--recipe"} & set(words)
+        assert words[-2:] == ["--only", f"{dataset}/mt-bert-crf"]

@@ -28,7 +28,7 @@ from umt_core.engine import EngineStats
 from umt_core.errors import BackboneError, CheckpointError, ConfigError, DataError
 from umt_core.predict import Predictor
 from umt_core.schema import Example, Prediction
-from umt_core.service import guard, limits
+from umt_core.service import guard, limits, server
 from umt_core.service.limits import Budget, BusyError, Rate
 from umt_core.service.server import HEADER_BYTES, config_of
 from umt_core.service.tokens import Tokens, new_token
@@ -282,7 +282,8 @@ def listening():
             thread.join(60)
 
 
-def test_who_sends_too_much_is_told_before_the_connection_ends(root):
+def test_who_sends_too_much_is_told_before_the_connection_ends(root, monkeypatch):
+    monkeypatch.setattr(guard, "LINGER_SECONDS", 60)  # a busy machine sends slowly
     with listening() as port:
         for headers in ({}, {"Transfer-Encoding": "chunked"}):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -490,6 +491,20 @@ def test_what_cannot_start_says_so_in_one_line(root, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert main(["serve", "--port", str(taken.getsockname()[1])]) == 2
     assert "address to listen at" in capsys.readouterr().err
+
+
+def test_a_set_stays_for_each_served_name_that_may_be_promoted(monkeypatch):
+    made = []
+
+    def engine(device, **options):
+        made.append(options)
+        raise ConfigError("that is enough")
+
+    monkeypatch.setattr(server, "Engine", engine)
+    for count in (1, 4):
+        monkeypatch.setattr(server, "checkpoints", lambda n=count: [SimpleNamespace(name=f"d/{i}") for i in range(n)])
+        assert main(["serve", "--port", "0"]) == 2
+    assert made == [{"sets": 3}, {"sets": 5}]
 
 
 def start(folder: Path) -> SimpleNamespace:

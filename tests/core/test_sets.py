@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from umt_core.analysis import run_set as running
 from umt_core.analysis import sets
 from umt_core.analysis.building import add_texts, adopt_set, build_set, share_set
 from umt_core.analysis.run_set import run_set
-from umt_core.analysis.sets import PredictionSet, find_set, prediction_sets, write_json
+from umt_core.analysis.sets import RUN, PredictionSet, find_set, prediction_sets, write_json
 from umt_core.data.conll import write_conll
 from umt_core.data.files import locked
 from umt_core.data.jsonl import write_jsonl
@@ -180,7 +181,7 @@ def test_a_checkpoint_that_has_changed_is_told_and_run_beside_the_old_one(data, 
     made = run_set(made, ["own/umt"])
     assert made.changed() == {}
     taggers.weights = "2" * 64
-    assert "has changed since" in made.changed()["own/umt"]
+    assert "by other weights (111111111111) than" in made.changed()["own/umt"]
     with pytest.raises(DataError, match="as it is now, got none"):
         made.run_of("own/umt")
     older = SimpleNamespace(version="v1")
@@ -206,7 +207,7 @@ def test_a_checkpoint_that_has_changed_is_told_and_run_beside_the_old_one(data, 
         raise CheckpointError(f"no checkpoint {name}")
 
     monkeypatch.setattr(sets, "find_checkpoint", gone)
-    assert "not here any more" in made.changed()["own/umt"]
+    assert "its checkpoint is not here; these are" in made.changed()["own/umt"]
 
 
 def test_the_tagger_of_a_run_is_found_whatever_is_served_now(made, tmp_path, monkeypatch):
@@ -246,6 +247,26 @@ def test_a_shared_set_holds_no_tweet_and_takes_them_back_by_id(made, tmp_path):
     theirs = add_texts(theirs, tmp_path / "other.jsonl")
     texts = [[row["tokens"] for row in s.query(f"FROM {s.table('texts')} ORDER BY tweet")] for s in (made.set, theirs)]
     assert texts[0] == texts[1] == [list(example.tokens) for example in made.examples]
+
+
+def test_a_shared_set_tells_no_folder_of_a_text_encoder(made, tmp_path):
+    (run, *_) = made.set.runs.values()
+    copy = tmp_path / "copy"
+    shutil.copytree(made.set.folder, copy)
+    write_json(copy / run.folder_name / RUN, replace(run, text_encoder="/somewhere/encoders/mine"))
+    shared = share_set(PredictionSet.open(copy), tmp_path / "shared")
+    assert "mine" in {of.text_encoder for of in PredictionSet.open(shared).runs.values()}
+    assert "/somewhere" not in (shared / run.folder_name / RUN).read_text(encoding="utf-8")
+
+
+def test_a_set_or_run_that_is_still_being_copied_is_no_set_yet(made, tmp_path):
+    theirs = adopt_set(share_set(made.set, tmp_path / "shared"), tmp_path / "elsewhere")
+    (run, *_) = theirs.runs.values()
+    shutil.copytree(theirs.folder / run.folder_name, theirs.folder / f".{run.folder_name}.part")
+    shutil.copytree(theirs.folder, theirs.folder.with_name(f".{theirs.folder.name}.part"))
+    (found,), complaints = prediction_sets(tmp_path / "elsewhere")
+    assert (found.folder, found.runs.keys(), found.complaints) == (theirs.folder, theirs.runs.keys(), ())
+    assert complaints == []
 
 
 def test_tweets_of_another_data_set_are_refused(made, data, tmp_path):
@@ -307,9 +328,19 @@ def test_a_file_that_breaks_while_the_set_is_open_gives_one_line(made):
     one_line(error)
 
 
+@pytest.mark.parametrize("attempt", range(3))
+def test_readers_who_ask_for_a_pair_at_once_all_get_it(made, attempt):
+    shutil.rmtree(made.set.folder / sets.PAIRS, ignore_errors=True)
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(made.set.pair, TEXT_ONLY, WITH_IMAGES) for _ in range(8)]
+        found = {made.set.query(f"SELECT count(*) AS lines FROM {of.result()}")[0]["lines"] for of in asked}
+    assert len(found) == 1
+    assert len(list((made.set.folder / sets.PAIRS).iterdir())) == 1
+
+
 def test_a_broken_pair_is_made_again(made):
     before = made.set.query(f"SELECT count(*) FROM {made.set.pair(TEXT_ONLY, WITH_IMAGES)}")
-    (path,) = (made.set.folder / "pairs").iterdir()
+    (path,) = (made.set.folder / sets.PAIRS).iterdir()
     path.write_bytes(b"half")
     assert made.set.query(f"SELECT count(*) FROM {made.set.pair(TEXT_ONLY, WITH_IMAGES)}") == before
 

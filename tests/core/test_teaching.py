@@ -18,11 +18,11 @@ from tests.core import tiny
 from tests.core.test_crf import LENGTHS, TAGS, N, enumerate_paths, make_crf, probabilities
 from tests.core.tiny_data import Files, tweets, write_data
 from umt_core.__main__ import main
-from umt_core.config import settings_of
+from umt_core.config import MODES, settings_of
 from umt_core.data.conll import write_conll
 from umt_core.data.files import cache_dir
 from umt_core.data.images import images_sum
-from umt_core.data.jsonl import read_examples
+from umt_core.data.jsonl import read_examples, write_jsonl
 from umt_core.errors import CheckpointError, ConfigError, DataError
 from umt_core.labels import WORD_TAGS
 from umt_core.manifest import MANIFEST, file_sum, read_manifest
@@ -237,6 +237,14 @@ def weights_of(folder: Path) -> bytes:
     return (folder / "weights.safetensors").read_bytes()
 
 
+class Heard(Watcher):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
 class StopsAfter(Watcher):
     def __init__(self, epochs: int) -> None:
         self.left = epochs
@@ -367,7 +375,7 @@ def test_tweets_are_the_same_whatever_their_case_signs_and_splits():
 
 def test_also_leaves_out_what_stands_in_valid_and_adds_the_rest_to_train(world, tmp_path):
     path = other_set(tmp_path)
-    found = read_also(path, None, [read_labelled("valid", world.files.valid, None)])
+    found = read_also(path, None, "", [read_labelled("valid", world.files.valid, None)])
     assert (len(found.examples), found.dropped) == (2, 1)
     manifest = run_job(world.job(tmp_path / "out", "umt-bert-crf", epochs=1, also=path, also_images=world.files.images))
     pictures = images_sum(run_module.ImageIndex.open(world.files.images))
@@ -399,9 +407,44 @@ def test_tweets_of_a_split_that_is_held_out_are_left_out_and_it_is_not_scored(wo
     assert set(manifest.scores) == {"valid"}
 
 
+def test_a_run_is_not_resumed_with_other_tweets_held_out(world, tmp_path):
+    job = world.job(tmp_path / "out", teachers=(world.teacher,), unlabelled=world.unlabelled)
+    run_job(job, StopsAfter(1))
+    with pytest.raises(CheckpointError, match="other settings or data"):
+        run_job(replace(job, held=(world.files.test,)))
+    assert run_job(job) is not None
+
+
+def test_a_taught_tagger_can_be_trained_on_without_its_teachers(world, tmp_path):
+    taught = world.job(tmp_path / "taught", teachers=(world.teacher,), teacher_weight=0.5, epochs=1)
+    run_job(taught)
+    settings = MODES["quick"].settings(taught.settings, epochs=1, patience=1)
+    assert settings.teacher_weight == 0
+    on = replace(world.job(tmp_path / "on"), settings=settings, init=str(tmp_path / "taught"))
+    assert run_job(on).teachers == []
+
+
+def test_tweets_without_labels_are_not_taken_for_tweets_without_entities(world, tmp_path):
+    examples = read_examples(world.files.train)
+    some = [replace(example, spans=None) if i % 3 else example for i, example in enumerate(examples)]
+    path, alone = tmp_path / "twitter0" / "some.jsonl", tmp_path / "twitter0" / "alone.jsonl"
+    path.parent.mkdir()
+    write_jsonl(path, some)
+    write_jsonl(alone, [example for example in some if example.spans is not None])
+    said = Heard()
+    manifest = run_job(replace(world.job(tmp_path / "some", epochs=1), train=path), said)
+    run_job(replace(world.job(tmp_path / "alone", epochs=1), train=alone))
+    left = sum(example.spans is None for example in some)
+    assert f"train: {left} tweets without labels are left out" in said.notes
+    assert manifest.data["train"]["tweets"] == len(some) - left
+    assert weights_of(tmp_path / "some") == weights_of(tmp_path / "alone")
+    with pytest.raises(DataError, match=f"wanted labels for all tweets of valid, {left} have none"):
+        run_job(replace(world.job(tmp_path / "valid"), valid=path))
+
+
 def test_training_on_more_is_training_on_one_file_of_both(world, tmp_path):
     path = other_set(tmp_path)
-    apart = read_also(path, None, [read_labelled("valid", world.files.valid, None)]).examples
+    apart = read_also(path, None, "", [read_labelled("valid", world.files.valid, None)]).examples
     joined = tmp_path / "twitter0" / "train.txt"
     write_conll(joined, [*read_examples(world.files.train), *apart])
     run_job(world.job(tmp_path / "both", also=path))

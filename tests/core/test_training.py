@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.core.held import FOURTH_EPOCH
 from tests.core.tiny import CHANNELS, HEADS, POSITIONS, save_encoder
 from tests.core.tiny_data import Files, write_data
 from umt_core.__main__ import main
@@ -35,6 +36,7 @@ from umt_core.errors import BusyError, CheckpointError, ConfigError, DataError
 from umt_core.features import Encoded
 from umt_core.manifest import card, file_sum, read_manifest
 from umt_core.predict import Predictor
+from umt_core.schema import Span
 from umt_core.spans import tags_to_spans
 from umt_core.systems import build_system
 from umt_core.tagging import TweetSet, make_tweet_set
@@ -128,10 +130,10 @@ def test_a_stopped_run_resumed_ends_with_the_weights_of_one_that_was_not_stopped
 
 
 def start(world: World, output: Path, system: str, epochs: int) -> subprocess.Popen[str]:
-    """A training process that has finished two epochs and is in a later one."""
-    command = [sys.executable, "-m", "umt_core", *world.command(output, system, epochs)]
+    """A training process that has finished two epochs, and waits in the fourth until it is ended."""
+    command = [sys.executable, "-m", "tests.core.held", FOURTH_EPOCH, *world.command(output, system, epochs)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    log, deadline = output / "log.jsonl", time.monotonic() + 120
+    log, deadline = output / "log.jsonl", time.monotonic() + 300
     while process.poll() is None and time.monotonic() < deadline:
         if log.exists() and '"epoch", "epoch": 2' in log.read_text(encoding="utf-8"):
             return process
@@ -298,6 +300,28 @@ def test_training_starts_from_another_checkpoint_where_weights_fit(world, tmp_pa
     assert all(torch.equal(before[name], after[name]) for name in fitting)
     assert f"{len(fitting)} of its {len(before)} weights fit" in " ".join(notes)
     assert read_manifest(tmp_path / "umt").init == str(tmp_path / "text")
+
+
+def test_what_another_checkpoint_has_trained_and_this_run_holds_as_published_is_refused(world, tmp_path):
+    run_job(world.job(tmp_path / "whole", epochs=1, train_embeddings=True, learning_rate=1e-2))
+    job = world.job(tmp_path / "held", init=str(tmp_path / "whole"), epochs=1)
+    assert not job.settings.train_embeddings
+    with pytest.raises(CheckpointError, match=r"has trained encoder\.\S*embedding\S* and \d+ more"):
+        run_job(job)
+    adapted = world.job(tmp_path / "adapted", init=str(tmp_path / "whole"), epochs=1, adapter_rank=2)
+    with pytest.raises(CheckpointError, match="that this run holds as they were published"):
+        run_job(adapted)
+    on = world.job(tmp_path / "on", init=str(tmp_path / "whole"), epochs=1, train_embeddings=True)
+    assert run_job(on) is not None
+
+
+def test_an_encoder_without_weights_is_one_line(world, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    words = [*world.command(tmp_path / "out", "bert-crf", 1), "--init-encoder", str(tmp_path / "empty")]
+    assert main(words) == 2
+    assert "a fault of ours" not in capsys.readouterr().err
+    assert main([*world.command(tmp_path / "out", "bert-crf", 1), "--set", "recipe=small"]) == 2
+    assert "unknown setting ['recipe']" in capsys.readouterr().err
 
 
 def test_runs_that_cannot_begin_say_why(world, tmp_path):
@@ -484,6 +508,41 @@ def test_train_takes_corrected_labels_from_a_store(world, tmp_path, capsys):
     assert (
         main([*world.command(tmp_path / "other", "bert-crf", 1), "--corrections", f"sqlite:///{tmp_path}/no.db"]) == 2
     )
+
+
+def test_a_run_that_cannot_begin_leaves_the_corrected_labels_of_the_one_before(world, tmp_path, capsys):
+    out, first = tmp_path / "out", read_examples(world.files.train)[0]
+    key, (url, other) = TweetKey("data/train", first.id), (f"sqlite:///{tmp_path}/{n}.sqlite" for n in ("one", "other"))
+    command = [*world.command(out, "bert-crf", epochs=1), "--corrections", url]
+    with Store(url) as store, Store(other) as another:
+        event = store.append(Edit(key, "set", "ann", first.spans, (), 0))
+        assert main(command) == 0
+        store.append(Edit(key, "set", "ann", (), first.spans, event.number))
+        another.append(Edit(replace(key, tweet="t1"), "set", "ann", (), (), 0))
+    before = {path: path.read_bytes() for path in (out / "corrected").iterdir()}
+    with locked(out):
+        assert main([*command, "--fresh"]) == 2
+    assert main([*command, "--fresh", "--init", str(tmp_path / "nowhere")]) == 2
+    assert main([*command[:-1], other]) == 2
+    assert {path: path.read_bytes() for path in (out / "corrected").iterdir()} == before
+    assert main([*command, "--fresh"]) == 0
+    assert read_examples(out / "corrected" / "train.jsonl")[0].spans == first.spans
+    assert read_manifest(out).data["train"]["file"] == "train.jsonl"
+    assert not (out / ".corrected").exists()
+
+
+def test_a_run_is_not_resumed_on_the_labels_of_another_store_and_keeps_its_own(world, tmp_path):
+    key, (url, other) = TweetKey("data/train", "t1"), (f"sqlite:///{tmp_path}/{n}.sqlite" for n in ("one", "other"))
+    with Store(url) as store, Store(other) as another:
+        store.append(Edit(key, "set", "ann", (), (), 0))
+        another.append(Edit(key, "set", "ann", (), (Span(0, 1, "MISC"),), 0))
+    job = replace(world.job(tmp_path / "out", epochs=2), store=url)
+    run_job(job, StopsAfter(1))
+    before = (tmp_path / "out" / "corrected" / "train.jsonl").read_bytes()
+    with pytest.raises(CheckpointError, match="other settings or data"):
+        run_job(replace(job, store=other))
+    assert (tmp_path / "out" / "corrected" / "train.jsonl").read_bytes() == before
+    assert run_job(job).epoch in (1, 2)
 
 
 def test_the_learning_rate_rises_over_the_warmup_and_falls_to_nothing(world):

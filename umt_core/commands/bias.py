@@ -29,6 +29,8 @@ def bias(
 ) -> None:
     """How often a foreign picture changes the answer, by type and by outcome. A stopped run goes on where it was."""
     from umt_core.analysis.before_after import gold_by_tweet, spans_by_tweet
+    from umt_core.analysis.browse import resolve
+    from umt_core.analysis.query import Query
     from umt_core.analysis.sets import find_set
     from umt_core.explain.bias import bias_json, read_bias
     from umt_core.explain.keep_bias import keep_bias
@@ -37,9 +39,9 @@ def bias(
         check_place(json_out)
     found = find_set(name)
     runs = run or [of for of, info in found.runs.items() if not info.folds]
-    against = baseline or next((of for of, info in found.runs.items() if info.system == "bert-crf"), None)
+    against = resolve(found, Query(baseline=baseline or "")).baseline
     gold = gold_by_tweet(found)
-    before = spans_by_tweet(found, found.table("spans", against)) if against else {}
+    before = spans_by_tweet(found, found.table("spans", against))
     values = {}
     for of in runs:
         kept = read_bias(found, of)
@@ -49,9 +51,9 @@ def bias(
             kept = read_bias(found, of)
         if kept is None:  # just written: somebody has exchanged the run meanwhile
             continue
-        values[of] = bias_json(kept, gold, before if against else {})
+        values[of] = bias_json(kept, gold, before)
         out.print(_table(f"{found.name}: {of}, {kept.pictures} foreign pictures a tweet", kept))
-        if against and against != of:
+        if against != of:
             out.print(_outcomes(f"{of} against {against}", kept.by_outcome(gold, before)))
     say_pictures(found)
     if json_out:

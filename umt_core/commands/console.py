@@ -75,6 +75,7 @@ def rows_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
 def comparison_table(title: str, compared: Mapping[str, dict[str, Any]]) -> Table:
     """The figures of ``compare``, a column for each system; F1 in percent."""
     from umt_core.analysis.ledger import OUTCOMES
+    from umt_core.analysis.paper import percent
 
     table = Table("", *compared, title=title)
     rows = [(row, row["paired_test"]) for row in compared.values()]
@@ -83,10 +84,11 @@ def comparison_table(title: str, compared: Mapping[str, dict[str, Any]]) -> Tabl
     table.add_row("F1", *(f"{100 * row['f1']:.2f}" for row, _ in rows))
     differences = [{end: 100 * figure for end, figure in test["difference"].items()} for _, test in rows]
     table.add_row("difference (95 %)", *("{value:+.2f} ({low:+.2f} to {high:+.2f})".format(**d) for d in differences))
+    table.add_row("p, randomisation", *(f"{test['p_randomisation']:.4f}" for _, test in rows))
     table.add_row("p, paired bootstrap", *(f"{test['p_bootstrap']:.4f}" for _, test in rows))
     table.add_row("p, McNemar", *(f"{test['p_mcnemar']:.4f}" for _, test in rows))
-    table.add_row("significant from", *(f"{100 * test['significant_from']:.2f}" for _, test in rows))
-    table.add_row("found in 80 of 100 from", *(f"{100 * test['smallest_difference']:.2f}" for _, test in rows))
+    table.add_row("significant from", *(percent(test["significant_from"]) for _, test in rows))
+    table.add_row("found in 80 of 100 from", *(percent(test["smallest_difference"]) for _, test in rows))
     return table
 
 

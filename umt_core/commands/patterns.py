@@ -27,6 +27,8 @@ def patterns(
     json_out: Annotated[Path | None, typer.Option("--json", help="File to write the figures to.")] = None,
 ) -> None:
     """How gate and attention are spread over a whole set. Computed once; a stopped run goes on where it was."""
+    from umt_core.analysis.browse import resolve
+    from umt_core.analysis.query import Query
     from umt_core.analysis.sets import find_set
     from umt_core.explain.aggregates import BLOCKS, BYS, FIGURES, KIND, boxes, figures_of, patterns_json
     from umt_core.explain.keep_patterns import keep_patterns
@@ -35,7 +37,7 @@ def patterns(
     if json_out:
         check_place(json_out)
     found = find_set(name)
-    against = baseline or next((of for of, info in found.runs.items() if info.system == "bert-crf"), None)
+    against = resolve(found, Query(baseline=baseline or "")).baseline
     values = {}
     for line in () if run else found.changed().values():
         say(f"left out: {line}")
@@ -46,7 +48,7 @@ def patterns(
         values[of] = patterns_json(found, of, against)
         for figure in figures_of(found, of):
             for by in BYS:
-                if by != "outcome" or against:
+                if by != "outcome" or against != of:
                     title = f"{found.name}: {of}, {FIGURES[figure].title.lower()} by {by}"
                     out.print(_table(title, boxes(found, of, figure, by, against)))
     say_pictures(found)

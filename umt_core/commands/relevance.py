@@ -172,7 +172,7 @@ def _parts_table(name: str, pair: Pair, parts: Sequence[Part]) -> Table:
         where = "no picture" if part.low is None else f"{part.low:.2f} to {part.high:.2f}"
         figures = (f"{100 * part.baseline:.2f}", f"{100 * part.system:.2f}", _interval(part.test.difference, "+.2f"))
         lines = (str(part.tweets), str(part.outcomes["fixed"]), str(part.outcomes["broken"]))
-        table.add_row(where, *lines, *figures, f"{part.test.p_bootstrap:.3f}")
+        table.add_row(where, *lines, *figures, f"{part.test.p_randomisation:.3f}")
     return table
 
 
@@ -197,7 +197,7 @@ def _rule(routed: Routed) -> str:
 
 
 def _test(test: PairedTest) -> str:
-    return f"{_interval(test.difference, '+.2f')}, p {test.p_bootstrap:.3f}"
+    return f"{_interval(test.difference, '+.2f')}, p {test.p_randomisation:.3f}"
 
 
 def _interval(value: Interval, form: str = ".1f") -> str:

@@ -77,6 +77,10 @@ def reproduce(
     overrides = tuple(assignments(set_ or []).items())
     setup = Setup(folder, output, text_encoder, vision_encoder, recipe, about_images, device, overrides)
     rows = [row for row in plan(only or ()) if not row.on_base or text_encoder == USUAL_ENCODER]
+    if only and not rows:
+        raise ConfigError(
+            f"--only {' '.join(only)}: wanted rows of --text-encoder {text_encoder}, got those on a larger one"
+        )
     if list_:
         out.print(_listing(rows, setup, read_rows(output)))
         return
@@ -121,7 +125,7 @@ def _run(rows: Sequence[Row], setup: Setup) -> None:
     """All rows that are not done. Those that another process is at come last, when it has done them or has ended."""
     from umt_core.analysis.reproduction import read_rows
     from umt_core.encoders.needs import lacking
-    from umt_core.train.reproduce import at_work, busy, state_of, write_counts
+    from umt_core.train.reproduce import at_work, busy, state_of, without_pictures, write_counts
 
     done = read_rows(setup.results)
     left: list[Row] = []
@@ -129,7 +133,8 @@ def _run(rows: Sequence[Row], setup: Setup) -> None:
         if row in done:
             if state_of(row, setup, done[row]) != "done":
                 say(f"{row.name}: done with other settings or data; left as it is")
-        elif row.on_base and (line := lacking(setup.settings(row)[1])):  # an extra, which all else goes without
+        # An extra that all else goes without is no reason to end either.
+        elif line := without_pictures(row, setup) or (row.on_base and lacking(setup.settings(row)[1])):
             say(f"{row.name}: left out; {line}")
         else:
             left.append(row)

@@ -294,7 +294,7 @@ def _differing(ask: _Ask, words: _Words, tweet: int, spans: Mapping[Span, Mappin
     """What each says where the surest of the spans is that not all of them find."""
     split = {span: said for span, said in spans.items() if len(said) < len(ask.runs)}
     surest = max(split, key=lambda span: max(split[span].values()))
-    there = [span for span in spans if _overlap(span, surest)]
+    there = [span for span in spans if span.overlaps(surest)]
     readers: dict[tuple[Span, ...], list[str]] = {}
     for run in ask.runs:
         readers.setdefault(tuple(span for span in there if run in spans[span]), []).append(run)
@@ -334,8 +334,7 @@ def _system(ask: _Ask) -> str:
     """Whose certainty counts: the query's system, else as ``resolve`` chooses among the runs."""
     if ask.query and ask.query.system:
         return resolve(ask.set, ask.query).system
-    by_system = {ask.set.run(run).system: run for run in ask.runs}
-    return by_system.get("umt-bert-crf", ask.runs[-1])
+    return resolve(replace(ask.set, runs={run: ask.set.run(run) for run in ask.runs}), Query()).system
 
 
 def _label_errors(ask: _Ask) -> _Ranking:
@@ -448,10 +447,6 @@ def _ids(found: PredictionSet) -> list[str]:
 
 def _span(row: Row) -> Span:
     return Span(row["start"], row["end"], row["label"])
-
-
-def _overlap(a: Span, b: Span) -> bool:
-    return a.start < b.end and b.start < a.end
 
 
 class _Words:

@@ -125,6 +125,11 @@ def write_pieces(path: str | Path, pieces: Iterable[str | bytes]) -> None:
             file.write(piece if isinstance(piece, bytes) else piece.encode("utf-8"))
 
 
+def part_of(path: Path) -> Path:
+    """Where a file is written before it takes its place, beside it: of no other process and no other thread."""
+    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
+
+
 @contextlib.contextmanager
 def write_stream(path: str | Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     """A file to fill, which takes its place when that is done (``DataError`` as ``write_text``).
@@ -132,7 +137,7 @@ def write_stream(path: str | Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     ``mode``: who may read and write it, less what the umask takes away.
     """
     path = Path(path)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    temporary = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from umt_core.data.files import read_lines
-from umt_core.errors import DataError, ImageError
+from umt_core.errors import DataError, FolderError, ImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # of a folder's pictures, in the order they are looked for
@@ -169,8 +169,8 @@ class ImageIndex:
         leads out of ``root``.
 
         Raises:
-            DataError: the picture is in ``root``, but a link out of it; or its folder is not there any more, which
-                would make every tweet one without a picture.
+            DataError: the picture is in ``root``, but a link out of it.
+            FolderError: its folder is not there any more, which would make every tweet one without a picture.
         """
         name = image_id or ""
         if not name:
@@ -225,10 +225,10 @@ def need_folder(picture: Path) -> None:
     """For a picture that is not there: whether that is all that is missing.
 
     Raises:
-        DataError: the folder that it is to be in is not there either.
+        FolderError: the folder that it is to be in is not there either.
     """
     if not os.path.isdir(picture.parent):  # noqa: PTH112  as _is_file
-        raise DataError(f"{picture.parent}: wanted the folder of pictures, it is not there any more")
+        raise FolderError(f"{picture.parent}: wanted the folder of pictures, it is not there any more")
 
 
 def _is_file(path: Path) -> bool:

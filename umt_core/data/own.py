@@ -137,7 +137,8 @@ def add_tweets(name: str, examples: Sequence[Example], stage: Path) -> Added:
         stage: where their pictures wait (``image``: what ``stage_picture`` gave).
 
     Raises:
-        DataError: the name is not one, the set would become too large, it is damaged, or cannot be written.
+        DataError: the name is not one, the set would become too large, it is damaged, or cannot be written, or a
+            tweet's id was that of another tweet in a set of this name that was removed.
     """
     check_name(name)
     folder = own_folder() / name
@@ -148,11 +149,26 @@ def add_tweets(name: str, examples: Sequence[Example], stage: Path) -> Added:
         if len(before) + len(new) > MOST_TWEETS:
             raise DataError(f"{name}: wanted at most {MOST_TWEETS:,} tweets in a set, got {len(before) + len(new):,}")
         if new:
+            _check_removed(name, new)
             _take_pictures(stage, folder)
             write_text(folder / OWN_TWEETS, "".join(format_record(example) + "\n" for example in (*before, *new)))
     same = _same({(example.tokens, example.image): example.id for example in reversed(before)}, new)
     already = frozenset(example.id for example in examples if example.id in known)
     return Added(tuple(example.id for example in new), already, same)
+
+
+def _check_removed(name: str, new: Iterable[Example]) -> None:
+    """Refuses tweets that corrections of others would fall to: these go by the set's name and the tweet's id."""
+    trash = home_dir() / "trash"
+    before: dict[str, tuple[str, ...]] = {}
+    for removed in sorted(trash.glob(f"own-{name}-[0-9]*T[0-9]*-*")):
+        with contextlib.suppress(DataError):  # a damaged one
+            before |= {example.id: example.tokens for example in read_jsonl(removed / OWN_TWEETS)}
+    if other := [example.id for example in new if before.get(example.id, example.tokens) != example.tokens]:
+        raise DataError(
+            f"{name}: wanted another name, or other ids: {len(other)} tweets ({other[0]!r}) have the id of another "
+            f"tweet in the {name} that was removed, and would get its corrections"
+        )
 
 
 def _take_pictures(stage: Path, folder: Path) -> None:

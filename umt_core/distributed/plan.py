@@ -18,7 +18,7 @@ from umt_core.data.files import write_text
 from umt_core.distributed.reading import identity, raw_tweets, suffix_of
 from umt_core.errors import DataError
 from umt_core.manifest import file_sum
-from umt_core.registry import find_apart
+from umt_core.registry import CheckpointInfo, families, find_apart
 
 FORMAT = 1  # of the manifest; a reader refuses what it does not know
 CHUNK = 1_000  # tweets: what a kill costs a worker
@@ -58,7 +58,7 @@ class Plan:
     input_bytes: int
     named: bool  # see ``parse``
     chunk: int  # tweets of a chunk, the last one has fewer
-    checkpoints: tuple[tuple[str, str, str], ...]  # exact name, what the user called it, SHA-256 of the weights
+    checkpoints: tuple[tuple[str, str, str], ...]  # its name, what it is loaded by, SHA-256 of the weights
     images: Path | None
     strict_images: bool
 
@@ -113,7 +113,7 @@ def make_plan(
         input_bytes=size,
         named=False,
         chunk=chunk,
-        checkpoints=tuple((info.name, str(name), info.manifest.weights_sha256) for info, name in found),
+        checkpoints=tuple((info.name, _anywhere(info, name), info.manifest.weights_sha256) for info, name in found),
         images=None if images is None else images.resolve(),
         strict_images=strict_images,
     )
@@ -128,6 +128,12 @@ def make_plan(
     write_text(output / PLAN, json.dumps({"named": named, "chunks": [dataclasses.astuple(chunk) for chunk in chunks]}))
     write_text(begun, json.dumps(plan.to_manifest(), indent=2, ensure_ascii=False) + "\n")  # last: now it has begun
     return plan, chunks
+
+
+def _anywhere(info: CheckpointInfo, name: str) -> str:
+    """What a checkpoint is found by from any working directory: its folder where that was given, else its name."""
+    by_name = info.name == str(name) and info.family in families()
+    return str(name) if by_name else str(info.folder.resolve())
 
 
 def check_same(output: Path, plan: Plan) -> None:

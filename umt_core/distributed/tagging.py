@@ -13,7 +13,7 @@ from umt_core.distributed.checking import ReadChunk, Tweets, read_chunk
 from umt_core.distributed.parts import Failure, attempts_path, count_attempt, part_path, write_part
 from umt_core.distributed.plan import Chunk, Plan
 from umt_core.encoders.features import FeatureStore, RegionFeatures
-from umt_core.errors import CheckpointError
+from umt_core.errors import CheckpointError, DataError, FolderError, ImageError, UmtError
 from umt_core.predict import Predictor
 from umt_core.schema import Example, Prediction
 
@@ -48,22 +48,29 @@ class ChunkTagger:
 
         Raises:
             CheckpointError, BackboneError, ConfigError: as ``Predictor.load``.
-            DataError: the part cannot be written.
+            FolderError: the pictures' folder is not there any more.
+            DataError: the part, or the pictures' regions before it, cannot be written.
         """
         chunk, failures = read.chunk, list(read.failures)
         if part_path(self.plan.output, chunk).exists():  # of a worker that was killed after writing it
             return
         count_attempt(self.plan.output, chunk)
         self.load()
-        with self._store(chunk) as store:
-            tweets, lost = self._with_readable_pictures(read.tweets, store)
-            failures += lost
-            try:
-                predictions = self._predict([example for _, _, example in tweets], store)
-            except Exception:
-                tweets, lost = self._by_themselves(tweets, store)
+        try:
+            with self._store(chunk) as store:
+                tweets, lost = self._with_readable_pictures(read.tweets, store)
                 failures += lost
-                predictions = self._predict([example for _, _, example in tweets], store)
+                try:
+                    predictions = self._predict([example for _, _, example in tweets], store)
+                except Exception as error:
+                    if not _may_be_a_tweets(error):
+                        raise
+                    tweets, lost = self._by_themselves(tweets, store)
+                    failures += lost
+                    predictions = self._predict([example for _, _, example in tweets], store)
+        except OSError as error:
+            place = self.features or tempfile.gettempdir()
+            raise DataError(f"{place}: wanted room for regions of pictures, got: {error.strerror or error}") from error
         write_part(self.plan.output, chunk, [(place, e) for place, _, e in tweets], predictions, failures)
         attempts_path(self.plan.output, chunk).unlink(missing_ok=True)
 
@@ -105,11 +112,20 @@ class ChunkTagger:
                 self._predict([example], folder)
                 kept.append((place, line, example))
             except Exception as error:
+                if not _may_be_a_tweets(error):
+                    raise
                 last = error
                 lost.append(Failure(place, line, example.id, f"{type(error).__name__}: {error}"))
         if last is not None and not kept:
             raise last
         return kept, lost
+
+
+def _may_be_a_tweets(error: Exception) -> bool:
+    """Whether one tweet may be at fault, and not a folder that went away, a full disk, a setting or an encoder."""
+    if isinstance(error, UmtError):
+        return isinstance(error, DataError | ImageError) and not isinstance(error, FolderError)
+    return not isinstance(error, OSError)
 
 
 Finished = Callable[[Chunk], None]

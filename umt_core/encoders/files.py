@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import importlib.util
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -15,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from umt_core.data.files import cache_dir as cache_dir
-from umt_core.data.files import write_text
+from umt_core.data.files import part_of, write_text
 from umt_core.errors import BackboneError, DataError
 
 _RECENT_NS = 2_000_000_000  # a file this young may change again within one tick of the file system's clock
@@ -127,7 +126,7 @@ def unpack(pieces: Sequence[Path], sha256: str, names: Iterable[str], folder: Pa
     Raises:
         BackboneError: the pieces are not the ones wanted, lack a file, or there is no room for them.
     """
-    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    part = part_of(folder)
     try:
         part.mkdir(parents=True)
         with tempfile.TemporaryFile(dir=part) as joined:

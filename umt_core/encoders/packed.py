@@ -26,19 +26,19 @@ def can_pack() -> bool:
 class _Packed:
     """A weight in oneDNN's layout, made at the first call and again where the weight has changed since."""
 
-    def __init__(self, pack: Callable[[Tensor], Tensor]) -> None:
-        self._pack = pack
+    def __init__(self) -> None:
         self._of: tuple[int, int] | None = None
         self._value: Tensor | None = None
 
-    def of(self, weight: Tensor) -> Tensor:
+    def of(self, weight: Tensor, pack: Callable[[Tensor], Tensor]) -> Tensor:
+        # ``pack`` is not kept: a layer's own method would hold the layer in a circle, which only the collector frees.
         now = weight.data_ptr(), weight._version
         if self._value is None or self._of != now:
-            self._value, self._of = self._pack(weight.detach()), now
+            self._value, self._of = pack(weight.detach()), now
         return self._value
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Packed:
-        return _Packed(self._pack)  # such a tensor cannot be copied, and the copy's weight is another
+        return _Packed()  # such a tensor cannot be copied, and the copy's weight is another
 
 
 def _suits(values: Tensor, weight: Tensor) -> bool:
@@ -62,14 +62,13 @@ class PackedLinear(nn.Linear):
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.weight, self.bias = linear.weight, linear.bias
         self.training = linear.training
-        self._packed = _Packed(_pack_linear)
+        self._packed = _Packed()
 
     def forward(self, values: Tensor) -> Tensor:
         if not _suits(values, self.weight):
             return super().forward(values)
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(
-            values, self._packed.of(self.weight), self.bias, "none", [], ""
-        )
+        weight = self._packed.of(self.weight, _pack_linear)
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(values, weight, self.bias, "none", [], "")
         return found
 
 
@@ -99,7 +98,7 @@ class FoldedConvolution(nn.Module):
         even = (left, top) == (right, bottom)
         self.uneven = None if even else (left, right, top, bottom)
         self.padding = (top, left) if even else (0, 0)
-        self._packed = _Packed(self._pack)
+        self._packed = _Packed()
 
     def forward(self, maps: Tensor) -> Tensor:
         # (batch, channels, height, width), channels last
@@ -110,7 +109,7 @@ class FoldedConvolution(nn.Module):
             maps = nn.functional.conv2d(maps, self.weight, self.bias, self.stride, self.padding, *how[2:])
             return maps.clamp_(0, 6) if self.relu6 else maps
         after: tuple[str, list[float], str] = ("hardtanh", [0.0, 6.0], "") if self.relu6 else ("none", [], "")
-        weight = self._packed.of(self.weight)
+        weight = self._packed.of(self.weight, self._pack)
         found: Tensor = torch.ops.mkldnn._convolution_pointwise(maps, weight, self.bias, *how, *after)
         return found
 

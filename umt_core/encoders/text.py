@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from umt_core.encoders.adapters import add_adapters
 from umt_core.encoders.catalog import TEXT_ENCODERS, TextBackbone
 from umt_core.encoders.files import cache_dir, file_sha256, package_file, unpack, verify
-from umt_core.errors import BackboneError
+from umt_core.errors import BackboneError, first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -215,13 +215,13 @@ def load_text_encoder(name: str, *, pretrained: bool = True, attention: str = "s
                 **arguments,
             )
         except Exception as error:  # truncated, of another shape, unknown: the library has many classes
-            raise BackboneError(f"{folder}: cannot load the text encoder: {_first_line(error)}") from error
+            raise BackboneError(f"{folder}: cannot load the text encoder: {first_line(error)}") from error
     if missing := sorted(key for key in report["missing_keys"] if "pooler" not in key):
         raise BackboneError(f"{folder}: the weights lack {len(missing)} parts, {missing[0]} among them")
-    return TextEncoder(name, model, _weights_sha256(folder))
+    return TextEncoder(name, model, weights_sum(folder))
 
 
-def _weights_sha256(folder: Path) -> str | None:
+def weights_sum(folder: Path) -> str | None:
     """The sum of the weights' file; of several, that of a list of their sums; ``None``: they have other names."""
     for whole, parts in _WEIGHT_FILES:
         if (folder / whole).is_file():
@@ -303,7 +303,7 @@ def _convert_tokenizer(folder: Path) -> tuple[Tokenizer, dict[str, str]]:
             kinds = (*_SPECIAL_TOKENS, _MASK_TOKEN)
             return slow.backend_tokenizer, {kind: getattr(slow, kind) or "" for kind in kinds}
         except Exception as error:
-            raise BackboneError(f"{folder}: cannot load its tokenizer: {_first_line(error)}") from error
+            raise BackboneError(f"{folder}: cannot load its tokenizer: {first_line(error)}") from error
 
 
 def _hub_folder(name: str, *, weights: bool) -> Path:
@@ -328,13 +328,9 @@ def _hub_folder(name: str, *, weights: bool) -> Path:
     except Exception as error:
         raise BackboneError(
             f"text encoder {name!r}: no such folder, and the Hugging Face hub did not give it "
-            f"({_first_line(no_hub or error)}): give the path of a folder that holds it, or connect to the network"
+            f"({first_line(no_hub or error)}): give the path of a folder that holds it, or connect to the network"
         ) from error
     return folder
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from umt_core.encoders.catalog import EFFICIENTNET_LITE0, RESNET152, VISION_ENCODERS, VisionBackbone
 from umt_core.encoders.files import file_sha256, package_file, verify
 from umt_core.encoders.packed import FoldedConvolution
-from umt_core.errors import BackboneError, ConfigError
+from umt_core.errors import BackboneError, ConfigError, first_line
 from umt_core.schema import GRID
 
 SIDE = 224  # pixels: what both nets were trained on, and what gives 7 x 7 blocks
@@ -199,8 +199,7 @@ def _load(model: nn.Module, file: Path) -> None:
     try:
         model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     except Exception as error:  # pickle, zip and shape errors come in many classes
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-        raise BackboneError(f"{file}: not the weights of this encoder: {reason}") from error
+        raise BackboneError(f"{file}: not the weights of this encoder: {first_line(error)}") from error
 
 
 def _resize(image: Image.Image) -> Image.Image:

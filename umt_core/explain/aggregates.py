@@ -15,14 +15,14 @@ import numpy as np
 import pyarrow as pa
 
 from umt_core.analysis.building import TWEET
-from umt_core.analysis.ledger import OUTCOMES
+from umt_core.analysis.ledger import FOUND_OUTCOMES, OUTCOMES
 from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet, relation
 from umt_core.errors import ConfigError
 from umt_core.explain.attention import MOST_ENTROPY, maps_of
 from umt_core.explain.kept import kept_file
 from umt_core.labels import LABELS
-from umt_core.schema import REGIONS, Inspection
+from umt_core.schema import PICTURED, REGIONS, Inspection
 
 KIND, BLOCKS = "patterns", "pattern_blocks"
 BLOCK_MAPS = ("word_to_block", "word_to_image_aware_block", "visual_attention", "block_to_word")
@@ -45,7 +45,7 @@ FIGURES = {
     "gate": Figure(
         "Gate",
         "The visual gate, the mean over its dimensions: how much of Q (UMT, MT) or of what the tagger gathered from "
-        "the picture the word lets through. A closed gate does not remove the picture, which still comes through A.",
+        "the picture the word lets through.",
         "gate, 0 to 1",
     ),
     "entropy_word_to_block": Figure(
@@ -223,18 +223,18 @@ def groups(by: str) -> tuple[str, ...]:
 def tweets_behind(by: str, group: str) -> Query:
     """The Errors page's filters for the tweets that have such an entity or word; all tweets where none says it."""
     if by == "outcome":
-        return Query(outcome=(group,))
+        return Query(outcome=(group,), image=PICTURED)
     if by == "type":
-        return Query() if group == NO_ENTITY else Query(predicted_type=(group,))
-    return Query(regex=_REGEXES.get(group, ""))
+        # A wrong entity that stands for a gold one is two lines of the ledger: these outcomes have it once.
+        return Query() if group == NO_ENTITY else Query(predicted_type=(group,), outcome=FOUND_OUTCOMES, image=PICTURED)
+    return Query(regex=_REGEXES[group], image=PICTURED) if group in _REGEXES else Query()
 
 
 _REGEXES = {
-    "mention": r"(^|\s)@\s?\w",
-    "hashtag": r"(^|\s)#\s?\w",
+    "mention": r"(^|\s)@\s?[\p{L}\p{N}_]",
+    "hashtag": r"(^|\s)#\s?[\p{L}\p{N}_]",
     "URL": r"(?i)https?://|www\.",
     "emoji": r"\p{So}",
-    "punctuation": r"(^|\s)[\p{P}]+(\s|$)",
 }
 
 

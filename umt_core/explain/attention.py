@@ -13,6 +13,11 @@ from umt_core.schema import REGIONS, Inspection
 EVEN_SHARE = 1 / REGIONS  # what each block gets when a word prefers none
 MOST_ENTROPY = math.log(REGIONS)  # nats, of that even row
 MOST_BITS = math.log2(REGIONS)  # the same in bits, about 5.61
+# What a tagger did with the picture that maps are drawn over, by its setting ``image_transform``.
+READ_AS = {
+    "resize": "saw it resized to 224 × 224",
+    "released": "read a window of 224 × 224 of it, perhaps mirrored, so that maps say how much, but not where",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ that exactly these words are one entity of this type. In nats; 0 stands for P = 
 whatever is taken away, its log-odds do.
 
 The *baseline* is the tweet with [PAD] in the place of every subword and without a word shape ([CLS], [SEP] and the
-positions stay), beside no picture (49 blocks of zeros). What a tagger says of it is an answer like any other: an
-attribution is told against it, and another baseline gives another attribution.
+positions stay), beside no picture (49 blocks of zeros). A tagger that reads words by their characters too goes on
+reading them as they are written: words are given what their embeddings and shapes add, not what their spelling does.
+What a tagger says of the baseline is an answer like any other: an attribution is told against it, and another baseline
+gives another attribution.
 """
 
 from __future__ import annotations
@@ -24,6 +26,11 @@ METHODS = {
     "integrated_gradients": "Integrated gradients",
     "occlusion": "Leaving out one at a time",
 }
+SPELLING = (
+    "This tagger also reads each word by its characters, the same ones in the empty tweet: a word is given what its "
+    "embedding and shape add, not what its spelling does. The score without any spelling stands with those without "
+    "one of its sources."
+)
 STEPS = 50  # points of the path at which gradients are taken
 PIECE = 10  # of them that are taken at a time: between two pieces a reader may stop
 DOUBTFUL = 0.05  # share of the difference in score from which on a convergence delta is worth a warning
@@ -42,6 +49,7 @@ class Attribution:
     words: np.ndarray  # (words that were read,), each the sum of its subwords
     blocks: np.ndarray | None  # (49,); None: the system reads text only, or the tweet has no picture
     steps: int  # of integrated gradients
+    spelling_stays: bool = False  # the tagger reads characters, and reads the same ones in the baseline
 
     @property
     def difference(self) -> float:
@@ -117,6 +125,7 @@ def attribution_json(found: Attribution, tokens: Sequence[str]) -> dict[str, Any
         "score": found.score,
         "baseline_score": found.baseline,
         "steps": found.steps,
+        "spelling_stays": found.spelling_stays,
         "delta": found.delta,
         "words": [[token, round(float(v), 6)] for token, v in zip(tokens, found.words, strict=False)],
         "blocks": None if found.blocks is None else [round(float(v), 6) for v in found.blocks],

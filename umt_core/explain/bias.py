@@ -7,7 +7,7 @@ changes, the tagger would have said the same of any of these pictures. Intervals
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
     ]
 )
 RESAMPLES = 2_000
+KEPT_DRAWS = 5_000  # tweets up to which the draws are kept, 80 MB; of more they are drawn anew for each figure
 ALL = "all"
 # What a foreign picture does to what the ledger says, by outcome: the words for a page.
 FLIPS = {
@@ -236,15 +237,23 @@ def _rate(group: str, rows: np.ndarray) -> Rate:
 
 def _resampled(columns: np.ndarray) -> np.ndarray:
     """Totals of tweets drawn again, as many as there are: (``RESAMPLES``, columns)."""
-    totals: np.ndarray = _draws(len(columns)) @ columns
-    return totals
+    tweets = len(columns)
+    if tweets <= KEPT_DRAWS:
+        totals: np.ndarray = _kept_draws(tweets) @ columns
+        return totals
+    return np.stack([row @ columns for row in _draws(tweets)])
+
+
+def _draws(tweets: int) -> Iterator[np.ndarray]:
+    """How often each tweet comes in each of ``RESAMPLES`` resamples, the same for all figures: (tweets,) at a time."""
+    rng = np.random.default_rng(0)
+    for _ in range(RESAMPLES):
+        yield np.bincount(rng.integers(tweets, size=tweets), minlength=tweets).astype(np.float64)
 
 
 @lru_cache(maxsize=2)
-def _draws(tweets: int) -> np.ndarray:
-    """How often each tweet comes in each resample: (``RESAMPLES``, tweets). The same for all figures."""
-    drawn = np.random.default_rng(0).integers(tweets, size=(RESAMPLES, tweets))
-    return np.stack([np.bincount(row, minlength=tweets) for row in drawn]).astype(np.float64)
+def _kept_draws(tweets: int) -> np.ndarray:
+    return np.stack(list(_draws(tweets)))  # (RESAMPLES, tweets)
 
 
 def bias_json(
@@ -259,5 +268,5 @@ def bias_json(
         "changes": asdict(bias.changes),
         "by_type": [asdict(rate) for rate in bias.by_type()],
         "by_outcome": [asdict(rate) | {"means": FLIPS[rate.group]} for rate in bias.by_outcome(gold, baseline)],
-        "f1": asdict(bias.scores(gold)) if gold else None,
+        "f1": asdict(bias.scores(gold)) if any(of.tweet in gold for of in bias.tweets) else None,
     }

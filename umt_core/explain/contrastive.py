@@ -21,6 +21,7 @@ from umt_core.explain.relevance_info import FitSettings
 Watch = Callable[[int, int, float], bool]  # epoch, of how many, figure on dev; True: stop
 MOST_SCALE = 100.0  # of cosines before the softmax, as in CLIP
 FIRST_SCALE = 1 / 0.07
+BLOCK = 512  # tweets that are held against all pictures at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,8 +86,12 @@ def wins(own: Tensor, others: Tensor, same: Tensor) -> Tensor:
 def own_beats_others(model: Projections, pairs: Pairs) -> Tensor:
     """``wins`` of each tweet over the pictures of all the others, (n,); 0.5 on average if the model knows nothing."""
     model.eval()
-    cosines = model.texts(pairs.texts) @ model.pictures(pairs.pictures).T
-    return wins(cosines.diagonal(), cosines, pairs.picture[:, None] == pairs.picture[None])
+    texts, pictures, found = model.texts(pairs.texts), model.pictures(pairs.pictures), []
+    for rows in torch.arange(len(pairs)).split(BLOCK):  # all pairs of a hundred thousand tweets would be 40 GB
+        cosines = texts[rows] @ pictures.T
+        own = cosines[torch.arange(len(rows)), rows]
+        found.append(wins(own, cosines, pairs.picture[rows, None] == pairs.picture[None]))
+    return torch.cat(found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +55,7 @@ SCHEMA = pa.schema(
     ]
 )
 RESAMPLES = 2_000
+FEWEST = 10  # tweets from which on a verdict is given
 Maps = dict[tuple[str, int], np.ndarray]  # (49,) of each map and head
 
 
@@ -240,6 +240,7 @@ class MapFaithfulness:
     quartiles: tuple[float, float, float]  # of rho over spans
     surely: float  # lower end of rho where all maps and heads are to be right at once (Bonferroni)
     area: Interval | None
+    tweets: int = 0  # that the spans are of
 
     @property
     def title(self) -> str:
@@ -261,7 +262,6 @@ def summarise(table: pa.Table, least_effect: float = 0.0) -> list[MapFaithfulnes
     rows = rows[rows["effect"] >= least_effect]
     groups = [(key, of.dropna(subset=["rho"])) for key, of in rows.groupby(["map", "head"], sort=False)]
     groups = [(key, of) for key, of in groups if len(of)]
-    z = NormalDist().inv_cdf(1 - (1 - LEVEL) / (2 * max(1, len(groups))))
     found = []
     for (name, head), of in groups:
         rho, drawn = _mean_by_tweet(of["tweet"].to_numpy(), of["rho"].to_numpy(np.float64))
@@ -271,10 +271,22 @@ def summarise(table: pa.Table, least_effect: float = 0.0) -> list[MapFaithfulnes
             areas = interval_of(*_mean_by_tweet(with_area["tweet"].to_numpy(), with_area["area"].to_numpy(np.float64)))
         low, middle, high = np.quantile(of["rho"], (0.25, 0.5, 0.75))
         quartiles = float(low), float(middle), float(high)
-        surely = rho - z * float(drawn.std())
-        found.append(MapFaithfulness(str(name), int(head), len(of), interval_of(rho, drawn), quartiles, surely, areas))
+        tweets = of["tweet"].nunique()
+        surely = rho - _furthest(tweets, len(groups)) * float(drawn.std())
+        found.append(
+            MapFaithfulness(str(name), int(head), len(of), interval_of(rho, drawn), quartiles, surely, areas, tweets)
+        )
     order = list(TITLES)
     return sorted(found, key=lambda m: (m.head != MEAN, order.index(m.map), m.head))
+
+
+def _furthest(tweets: int, groups: int) -> float:
+    """By how many standard errors, as drawn, the best of so many groups may be off (Student's t, Bonferroni)."""
+    from scipy.stats import t  # takes most of a second
+
+    if tweets < 2:
+        return float("inf")
+    return float(t.ppf(1 - (1 - LEVEL) / (2 * groups), tweets - 1)) * (tweets / (tweets - 1)) ** 0.5
 
 
 def _mean_by_tweet(tweets: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray]:
@@ -290,10 +302,13 @@ def verdict(found: Sequence[MapFaithfulness]) -> str:
     maps = [m for m in found if m.is_attention]
     if not maps:
         return "This system has no attention over the picture to judge."
-    best = max(maps, key=lambda m: m.rho.value)
+    able = [m for m in maps if m.surely > 0]
+    best = max(able or maps, key=lambda m: m.rho.value)
     many = f"{len(maps)} maps and heads"
     agrees = f"ρ = {best.rho.value:.2f}, {best.rho.low:.2f} to {best.rho.high:.2f}"
-    if best.surely <= 0:
+    if (tweets := max(m.tweets for m in maps)) < FEWEST:
+        line = f"Too few tweets to judge by: {tweets}, wanted {FEWEST} and more."
+    elif not able:
         line = (
             f"None does: of {many} none agrees with occlusion beyond what the best of so many has by chance "
             f"(best: {best.title}, {agrees})."

@@ -10,7 +10,6 @@ the set is shared: no text belongs into it, tweets are numbers as in all files o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from umt_core.analysis.sets import ROWS, PredictionSet
+from umt_core.data.files import part_of
 from umt_core.errors import DataError
 
 FOLDER = "explained"
@@ -60,7 +60,7 @@ def write_kept(
     """
     path = kept_file(found, run, kind)
     marks = _marks(found, run, kind) | {f"{PREFIX}about.{name}": value for name, value in (about or {}).items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = part_of(path)
     try:
         path.parent.mkdir(exist_ok=True)
         pq.write_table(table.replace_schema_metadata(marks), temporary, row_group_size=ROWS)

@@ -163,5 +163,6 @@ def deciders(found: Provenance, word: int) -> list[str]:
     if highest != tag:
         lines.append(f"the CRF changed it: the largest emission is {highest}'s")
     if found.esd_alone and (said := found.esd_alone[word]) != esd_tag(tag):
-        lines.append(f"ESD alone says {said}, and is overruled")
+        fate = "and is overruled" if found.converted is not None else "but its scores are not added here"
+        lines.append(f"ESD alone says {said}, {fate}")
     return lines or ["all agree"]

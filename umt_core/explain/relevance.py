@@ -233,7 +233,7 @@ def retrieval(relevance: Relevance, source: Source, *, seed: int = 0, progress: 
         raise DataError(f"{source.data}: wanted tweets with at least two different pictures, got {pictures}")
     found = own_beats_others(relevance.model, pairs).numpy()
     rng = np.random.default_rng(seed)
-    means = found[rng.integers(0, len(found), (2_000, len(found)))].mean(axis=1)
+    means = [found[rng.integers(0, len(found), len(found))].mean() for _ in range(2_000)]
     low, high = np.quantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     drawn = torch.from_numpy(rng.permutation(len(pairs)))
     others = Pairs(pairs.texts, pairs.pictures[drawn], pairs.picture[drawn])

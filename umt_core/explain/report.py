@@ -16,6 +16,7 @@ from PIL import Image
 
 import umt_core
 from umt_core.analysis.agreement import difference_lines, differences
+from umt_core.encoders.catalog import told_name
 from umt_core.explain import attention
 from umt_core.explain.attributions import Attribution, attribution_json
 from umt_core.explain.counterfactuals import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 MOST_WORDS = 8  # whose maps are drawn: the first of each entity, from the left
 BITS = math.log(2)
+AT_MOST = "Of {} tags are on subwords: there it is at most the figure, the least marginal of the entity's words."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class SystemParts:
     provenance: Provenance | None = None
     counterfactuals: Counterfactuals | None = None
     attributions: tuple[Attribution, ...] = ()
+    image_transform: str = "resize"  # as in ``ModelSettings``, like what follows
+    tagging: str = "word"
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,11 +138,13 @@ def system_parts(
     return SystemParts(
         manifest.weights_sha256,
         manifest.images,
-        manifest.model.text_encoder,
+        told_name(manifest.model.text_encoder),
         manifest.model.vision_encoder if predictor.vision is not None else None,
         provenance(predictor.scoring, predictor.own_path(example, picture)),
         found,
         attributed,
+        manifest.model.image_transform,
+        manifest.model.tagging,
     )
 
 
@@ -205,6 +211,8 @@ def _system(case: CaseReport, name: str, words: Sequence[int]) -> dict[str, Any]
         "images": parts.images,
         "text_encoder": parts.text_encoder,
         "vision_encoder": parts.vision_encoder,
+        "image_transform": None if parts.vision_encoder is None else parts.image_transform,
+        "tagging": parts.tagging,
         "notices": list(inspection.prediction.notices),
         "tags": list(inspection.prediction.tags),
         "spans": [span_values(s.span, tokens) | {"probability": _round(s.score)} for s in inspection.prediction.spans],

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from umt_core.data.images import webp_uri
-from umt_core.explain.attention import EVEN_SHARE, MOST_ENTROPY
-from umt_core.explain.attributions import METHODS
+from umt_core.explain.attention import EVEN_SHARE, MOST_ENTROPY, READ_AS
+from umt_core.explain.attributions import METHODS, SPELLING
 from umt_core.explain.counterfactuals import block_title
-from umt_core.explain.report import BITS, CaseReport, report_values
+from umt_core.explain.report import AT_MOST, BITS, CaseReport, report_values
 from umt_core.schema import GRID
 from umt_core.showing import escape, printable, right_to_left, visible
 
@@ -118,7 +118,7 @@ def _tweet(values: Mapping[str, Any], picture: str | None) -> Html:
         f'{size["height"]}" preserveAspectRatio="none"><image href="{picture}" width="{size["width"]}" '
         f'height="{size["height"]}" preserveAspectRatio="none"/></symbol></svg>'
     )
-    caption = f"In its proportions ({size['width']} × {size['height']}); the models saw it resized to 224 × 224."
+    caption = f"In its proportions ({size['width']} × {size['height']}){_read_as(values['systems'])}."
     shown = _svg(size, "The tweet's picture", Html('<use href="#picture"/>'))
     return join((text, image, el("figure", shown, el("figcaption", caption))))
 
@@ -126,6 +126,15 @@ def _tweet(values: Mapping[str, Any], picture: str | None) -> Html:
 def _svg(size: Mapping[str, int], label: str, *content: Html) -> Html:
     view = f"0 0 {size['width']} {size['height']}"
     return Html(f'<svg viewBox="{view}" role="img" aria-label="{escape(printable(label))}">{join(content)}</svg>')
+
+
+def _read_as(systems: Sequence[Mapping[str, Any]]) -> str:
+    """What became of the picture, for each way in which a system reads pictures."""
+    ways = {way: [s["title"] for s in systems if s["image_transform"] == way] for way in READ_AS}
+    given = {way: titles for way, titles in ways.items() if titles}
+    return "".join(
+        f"; {'the models' if len(given) == 1 else ' and '.join(titles)} {READ_AS[way]}" for way, titles in given.items()
+    )
 
 
 def _tracks(values: Mapping[str, Any]) -> Html:
@@ -136,6 +145,8 @@ def _tracks(values: Mapping[str, Any]) -> Html:
     rows += [_track(system["title"], system["spans"], len(tokens)) for system in values["systems"]]
     head = el("tr", el("th", "", scope="col"), *(el("th", token, scope="col") for token in tokens))
     caption = "An entity's cell covers its words; the figure is its probability (the CRF's marginal)."
+    if bounded := [system["title"] for system in values["systems"] if system["tagging"] == "subword"]:
+        caption += f" {AT_MOST.format(' and '.join(bounded))}"
     table = el("table", el("caption", caption), head, *rows)
     parts = [el("h2", "What each system finds"), el("div", table, class_="scroll", tabindex=0)]
     parts += [el("p", el("b", found["words"]), f" – {found['readings']}") for found in values["differences"]]
@@ -375,6 +386,7 @@ def _attribution(found: Mapping[str, Any], size: Mapping[str, int] | None) -> Ht
     line = f"{METHODS[found['method']]}, of the log-odds of {name}: {scores}."
     if found["delta"] is not None:
         line += f" Check: the parts miss the difference by {found['delta']:+.4f} (delta, {found['steps']} steps)."
+    line += f" {SPELLING}" if found["spelling_stays"] else ""
     rows: list[list[str | float]] = [[visible(token), value] for token, value in found["words"]]
     parts = [el("h3", name), el("p", line), _table("What each word adds, in nats", ("word", "adds"), rows, "+.3f")]
     if found["blocks"] is not None and size is not None:

@@ -127,7 +127,9 @@ def piece(score: SpanScore, method: str, number: int, steps: int = STEPS) -> Att
     with torch.no_grad():
         here, baseline = float(score(*score.inputs)), float(score(*score.baselines))
     predictor = score.predictor
-    return Attribution(method, predictor.name, predictor.system, score.span, here, baseline, words, blocks, steps)
+    spelling_stays = score.batch.characters is not None
+    about = (method, predictor.name, predictor.system, score.span, here, baseline)
+    return Attribution(*about, words, blocks, steps, spelling_stays)
 
 
 def _gradients(score: SpanScore, start: float, end: float, points: int) -> tuple[np.ndarray, np.ndarray | None]:

@@ -110,7 +110,7 @@ class Desk:
 
             def work(workbench: Workbench) -> dict[str, Any]:
                 if failure := workbench.failures.get(name):
-                    raise failure
+                    raise type(failure)(str(failure))  # as ``Engine.predict``
                 predictor = workbench.predictors[name]
                 inspection = predictor.inspect(example, pictures[0])
                 parts = provenance(predictor.scoring, predictor.own_path(example, pictures[0]))

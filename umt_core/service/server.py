@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from umt_core.access.door import is_loopback
-from umt_core.engine import Engine
+from umt_core.engine import SETS, Engine
 from umt_core.errors import CheckpointError, ConfigError
 from umt_core.registry import checkpoints, checkpoints_folder, find_checkpoint
 from umt_core.service.app import create_app
@@ -56,7 +56,8 @@ def serve(
         raise CheckpointError("wanted at least one checkpoint to serve, found none")
     burst = max(1, round(per_minute * BURST_SECONDS / 60))
     rules = Rules(Rate(per_minute, burst=burst), Budget(HELD_BYTES, "bytes"), tokens, loopback=tokens is None)
-    engine, broken = Engine(device), []
+    # Each that is promoted is loaded as a set of its own, beside the one of all that the service began with.
+    engine, broken = Engine(device, sets=max(SETS, len(served) + 1)), []
     listening = _listen(host, port)
 
     def loaded(lines: Sequence[str]) -> None:

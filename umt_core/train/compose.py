@@ -27,6 +27,7 @@ from umt_core.schema import Example
 
 TRAIN, VALID, TEST = "train", "valid", "test"
 PICTURES = "images.tsv"
+NOTE = "corrections.json"  # beside a corrected file: what it was made from
 HELD_OUT = 0.1  # of the training tweets, to choose the epoch by where no file is given for that
 SHOWN = 3  # tweets that a complaint names
 
@@ -106,10 +107,9 @@ def compose(mixture: Mixture, labels: Mapping[TweetKey, Labels]) -> Composition:
     """
     if not mixture.train:
         raise ConfigError("wanted data to train on, got none")
-    if repeated := _repeated(part.data for part in mixture.train):
+    if repeated := _repeated(find_split(part.data)[0] for part in mixture.train):
         raise ConfigError(f"wanted each data set once, got {repeated} again")
-    read = {part.data: _read(part, labels) for part in mixture.train}
-    chosen = [tweet for part in mixture.train for tweet in _share(read[part.data], part.share, mixture.seed)]
+    chosen = [tweet for part in mixture.train for tweet in _share(_read(part, labels), part.share, mixture.seed)]
     valid = _held(mixture.valid, labels if mixture.correct_valid else {})
     test = _held(mixture.test, {})
     if valid is None:
@@ -122,9 +122,11 @@ def compose(mixture: Mixture, labels: Mapping[TweetKey, Labels]) -> Composition:
     for name, found in tweets.items():
         if not any(t.example.spans for t in found):
             raise DataError(f"{name}: wanted labelled tweets with entities, got {len(found)} without any")
-    given = {TRAIN: mixture.train, VALID: (mixture.valid,), TEST: (mixture.test,)}
-    files = {part.data: _find(part)[0] for parts in given.values() for part in parts if part}
-    return Composition({name: Split(tuple(found), _origins(found, files)) for name, found in tweets.items()}, notes)
+    given = {TRAIN: mixture.train}
+    given |= {name: (part,) for name, part in ((VALID, mixture.valid), (TEST, mixture.test)) if part}
+    files = {name: dict(find_split(part.data) for part in parts) for name, parts in given.items()}
+    splits = {name: Split(tuple(of), _origins(of, files.get(name, files[TRAIN]))) for name, of in tweets.items()}
+    return Composition(splits, notes)
 
 
 def current_labels(url: str) -> tuple[dict[TweetKey, Labels], dict[str, Any]]:
@@ -142,26 +144,31 @@ def current_labels(url: str) -> tuple[dict[TweetKey, Labels], dict[str, Any]]:
                 return labels, {"store": store.url, "digest": digest, "events": events}
 
 
-def correct_file(file: Path, url: str, data: str, folder: Path) -> tuple[Path, dict[str, Any]]:
+def correct_file(
+    file: Path, url: str, data: str, folder: Path, *, kept: Path | None = None
+) -> tuple[Path, dict[str, Any]]:
     """A file's tweets with the labels that a store has for the data set ``data``, written into ``folder``.
 
     What was written there for the same file, data set and store stays, whatever was corrected since: a run that goes
     on must find the data that it began with.
 
+    Args:
+        kept: the folder in which that is looked for, and left as it is; by default ``folder``.
+
     Returns:
-        the file written, and what a manifest says of the corrections.
+        the file, and what a manifest says of the corrections.
 
     Raises:
         DataError: a file cannot be read or written.
         StoreError: the store cannot be read.
     """
-    path, note = folder / f"{file.stem}.jsonl", folder / "corrections.json"
+    name, kept = f"{file.stem}.jsonl", kept or folder
     labels, about = current_labels(url)
     about |= {"data": data, "file": file.name, "sha256": file_sum(file) if file.is_file() else None}
     with suppress(OSError, ValueError):
-        before = json.loads(note.read_text(encoding="utf-8"))
-        if path.exists() and all(before.get(name) == about[name] for name in ("store", "data", "sha256")):
-            return path, before
+        before = json.loads((kept / NOTE).read_text(encoding="utf-8"))
+        if (kept / name).exists() and all(before.get(what) == about[what] for what in ("store", "data", "sha256")):
+            return kept / name, before
     examples = read_examples(file)
     given = _given(labels, data)
     found = corrected(examples, given)
@@ -169,9 +176,9 @@ def correct_file(file: Path, url: str, data: str, folder: Path) -> tuple[Path, d
         "tweets": sum(example.id in given for example in examples),
         "changed": sum(before.spans != after.spans for before, after in zip(examples, found, strict=True)),
     }
-    write_jsonl(path, found)
-    write_text(note, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
-    return path, about
+    write_jsonl(folder / name, found)
+    write_text(folder / NOTE, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+    return folder / name, about
 
 
 def write_composition(composition: Composition, folder: Path) -> dict[str, Path]:
@@ -207,34 +214,36 @@ def _repeated(names: Iterable[str]) -> str | None:
     return next((name for name in names if name in seen or seen.add(name)), None)  # type: ignore[func-returns-value]
 
 
-def _find(part: Part) -> tuple[Path, Path | None]:
-    """The file of a part, and its pictures: those given, else those of the data set that it names."""
-    _, file = find_split(part.data)
+def _find(part: Part) -> tuple[str, Path, Path | None]:
+    """The name of a part, its file and its pictures: those given, else those of the data set that it names."""
+    name, file = find_split(part.data)
     if part.images:
-        return file, Path(part.images)
-    of = next((of for of in data_sets() for split in of.splits if f"{of.name}/{split}" == part.data), None)
-    return file, of.images() if of else None
+        return name, file, Path(part.images)
+    known = ((of, path) for of in data_sets() for split, path in of.splits.items() if f"{of.name}/{split}" == name)
+    of = next((of for of, path in known if path.resolve() == file.resolve()), None)  # another file may be named so
+    return name, file, of.images() if of else None
 
 
 def _read(part: Part, labels: Mapping[TweetKey, Labels]) -> list[Tweet]:
     """The labelled tweets of a part, with their labels from the store where it has some."""
-    file, images = _find(part)
+    name, file, images = _find(part)
     index = ImageIndex.open(images) if images else None
     examples = read_examples(file)
-    given = _given(labels, part.data)
+    given = _given(labels, name)
     tweets = []
     for before, after in zip(examples, corrected(examples, given), strict=True):
         if after.spans is None or not after.tokens:
             continue
         picture = index.path(after.image) if index else None
-        key, touched = TweetKey(part.data, after.id), after.id in given
+        key, touched = TweetKey(name, after.id), after.id in given
         tweets.append(Tweet(key, after, touched, after.spans != before.spans, picture and picture.resolve()))
     return tweets
 
 
 def _given(labels: Mapping[TweetKey, Labels], data: str) -> dict[str, Labels]:
-    """The labels that people have set for the tweets of a data set, by id."""
-    return {key.tweet: found for key, found in labels.items() if key.data == data and found.spans is not None}
+    """The labels that people have set for the tweets of a data set, by id; not of one that was skipped since."""
+    of = ((key.tweet, found) for key, found in labels.items() if key.data == data)
+    return {tweet: found for tweet, found in of if found.spans is not None and not found.skipped}
 
 
 def _held(part: Part | None, labels: Mapping[TweetKey, Labels]) -> list[Tweet] | None:

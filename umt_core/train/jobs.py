@@ -41,7 +41,7 @@ from umt_core.encoders.needs import lacking
 from umt_core.errors import ConfigError, DataError, JobError, UmtError
 from umt_core.manifest import Manifest
 from umt_core.registry import CheckpointInfo, check_version, find_checkpoint, versions_folder
-from umt_core.train.compose import TRAIN, Composition, Mixture, Part, compose, current_labels, write_composition
+from umt_core.train.compose import TRAIN, VALID, Composition, Mixture, Part, compose, current_labels, write_composition
 from umt_core.train.log import read_events
 
 FORMAT = 1  # of request.json
@@ -124,6 +124,7 @@ class Plan:
     memory: int  # bytes
     disk: int  # bytes
     notes: tuple[str, ...]
+    read_before: bool = False  # the base has learned from the tweets that the epoch is chosen by
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +232,9 @@ def submit(request: JobRequest) -> str:
     try:
         (folder / DATA).mkdir(parents=True)
         write_composition(prepared.composition, folder / DATA)
-        _write_request(folder, request, prepared)
         (folder / TICKET).touch()
-        with locked(root, wait=True):
+        with locked(root, wait=True):  # with the time that it is given: that orders the queue
+            _write_request(folder, request, prepared)
             folder.rename(root / identity)
     except (OSError, DataError) as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -254,6 +255,11 @@ def _prepare(request: JobRequest) -> _Prepared:
     composition = compose(request.mixture(), labels)
     if corrections is not None:
         corrections |= composition.corrections()
+    notes, read_before = composition.notes, _read_before(info.manifest, composition)
+    if read_before:
+        of = ", ".join(read_before)
+        line = f"{info.name} has learned from {of}: what is held out of that flatters it, and chooses the epoch badly"
+        notes += (f"{line}; choose by other tweets (--valid).",)
     counts = composition.counts()
     memory, disk = room(info.manifest)
     check_devices(request, settings.batch_size)
@@ -267,10 +273,18 @@ def _prepare(request: JobRequest) -> _Prepared:
         seconds=None if seconds is None else seconds * settings.epochs,
         memory=memory,
         disk=disk,
-        notes=composition.notes,
+        notes=notes,
+        read_before=bool(read_before),
     )
     check_room(memory, disk)
     return _Prepared(info, settings, composition, found)
+
+
+def _read_before(base: Manifest, composition: Composition) -> list[str]:
+    """Of the data to choose the epoch by those whose tweets the base was trained on."""
+    train = base.data.get(TRAIN, {})
+    known = {train.get("sha256"), *(of.get("sha256") for of in train.get("from", ()))}
+    return [of["data"] for of in composition.splits[VALID].made_from if of["sha256"] in known]
 
 
 def _base(name: str) -> CheckpointInfo:

@@ -103,6 +103,7 @@ class _Helpers:
         self.processes: list[SpawnProcess] = []
         self.pipes: list[Connection] = []
         self.said: dict[int, Any] = {}  # the last that was heard of each
+        self._asking = threading.Lock()  # of two threads that ask for an exit code one gets it, and the other nothing
         for rank, device in enumerate(devices[1:], start=1):
             pipe, other = context.Pipe()
             process = context.Process(target=_help, args=(other, rank, self.size, str(device), threads), daemon=True)
@@ -148,7 +149,11 @@ class _Helpers:
 
     def lost(self, seconds: float = 0.0) -> str | None:
         """Which process has ended before its time, in so many seconds at most, and what is known of it."""
-        wait([process.sentinel for process in self.processes], timeout=seconds)
+        ended = wait([process.sentinel for process in self.processes], timeout=seconds)
+        with self._asking:
+            for process in self.processes:
+                if process.sentinel in ended:
+                    process.join(GRACE)  # its pipe is closed a moment before its exit code can be had
         for rank, (process, pipe) in enumerate(zip(self.processes, self.pipes, strict=True), start=1):
             if process.exitcode in (None, 0):
                 continue

@@ -11,6 +11,7 @@ import numpy as np
 
 from umt_core.data.images import ImageIndex, images_sum
 from umt_core.data.jsonl import read_examples, read_jsonl
+from umt_core.data.restyle import restyle
 from umt_core.data.tokenize import DEFAULT_STYLE, STYLES
 from umt_core.encoders.features import FeatureStore, RegionFeatures
 from umt_core.encoders.vision import VisionEncoder
@@ -32,6 +33,7 @@ class Split:
     rows: tuple[int | None, ...] = ()  # of their pictures' regions; none where the system reads text only
     made_from: Any = None  # the data that the file was put together from
     dropped: int = 0  # tweets of the file that are left out, since they stand in a split that is held out
+    unlabelled: int = 0  # tweets of the file that are left out, since they have no labels
 
     def describe(self) -> dict[str, Any]:
         """What a manifest says of it."""
@@ -47,40 +49,62 @@ class Split:
 
 
 def read_labelled(name: str, path: Path, images: ImageIndex | None, made_from: Any = None) -> Split:
-    """Labelled tweets (``DataError``: the file cannot be read, or has no span)."""
-    examples = read_examples(path)
+    """Labelled tweets. Of those to train on, the ones without labels are left out, as if they were not there.
+
+    Raises:
+        DataError: the file cannot be read, or has no span, or not all tweets to choose or test by have labels.
+    """
+    read = read_examples(path)
+    examples = [example for example in read if example.spans is not None]
     if not any(example.spans for example in examples):
-        raise DataError(f"{path}: wanted labelled tweets, got {len(examples)} without any span")
-    return Split(name, path, examples, images, made_from=made_from)
+        raise DataError(f"{path}: wanted labelled tweets, got {len(read)} without any span")
+    if name in (VALID, TEST) and len(examples) < len(read):
+        raise DataError(f"{path}: wanted labels for all tweets of {name}, {len(read) - len(examples)} have none")
+    return Split(name, path, examples, images, made_from=made_from, unlabelled=len(read) - len(examples))
 
 
-def read_also(path: Path, images: ImageIndex | None, held: Iterable[Split]) -> Split:
-    """Labelled tweets of another data set, without those that stand in the splits to choose or test by."""
-    found = read_labelled(ALSO, path, images)
-    return _apart(replace(found, examples=[e for e in found.examples if e.spans is not None and e.tokens]), held)
+def read_also(
+    path: Path, images: ImageIndex | None, style: str, held: Sequence[Split], *, as_published: bool = False
+) -> Split:
+    """Labelled tweets of another data set, split in our data set's ``style``; errors as ``read_labelled``.
+
+    ``as_published``: they stay as they were split. Those that stand in the splits to choose or test by are left out.
+    """
+    return _joining(read_labelled(ALSO, path, images), "" if as_published else style, held)
 
 
-def read_unlabelled(path: Path, images: ImageIndex | None, style: str, held: Iterable[Split]) -> Split:
-    """Tweets without labels; those that a file has are not looked at. Raw text is split in the data set's ``style``.
+def read_unlabelled(
+    path: Path, images: ImageIndex | None, style: str, held: Sequence[Split], *, as_published: bool = False
+) -> Split:
+    """Tweets without labels; those that a file has are not looked at. All are split in our data set's ``style``.
 
-    Those that stand in the splits to choose or test by are left out.
+    ``as_published``: only raw text is. Those that stand in the splits to choose or test by are left out.
 
     Raises:
         DataError: the file cannot be read, or holds no words.
     """
-    style = style if style in STYLES else DEFAULT_STYLE
-    read = read_jsonl(path, style=style) if path.suffix.lower() == ".jsonl" else read_examples(path)
+    raw = style if style in STYLES else DEFAULT_STYLE
+    read = read_jsonl(path, style=raw) if path.suffix.lower() == ".jsonl" else read_examples(path)
     examples = [replace(example, spans=None) for example in read if example.tokens]
     if not examples:
         raise DataError(f"{path}: wanted tweets, got none")
-    return _apart(Split(UNLABELLED, path, examples, images), held)
+    return _joining(Split(UNLABELLED, path, examples, images), "" if as_published else style, held)
+
+
+def _joining(found: Split, style: str, held: Sequence[Split]) -> Split:
+    """Tweets of elsewhere as they join ours. A style that we don't know changes none."""
+    found = _apart(found, held)
+    if style in STYLES:  # which takes links out of some: they are compared again
+        found = replace(found, examples=[restyle(example, style) for example in found.examples])
+        found = _apart(found, held)
+    return replace(found, examples=[example for example in found.examples if example.tokens])
 
 
 def _apart(found: Split, held: Iterable[Split]) -> Split:
     """A split without the tweets of those that are held out."""
     known = {letters(example.tokens) for split in held for example in split.examples}
     apart = [example for example in found.examples if letters(example.tokens) not in known]
-    return replace(found, examples=apart, dropped=len(found.examples) - len(apart))
+    return replace(found, examples=apart, dropped=found.dropped + len(found.examples) - len(apart))
 
 
 def letters(tokens: Sequence[str]) -> str:

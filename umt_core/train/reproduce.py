@@ -17,7 +17,7 @@ from umt_core.analysis.reproduction import SEEDS, Row, data_of, read_values
 from umt_core.analysis.run_set import run_set
 from umt_core.analysis.sets import RUN, SET, PredictionSet, RunInfo, write_json
 from umt_core.config import ModelSettings, TrainSettings, default_recipe, settings_of
-from umt_core.data.datasets import SPLITS, DataSet, data_sets_in
+from umt_core.data.datasets import IMAGES, SPLITS, DataSet, data_sets_in
 from umt_core.data.files import locked, write_text
 from umt_core.data.images import ImageIndex, images_sum
 from umt_core.data.jsonl import read_examples
@@ -25,6 +25,7 @@ from umt_core.data.stats import read_files, table1_rows
 from umt_core.errors import BusyError, CheckpointError, DataError
 from umt_core.manifest import MANIFEST, Manifest, file_sum, read_manifest
 from umt_core.predict import Predictor
+from umt_core.systems import system_class
 from umt_core.train.run import STATE, Job, run_job
 from umt_core.train.watcher import Watcher
 
@@ -98,6 +99,14 @@ class Setup:
             | dict(self.overrides),
         )
         return recipe, model, train
+
+
+def without_pictures(row: Row, setup: Setup) -> str | None:
+    """A line where a row reads pictures and its data set has none (``DataError``: the data set is not there)."""
+    data = data_of(row.dataset)
+    if not system_class(row.system).uses_image or setup.data_set(data).images() is not None:
+        return None
+    return f"wanted pictures in {setup.data} as {', '.join(place.format(data) for place in IMAGES)}, got none"
 
 
 def state_of(row: Row, setup: Setup, done: Mapping[str, Any] | None) -> str:

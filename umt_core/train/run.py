@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,20 +14,20 @@ import numpy as np
 import torch
 
 import umt_core
-from umt_core.checkpoint import put_weights, read_weights, save_manifest, save_weights
+from umt_core.checkpoint import embedding_names, put_weights, read_weights, save_manifest, save_weights
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.files import locked
 from umt_core.data.images import ImageIndex, images_sum
 from umt_core.data.jsonl import read_examples
-from umt_core.devices import pick_devices
-from umt_core.encoders.text import WEIGHTS as ENCODER_WEIGHTS
-from umt_core.encoders.text import SubwordTokenizer, TextEncoder, load_text_encoder, load_tokenizer
+from umt_core.devices import PRECISIONS, pick_devices, quick_answers
+from umt_core.encoders.text import SubwordTokenizer, TextEncoder, load_text_encoder, load_tokenizer, weights_sum
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
-from umt_core.errors import CheckpointError, ConfigError
+from umt_core.errors import BackboneError, CheckpointError, ConfigError
 from umt_core.manifest import AS_GIVEN, MANIFEST, WEIGHTS, Manifest, file_sum
-from umt_core.registry import find_checkpoint
+from umt_core.registry import find_checkpoint, same_weights
 from umt_core.systems import Tagger, build_system, system_class
 from umt_core.tagging import TweetSet, make_tweet_set
+from umt_core.train.compose import correct_file
 from umt_core.train.log import Log, read_events
 from umt_core.train.loop import Epoch, Trainer, evaluate
 from umt_core.train.pretrain import put_pretrained
@@ -50,8 +51,12 @@ from umt_core.train.teaching import Lesson, teach, teachers_of
 from umt_core.train.watcher import Watcher
 
 LOG, STATE = "log.jsonl", "state.pt"
-PICTURES = "pictures"  # of a run's identity: the sum of their names and sizes
+# Of a run's identity: the sums of pictures' names and sizes, and of the files whose tweets are left out elsewhere.
+PICTURES, ALSO_PICTURES, UNLABELLED_PICTURES, HELD = "pictures", "also_pictures", "unlabelled_pictures", "held"
+TEACHERS_PRECISION = "teachers_precision"  # what ``UMT_PRECISION`` said
+LATER = (PICTURES, ALSO_PICTURES, UNLABELLED_PICTURES, HELD, TEACHERS_PRECISION)  # that older runs did not note
 CORRECTED = "corrected"  # folder of the training data where its labels come from a store
+NEW_CORRECTED = ".corrected"  # the same until the run is sure to begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ class Job:
     held: tuple[Path, ...] = ()  # tweets to leave out of ``also`` and ``unlabelled``, beside those of valid and test
     parent: dict[str, str] | None = None  # "name" and "weights_sha256": what ``init`` must be for the run to begin
     corrections: dict[str, Any] | None = None  # what of a store of corrections is in the labels
+    store: str = ""  # URL of a store: ``train`` takes the labels that it has
+    store_data: str = ""  # name of ``train`` in there; "": <its folder>/<its stem>
     made_from: Mapping[str, Any] = field(default_factory=dict)  # by split: the data that its file was put together from
     log: Path | None = None  # JSON lines; None: in the output folder
     device: str = "auto"
@@ -111,6 +118,8 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
             return _run(job, watcher or Watcher(), fresh)
         except _Stopped:
             return None
+        finally:
+            shutil.rmtree(job.output / NEW_CORRECTED, ignore_errors=True)
 
 
 def _run(job: Job, watcher: Watcher, fresh: bool) -> Manifest:
@@ -126,6 +135,7 @@ def _run(job: Job, watcher: Watcher, fresh: bool) -> Manifest:
 
     _check_teaching(job)
     teachers = teachers_of(job.teachers)
+    job = _correct(job, watcher, fresh)
     splits, regions, vision = _read(job, system.uses_image, device, watcher)
     taught = _teach(job, splits, watcher)
     torch.manual_seed(job.settings.seed)
@@ -133,9 +143,10 @@ def _run(job: Job, watcher: Watcher, fresh: bool) -> Manifest:
     pretrained = _start_encoder(job, encoder)
     tagger = build_system(job.system, job.model, encoder, vision.channels if vision else None)
     if job.init:
-        watcher.note(_start_from(tagger, job.init, job.parent))
+        watcher.note(_start_from(tagger, job.init, job.parent, embeddings_too=job.settings.train_embeddings))
     sets = _make_sets(job, splits, regions, tokenizer, tagger)
     sets |= {name: replace(sets[name], taught=rows) for name, rows in taught.items()}
+    described = {name: split.describe() for name, split in splits.items()}
     state = job.output / STATE
     if fresh:
         for path in (state, job.output / MANIFEST, job.output / WEIGHTS, job.log or job.output / LOG):
@@ -159,7 +170,7 @@ def _run(job: Job, watcher: Watcher, fresh: bool) -> Manifest:
         parameters=_count(tagger),
         encoders={job.model.text_encoder: encoder.weights_sha256}
         | ({job.model.vision_encoder: vision.weights_sha256} if vision else {}),
-        data={name: split.describe() for name, split in splits.items()},
+        data=described,
         images=(job.about_images or AS_GIVEN) if vision else "not used",
         scores=scores,
         history=history,
@@ -189,8 +200,11 @@ def _train(
     """All epochs that are left; the trainer, the history and seconds of the whole run (``_Stopped``: not all)."""
     trainer = Trainer(work.tagger, work.train, work.valid, job.settings, device, work.unlabelled, team)
     log = Log(job.log or job.output / LOG)
-    identity = _identity(job)
+    identity = identity_of(job)
     history, spent = _resume(job, identity, trainer, watcher)
+    if (new := job.output / NEW_CORRECTED).exists():
+        shutil.rmtree(job.output / CORRECTED, ignore_errors=True)
+        new.rename(job.output / CORRECTED)
     told = {event.get("epoch") for event in read_events(log.path) if event["event"] == "epoch"}
     for row in history:
         if row["epoch"] not in told:  # a kill came between an epoch's state and its line
@@ -225,6 +239,17 @@ class _Stopped(Exception):
     """The watcher asked for an end."""
 
 
+def _correct(job: Job, watcher: Watcher, fresh: bool) -> Job:
+    """The job with the labels of its store, as it has them in the output folder or as they will come there."""
+    if not job.store:
+        return job
+    data, new = job.store_data or f"{_dataset(job)}/{job.train.stem}", job.output / NEW_CORRECTED
+    shutil.rmtree(new, ignore_errors=True)  # of a kill
+    train, about = correct_file(job.train, job.store, data, new, kept=new if fresh else job.output / CORRECTED)
+    watcher.note(f"corrected labels of {data}: {about['tweets']} tweets, {about['changed']} of them changed")
+    return replace(job, train=train, corrections=about, dataset=_dataset(job))
+
+
 def _or_stop(tell: Callable[..., None], watcher: Watcher) -> Callable[..., None]:
     """Tells of progress before there are steps, and ends the run there where the watcher asks for it."""
 
@@ -250,11 +275,15 @@ def _read(
     ours = index(job.images)
     named = {TRAIN: job.train, VALID: job.valid} | ({TEST: job.test} if job.test else {})
     splits = [read_labelled(name, path, ours, job.made_from.get(name)) for name, path in named.items()]
+    if out := splits[0].unlabelled:
+        watcher.note(f"{TRAIN}: {out} tweets without labels are left out")
     held, more = [*splits[1:], *(Split(path.stem, path, read_examples(path)) for path in job.held)], []
+    style, as_published = _dataset(job), not job.settings.restyle
     if job.also:
-        more.append(read_also(job.also, index(job.also_images), held))
+        more.append(read_also(job.also, index(job.also_images), style, held, as_published=as_published))
     if job.unlabelled:
-        more.append(read_unlabelled(job.unlabelled, index(job.unlabelled_images), _dataset(job), held))
+        found = read_unlabelled(job.unlabelled, index(job.unlabelled_images), style, held, as_published=as_published)
+        more.append(found)
     where = " or ".join(split.name for split in held)
     for split in more:
         watcher.note(f"{split.name}: {len(split.examples)} tweets, {split.dropped} left out: they are in {where}")
@@ -334,9 +363,17 @@ def _start_encoder(job: Job, encoder: TextEncoder) -> dict[str, str] | None:
     return {"name": job.init_encoder.name, "weights_sha256": digest}
 
 
-def _start_from(tagger: Tagger, init: str, parent: Mapping[str, str] | None) -> str:
-    """Copy the weights of another checkpoint where name and shape are the same; says how many."""
-    info = find_checkpoint(init)
+def _start_from(tagger: Tagger, init: str, parent: Mapping[str, str] | None, *, embeddings_too: bool) -> str:
+    """Copy the weights of another checkpoint where name and shape are the same; says how many.
+
+    A parent is known by its weights: it may have got another name while the job waited.
+
+    Raises:
+        CheckpointError: it is another by now, nothing of it fits, or it has moved what this run holds as published:
+            that is not in our checkpoint, and who loads it would have another tagger than was scored.
+    """
+    renamed = same_weights(init.partition("@")[0], parent["weights_sha256"]) if parent else None
+    info = renamed or find_checkpoint(init)
     if parent and info.manifest.weights_sha256 != parent["weights_sha256"]:
         raise CheckpointError(
             f"{init}: wanted the weights with SHA-256 {parent['weights_sha256'][:12]}..., "
@@ -347,6 +384,13 @@ def _start_from(tagger: Tagger, init: str, parent: Mapping[str, str] | None) -> 
     fitting = [n for n, value in weights.items() if n in own and own[n].shape == value.shape]
     if not fitting:
         raise CheckpointError(f"{info.folder}: holds no weight that fits {tagger.name}: wanted a related system")
+    held = set() if embeddings_too else embedding_names(tagger)
+    held |= {name for name, parameter in own.items() if not parameter.requires_grad}
+    if moved := [n for n in fitting if n in held and not torch.equal(own[n].half().cpu(), weights[n].half().cpu())]:
+        raise CheckpointError(
+            f"{info.folder}: has trained {moved[0]} and {len(moved) - 1} more that this run holds as they were "
+            "published; train them too (--set train_embeddings=true, --set adapter_rank=0)"
+        )
     with torch.no_grad():
         for name in fitting:
             own[name].copy_(weights[name])
@@ -361,7 +405,7 @@ def _resume(
     if not path.exists():
         return [], 0.0
     state = read_state(path, trainer.device)
-    if _completed(state.get("job"), identity) != identity:
+    if completed(state.get("job"), identity) != identity:
         raise CheckpointError(
             f"{path}: is of a run with other settings or data: use them, or remove it (train: --fresh)"
         )
@@ -370,8 +414,13 @@ def _resume(
     return list(state["history"]), float(state["spent"])
 
 
-def _identity(job: Job) -> dict[str, Any]:
-    """What must be the same for a run to be resumed."""
+def identity_of(job: Job) -> dict[str, Any]:
+    """What must be the same for a run to be resumed.
+
+    Raises:
+        BackboneError: the encoder to start from has no weights.
+        DataError, CheckpointError: a file or a teacher is not there.
+    """
     more: dict[str, Any] = {
         name: file_sum(path) for name, path in ((ALSO, job.also), (UNLABELLED, job.unlabelled)) if path
     }
@@ -379,8 +428,14 @@ def _identity(job: Job) -> dict[str, Any]:
         more["init_encoder"] = encoder
     if job.teachers:
         more["teachers"] = [row["weights_sha256"] for row in teachers_of(job.teachers)]
-    if job.images and system_class(job.system).uses_image:
-        more[PICTURES] = images_sum(ImageIndex.open(job.images))
+        more[TEACHERS_PRECISION] = PRECISIONS[quick_answers()]
+    if job.also or job.unlabelled:
+        more[HELD] = [file_sum(path) for path in (job.test, *job.held) if path]
+    if job.teachers or system_class(job.system).uses_image:
+        pictures = {PICTURES: job.images}
+        pictures |= {ALSO_PICTURES: job.also_images} if job.also else {}
+        pictures |= {UNLABELLED_PICTURES: job.unlabelled_images} if job.unlabelled else {}
+        more |= {name: images_sum(ImageIndex.open(images)) for name, images in pictures.items() if images}
     return {
         "system": job.system,
         "model": job.model.to_dict(),
@@ -394,19 +449,23 @@ def _identity(job: Job) -> dict[str, Any]:
 
 def encoder_sum(job: Job) -> str | None:
     """SHA-256 of the weights that the text encoder starts from; ``None``: the published ones."""
-    return file_sum(job.init_encoder / ENCODER_WEIGHTS) if job.init_encoder else None
+    if job.init_encoder is None:
+        return None
+    if (found := weights_sum(job.init_encoder)) is None:
+        raise BackboneError(f"{job.init_encoder}: wanted a folder with a text encoder's weights, found none in it")
+    return found
 
 
-def _completed(identity: Any, wanted: dict[str, Any]) -> Any:
-    """A kept identity with what came after it: settings as they are by default, since it ran so, pictures as wanted."""
+def completed(identity: Any, wanted: dict[str, Any], settings_name: str = "settings") -> Any:
+    """A kept identity with what came after it: settings as they are by default, since it ran so, the rest as wanted."""
     if not isinstance(identity, dict):
         return identity
-    identity = {name: wanted[name] for name in (PICTURES,) if name in wanted} | identity
+    identity = {name: wanted[name] for name in LATER if name in wanted} | identity
     try:
-        model, settings = ModelSettings.from_dict(identity["model"]), TrainSettings.from_dict(identity["settings"])
+        model, settings = ModelSettings.from_dict(identity["model"]), TrainSettings.from_dict(identity[settings_name])
     except (ConfigError, KeyError, TypeError):
         return identity
-    return identity | {"model": model.to_dict(), "settings": settings.to_dict()}
+    return identity | {"model": model.to_dict(), settings_name: settings.to_dict()}
 
 
 def _row(epoch: Epoch) -> dict[str, float]:

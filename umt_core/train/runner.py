@@ -90,7 +90,7 @@ def run(folder: Path) -> None:
     except UmtError as error:
         jobs.write_outcome(folder, jobs.FAILED, line=str(error))
     except (OSError, MemoryError, RuntimeError) as error:  # a full disk; torch raises RuntimeError for both
-        jobs.write_outcome(folder, jobs.FAILED, line=f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        jobs.write_outcome(folder, jobs.FAILED, line=": ".join([type(error).__name__, *str(error).splitlines()[:1]]))
         raise
 
 

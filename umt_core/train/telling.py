@@ -116,7 +116,9 @@ def event_text(event: dict[str, Any]) -> str:
 
 
 def no_better(job: Status) -> str | None:
-    """A line where no epoch was better on dev than the base; ``None``: one was, or it is not known."""
+    """A line where no epoch was better on dev than the base; ``None``: one was, or dev can't tell."""
+    if job.plan.read_before:
+        return None
     best = max((row["dev_f1"] for row in job.history), default=None)
     if best is None or job.before is None or best > job.before:
         return None
