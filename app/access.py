@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import math
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.state import Key
 from umt_core.access.door import Door, door
@@ -32,6 +34,8 @@ _DOES = {
 _sessions = Sessions()
 _throttle = Throttle()
 _checking = threading.BoundedSemaphore(AT_ONCE)
+_admitted: OrderedDict[str, None] = OrderedDict()  # Streamlit's ids of the sessions last seen of people who are in
+_MOST_ADMITTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,23 @@ def _by_provider() -> User:
 
 def arrived() -> tuple[Person | None, str]:
     """Who this session is of; and where it is nobody's, a line on why, if there is more to say than that."""
+    who, line = None, ""
     try:
-        return person(), ""
+        who = person()
     except AccessError as error:
-        return None, str(error)
+        line = str(error)
+    if (context := get_script_run_ctx(suppress_warning=True)) is not None:
+        _admitted.pop(context.session_id, None)
+        if who is not None:
+            _admitted[context.session_id] = None
+            while len(_admitted) > _MOST_ADMITTED:
+                _admitted.popitem(last=False)
+    return who, line
+
+
+def is_admitted(session: str) -> bool:
+    """Whether a session of Streamlit's is of somebody who is in: asked of files, which no page looks at first."""
+    return session in _admitted
 
 
 def stay() -> None:

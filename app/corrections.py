@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import streamlit as st
 
 from app import garbage, services, sets
+from umt_core.analysis.paper import MAIN_SYSTEMS
 from umt_core.analysis.sets import PredictionSet
 from umt_core.corrections.store import Store, default_url
 from umt_core.data.images import ImageIndex
@@ -56,6 +57,22 @@ def remember(store: Store, of: Tweets) -> None:
     """Notes which file of the data set is corrected (``StoreError`` if that cannot be stored)."""
     with suppress(OSError):  # the file has gone since: there is nothing to note
         store.remember_data(of.name, sets.data_sum(of.data))
+
+
+def other_file(store: Store, of: Tweets) -> str:
+    """A line where labels were made on another file than the one that is here; "": they were not, or it is an own set.
+
+    Own sets grow, and an id stays its tweet's.
+    """
+    source = sets.sources().get(of.name)
+    with suppress(OSError, StoreError):  # of which the page tells otherwise
+        others = set(store.data_sums(of.name)) - {sets.data_sum(of.data)}
+        if others and source is not None and not source.of.own:
+            return (
+                f"Labels were corrected on another {of.data.name} too, and go by the ids of tweets: where an id is of "
+                "another tweet now, so are its labels."
+            )
+    return ""
 
 
 def default_author() -> str:
@@ -167,10 +184,13 @@ def credit(data: str, identity: str) -> str:
 
 
 def found_by_systems(found: PredictionSet, of: Tweets, ids: Collection[str]) -> dict[str, dict[str, tuple[Span, ...]]]:
-    """What each run of a prediction set found in these tweets: by tweet, then by run."""
+    """What each run of a prediction set found in these tweets: by tweet, then by run, the main systems first.
+
+    So their keys on the Correct page stay the same when others join them.
+    """
     answers: dict[str, dict[str, tuple[Span, ...]]] = {identity: {} for identity in ids}
     places = f"(SELECT id, min(tweet) AS tweet FROM {found.table('tweets')} WHERE id IN (SELECT unnest(?)) GROUP BY id)"
-    for run in found.runs:
+    for run in sorted(found.runs, key=lambda run: found.runs[run].system not in MAIN_SYSTEMS):
         spans: dict[str, list[Span]] = {}
         # Joined from the left: a tweet without a span is one in which the system found nothing.
         sql = (

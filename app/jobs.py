@@ -25,7 +25,7 @@ SECOND = len("2026-01-01T00:00:00")  # of a time in ISO 8601: the log of version
 class Corrections:
     """What a store holds that training can use."""
 
-    tweets: dict[str, int]  # with labels that somebody set, by data set
+    tweets: dict[str, int]  # with labels that somebody set and has not skipped since, by data set
     complaint: str | None = None
 
 
@@ -51,7 +51,8 @@ def corrections(url: str) -> Corrections:
         return Corrections({})  # nobody has corrected anything yet
     try:
         with Store(url, read_only=True) as store:
-            return Corrections(Counter(k.data for k, found in store.current().items() if found.spans is not None))
+            labels = store.current().items()
+            return Corrections(Counter(k.data for k, of in labels if of.spans is not None and not of.skipped))
     except StoreError as error:
         return Corrections({}, str(error))
 

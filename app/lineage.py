@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from app import markup, tables
-from app.outcomes import OUTCOMES, Cells, cell, outcome_title, p_value, percent, verdict
+from app.outcomes import OUTCOMES, RANDOMISATION, Cells, cell, outcome_title, p_value, verdict
 from umt_core.analysis.before_after import BeforeAfter, ChangedTweet
+from umt_core.analysis.paper import percent
 from umt_core.analysis.significance import Interval
 from umt_core.labels import LABELS
 from umt_core.manifest import Manifest, needs
@@ -190,7 +191,7 @@ def side_cells(found: BeforeAfter, data: str, new: str) -> tuple[Cells, Cells]:
         {"title": "F1 before"},
         {"title": "F1 after"},
         {"title": "Difference", "help": "points, with its 95 % bootstrap interval over tweets"},
-        {"title": "p, bootstrap", "help": "paired bootstrap over tweets, two-sided"},
+        {"title": "p, randomisation", "help": RANDOMISATION},
     ]
     columns += [{"title": OUTCOMES[o][1].capitalize(), "help": OUTCOMES[o][2]} for o in CHANGES]
     columns += [
@@ -207,7 +208,7 @@ def side_cells(found: BeforeAfter, data: str, new: str) -> tuple[Cells, Cells]:
             cell(percent(row["baseline"]["f1"])),
             cell(percent(row["f1"])),
         ]
-        cells += [cell(f"{100 * difference['value']:+.2f}", sub=interval), cell(p_value(test["p_bootstrap"]))]
+        cells += [cell(f"{100 * difference['value']:+.2f}", sub=interval), cell(p_value(test["p_randomisation"]))]
         cells += [cell(str(row[o]), link=_link(found, data, side, o)) for o in CHANGES]
         rows.append({"cells": [*cells, cell(p_value(test["p_mcnemar"])), cell(verdict(test, new), wrap=True)]})
     return columns, rows

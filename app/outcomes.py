@@ -10,10 +10,12 @@ import pandas as pd
 
 from app import markup, tables
 from umt_core.analysis.ledger import GOLD_OUTCOMES, Entry, Match, ledger
+from umt_core.analysis.paper import percent
 from umt_core.analysis.query import NONE, Query
 from umt_core.analysis.sets import RunInfo, SetInfo
+from umt_core.analysis.significance import is_significant
 from umt_core.labels import LABELS
-from umt_core.schema import ScoredSpan, Span
+from umt_core.schema import PICTURED, ScoredSpan, Span
 
 Row = Mapping[str, Any]
 # Of an outcome: a sign that is told apart without colour, its name, what it means.
@@ -39,7 +41,6 @@ IMAGE_TITLES: Mapping[str, str] = {
     "unreadable": "unreadable picture",
     "placeholder": "placeholder picture",
 }
-_SHOWN = ("present", "placeholder")  # with a thumbnail, unless their folder has gone since the set was made
 SORT_TITLES: Mapping[str, str] = {
     "tweet": "Order of the data file",
     "id": "Id",
@@ -59,6 +60,7 @@ SORT_TITLES: Mapping[str, str] = {
     "entropy_word_to_image_aware_block": "Entropy of word → text-aware block",
 }
 NOTHING = "nothing"
+RANDOMISATION = "how often they differ as much where answers change places in half of the tweets, by chance; two-sided"
 
 
 def outcome_title(outcome: str) -> str:
@@ -141,14 +143,23 @@ def _stands_for_gold(entry: Entry) -> bool:
     return any(match is not None and match.gold is not None for match in (entry.baseline, entry.system))
 
 
-def reading(match: Match | None, entry: Entry, words: Sequence[str]) -> str:
-    """What a system has in the place of a line's span: a type, and the words where they are others."""
-    if match is None or match.predicted is None:
-        return NOTHING
-    span = match.predicted
-    if (span.start, span.end) == (entry.span.start, entry.span.end):
-        return span.label
-    return f"{span.label} “{_surface(span, words)}”"
+def reading(match: Match | None, entry: Entry, words: Sequence[str], found: Sequence[ScoredSpan]) -> str:
+    """What a system, which found these spans, has in the place of a line's: types, and the words where they are others.
+
+    That is what stands for the span, or else whatever overlaps it.
+    """
+    return ", ".join(_named(s.span, entry, words) for s in _there(match, entry, found)) or NOTHING
+
+
+def _there(match: Match | None, entry: Entry, found: Sequence[ScoredSpan]) -> list[ScoredSpan]:
+    if match is not None and match.predicted is not None:
+        return [s for s in found if s.span == match.predicted]
+    return [s for s in found if s.span.overlaps(entry.span)]
+
+
+def _named(span: Span, entry: Entry, words: Sequence[str]) -> str:
+    same = (span.start, span.end) == (entry.span.start, entry.span.end)
+    return span.label if same else f"{span.label} “{_surface(span, words)}”"
 
 
 def _surface(span: Span, words: Sequence[str]) -> str:
@@ -159,7 +170,18 @@ def card(row: Row, baseline: str, system: str, titles: Mapping[str, str], thumbn
     """A tweet of the list, as its component draws it."""
     words = words_of(row)
     entries = entries_of(row, baseline, system)
-    lines = [_card_line(entry, words, (titles[baseline], titles[system])) for entry in matching(row, entries)]
+    found = {run: scored_of(row, run) for run in (baseline, system)}
+    lines = [
+        _card_line(
+            entry,
+            words,
+            [
+                [titles[run], reading(match, entry, words, found[run])]
+                for run, match in ((baseline, entry.baseline), (system, entry.system))
+            ],
+        )
+        for entry in matching(row, entries)
+    ]
     note = _note(entries) if labelled(row) else _finds(row, {run: titles[run] for run in (baseline, system)})
     return {
         "id": row["id"],
@@ -168,7 +190,7 @@ def card(row: Row, baseline: str, system: str, titles: Mapping[str, str], thumbn
         "lines": lines,
         "note": "" if lines else note,
         "thumbnail": thumbnail,
-        "image": "picture not here" if not thumbnail and row["image"] in _SHOWN else IMAGE_TITLES[row["image"]],
+        "image": "picture not here" if not thumbnail and row["image"] in PICTURED else IMAGE_TITLES[row["image"]],
         "facts": f"{row['id']} · {row['words']} words",
     }
 
@@ -183,8 +205,7 @@ def _finds(row: Row, titles: Mapping[str, str]) -> str:
     return f"not labelled; {counts}"
 
 
-def _card_line(entry: Entry, words: Sequence[str], systems: tuple[str, str]) -> dict[str, Any]:
-    before, after = (reading(match, entry, words) for match in (entry.baseline, entry.system))
+def _card_line(entry: Entry, words: Sequence[str], readings: list[list[str]]) -> dict[str, Any]:
     sign, name, _ = OUTCOMES[entry.outcome]
     return {
         "outcome": entry.outcome,
@@ -192,36 +213,41 @@ def _card_line(entry: Entry, words: Sequence[str], systems: tuple[str, str]) -> 
         "name": name,
         "surface": _surface(entry.span, words),
         "label": entry.span.label if entry.is_gold else "not gold",
-        "readings": [[systems[0], before], [systems[1], after]],
+        "readings": readings,
     }
 
 
 def ledger_table(
     row: Row, entries: Iterable[Entry], baseline: str, system: str, titles: Mapping[str, str]
 ) -> pd.DataFrame:
-    """One line of the ledger a row: what it is about, what became of it, how both read it."""
+    """One line of the ledger a row: what it is about, what became of it, how both read it.
+
+    A wrong span that stands for a gold one is told with that one, and not again.
+    """
     words = words_of(row)
     spans = [*row["predictions"][baseline], *row["predictions"][system], *row["gold"]]
     seen = {Span(s["start"], s["end"], s["label"]): s["seen"] for s in spans}
-    scores = {run: {s.span: s.score for s in scored_of(row, run)} for run in (baseline, system)}
+    found = {run: scored_of(row, run) for run in (baseline, system)}
     rows = []
     for entry in entries:
+        if not entry.is_gold and _stands_for_gold(entry):
+            continue
+        gold = [entry.span] if entry.is_gold else [span for span in gold_of(row) if span.overlaps(entry.span)]
         line: dict[str, object] = {
             "Entity": _surface(entry.span, words),
-            "Gold": entry.span.label if entry.is_gold else NOTHING,
+            "Gold": ", ".join(_named(span, entry, words) for span in gold) or NOTHING,
             "Outcome": outcome_title(entry.outcome),
         }
         for run, match in ((baseline, entry.baseline), (system, entry.system)):
-            line[titles[run]] = _reading_with_facts(match, entry, words, scores[run])
+            line[titles[run]] = _reading_with_facts(match, entry, words, found[run])
         rows.append(line | {"In training": seen[entry.span] or "not known"})
     columns = ["Entity", "Gold", "Outcome", *dict.fromkeys((titles[baseline], titles[system])), "In training"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _reading_with_facts(match: Match | None, entry: Entry, words: Sequence[str], scores: Mapping[Span, float]) -> str:
-    what = reading(match, entry, words)
-    probability = f" {scores[match.predicted]:.2f}" if match and match.predicted else ""
-    return f"{what}{probability}" + (f" ({match.error})" if match and match.error else "")
+def _reading_with_facts(match: Match | None, entry: Entry, words: Sequence[str], found: Sequence[ScoredSpan]) -> str:
+    there = [f"{_named(s.span, entry, words)} {s.score:.2f}" for s in _there(match, entry, found)]
+    return (", ".join(there) or NOTHING) + (f" ({match.error})" if match and match.error else "")
 
 
 def tweet_facts(row: Row, system: str) -> dict[str, str]:
@@ -301,15 +327,6 @@ def cell(text: str, *, link: Mapping[str, str] | None = None, page: str = "error
     return {"text": text} | ({"href": f"{page}?{urlencode(link)}", "link": dict(link)} if link else {}) | more
 
 
-def percent(value: float | None) -> str:
-    """A figure from 0 to 1 as the paper prints it.
-
-    >>> percent(0.84224), percent(None)
-    ('84.22', '–')
-    """
-    return "–" if value is None else f"{100 * value:.2f}"
-
-
 Cells = list[dict[str, Any]]
 # Outcomes of what a system has wrong: gold entities that it lacks, and its entities that are not gold. A wrong
 # entity that stands for a gold one is two lines of the ledger, so that links which count name one of them.
@@ -352,6 +369,9 @@ def errors_behind(run: str, figure: str) -> dict[str, str]:
 
 
 def _figure_cell(row: Row, name: str, link: Mapping[str, str], system: str) -> dict[str, Any]:
+    of = {"precision": row["predicted"], "recall": row["gold"]}.get(name, row["predicted"] + row["gold"])
+    if not of:
+        return cell("–", title="nothing to take a share of")
     interval = f"{100 * row[f'{name}_low']:.1f} – {100 * row[f'{name}_high']:.1f}"
     about = f"{row['correct']} right, {row['predicted']} predicted, {row['gold']} gold; opens the errors of {system}"
     return cell(percent(row[name]), link=link, sub=interval, title=about)
@@ -394,7 +414,8 @@ def pair_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, C
         {"title": "System", "words": True},
         {"title": "against", "words": True},
         {"title": "Difference in F1", "help": "points, with its 95 % bootstrap interval over tweets"},
-        {"title": "p, bootstrap", "help": "paired bootstrap over tweets, two-sided"},
+        {"title": "So", "words": True},  # before what it rests on: a table this wide is cut off on a small screen
+        {"title": "p, randomisation", "help": RANDOMISATION},
         {"title": "Fixed"},
         {"title": "Broken"},
         {"title": "p, McNemar", "help": "exact, two-sided, of fixed against broken"},
@@ -406,7 +427,6 @@ def pair_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, C
             "title": "Found in 8 of 10 from",
             "help": "points of F1: a difference of this size would be found in 8 of 10 such test sets",
         },
-        {"title": "So", "words": True},
     ]
     lines: Cells = []
     for row in rows:
@@ -414,14 +434,15 @@ def pair_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, C
         difference = test["difference"]
         interval = f"{100 * difference['low']:+.2f} to {100 * difference['high']:+.2f}"
         cells = [cell(titles[row["system"]]), cell(titles[baseline])]
-        cells += [cell(f"{100 * difference['value']:+.2f}", sub=interval), cell(p_value(test["p_bootstrap"]))]
+        cells += [cell(f"{100 * difference['value']:+.2f}", sub=interval)]
+        cells += [cell(verdict(test, titles[row["system"]]), wrap=True), cell(p_value(test["p_randomisation"]))]
         cells += [
             cell(str(row[name]), link={"baseline": baseline, "system": row["system"], "outcome": name})
             for name in ("fixed", "broken")
         ]
         cells += [cell(p_value(test["p_mcnemar"]))]
-        cells += [cell(f"{100 * test[name]:.2f}") for name in ("significant_from", "smallest_difference")]
-        lines.append({"cells": [*cells, cell(verdict(test, titles[row["system"]]), wrap=True)]})
+        cells += [cell(percent(test[name])) for name in ("significant_from", "smallest_difference")]
+        lines.append({"cells": cells})
     return columns, lines
 
 
@@ -430,10 +451,10 @@ def p_value(value: float) -> str:
 
 
 def verdict(test: Row, system: str) -> str:
-    if test["p_bootstrap"] >= 0.05:
+    if not is_significant(test["p_randomisation"]):
         return "no more than chance would give"
     words = f"{system} is {'better' if test['difference']['value'] > 0 else 'worse'}, more than chance would give"
-    return words if test["p_mcnemar"] < 0.05 else f"{words}; fixed against broken alone does not show it"
+    return words if is_significant(test["p_mcnemar"]) else f"{words}; fixed against broken alone does not show it"
 
 
 def error_cells(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[Cells, Cells]:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.outcomes import Cells, cell
+from app.outcomes import Cells, cell, p_value
 from app.tables import GOLD
+from umt_core.analysis.paper import percent
+from umt_core.analysis.significance import is_significant
 from umt_core.explain.emissions import Change
 from umt_core.explain.provenance import ESD, MAIN, TRANSITIONS, Provenance, SpanNeeds, deciders
 from umt_core.model.chain import Scoring
@@ -120,19 +122,18 @@ def change_facts(row: Mapping[str, Any]) -> pd.DataFrame:
         "Broken": f"{row['broken']:,}",
         "Spurious removed": f"{row['spurious_removed']:,}",
         "Spurious added": f"{row['spurious_added']:,}",
-        "p, paired bootstrap": f"{test['p_bootstrap']:.4f}",
+        "p, randomisation": f"{test['p_randomisation']:.4f}",
         "p, McNemar": f"{test['p_mcnemar']:.4f}",
-        "Significant from": f"{100 * test['significant_from']:.2f}",
+        "Significant from": percent(test["significant_from"]),
     }
     return pd.DataFrame([facts])
 
 
 def verdict(row: Mapping[str, Any]) -> str:
     """Whether the difference is more than chance, in a sentence."""
-    difference = row["paired_test"]["difference"]
-    if difference["low"] > 0 or difference["high"] < 0:
-        return "More than chance: the 95 % interval of the difference leaves 0 out."
-    return "Not to be told from chance: the 95 % interval of the difference holds 0."
+    p = row["paired_test"]["p_randomisation"]
+    told = "More than chance" if is_significant(p) else "Not to be told from chance"
+    return f"{told}: answers swapped at random in half of the tweets differ as much with p {p_value(p)}."
 
 
 def changed_cells(

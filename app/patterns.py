@@ -91,14 +91,18 @@ def spreads(by: str, boxes: Sequence[Box]) -> pd.DataFrame:
 
 
 def spread_cells(asked: Asked, by: str, boxes: Sequence[Box]) -> tuple[Cells, Cells]:
-    """The same for a linked table: a group leads to its tweets on Errors."""
+    """The same for a linked table: a group leads to its tweets on Errors.
+
+    What is found in a tweet without labels no filter there finds by its type: that would lead to too few.
+    """
     what = "Words" if by == "part" else "Entities"
     titles = ["", what, "Tweets", "Mean", "5 %", "25 %", "Median", "75 %", "95 %"]
     columns = [{"title": title, "words": not i} for i, title in enumerate(titles)]
     rows = []
     for box in boxes:
         filters = aggregates.tweets_behind(by, box.group).to_params()
-        link = asked.link | filters if filters else None
+        found_there = by != "type" or not asked.found.info.unlabelled
+        link = asked.link | filters if filters and found_there else None
         figures = [outcomes.cell(f"{value:.3f}") for value in (box.mean, *box.quantiles)]
         counts = [outcomes.cell(f"{box.count:,}"), outcomes.cell(f"{box.tweets:,}")]
         rows.append({"cells": [outcomes.cell(group_title(by, box.group), link=link), *counts, *figures]})

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from app.outcomes import Cells, cell, p_value, percent
-from umt_core.analysis.significance import Interval, PairedTest
+from app.outcomes import Cells, cell, p_value
+from umt_core.analysis.paper import percent
+from umt_core.analysis.significance import Interval, PairedTest, is_significant
 from umt_core.explain.router import Part, Routed, Trend
 
 BINS = 20
@@ -30,7 +31,13 @@ def part_cells(parts: Sequence[Part], baseline: str, system: str) -> tuple[Cells
         texts = (where, f"{part.tweets:,}", str(part.outcomes["fixed"]), str(part.outcomes["broken"]))
         figures = (percent(part.baseline), percent(part.system))
         rows.append(
-            {"cells": [*map(cell, (*texts, *figures)), _difference(part.test), cell(p_value(part.test.p_bootstrap))]}
+            {
+                "cells": [
+                    *map(cell, (*texts, *figures)),
+                    _difference(part.test),
+                    cell(p_value(part.test.p_randomisation)),
+                ]
+            }
         )
     return columns, rows
 
@@ -69,7 +76,8 @@ def rule_line(routed: Routed, baseline: str, system: str) -> str:
 def verdict_line(routed: Routed, baseline: str, system: str) -> str:
     """Whether the router pays, in a sentence that may say no."""
     told = [_against(routed.against_system, system), _against(routed.against_baseline, baseline)]
-    better = routed.against_system.difference.low > 0 and routed.p_shuffled < 0.05
+    against = routed.against_system
+    better = against.significant and against.difference.value > 0 and is_significant(routed.p_shuffled)
     end = (
         "So relevance tells where to look."
         if better
@@ -89,7 +97,7 @@ def trend_line(trend: Trend, system: str) -> str:
 def _against(test: PairedTest, other: str) -> str:
     found = test.difference
     by = f"{100 * found.value:+.2f} ({100 * found.low:+.2f} to {100 * found.high:+.2f}) points against {other}"
-    return f"{by}, p {p_value(test.p_bootstrap)}"
+    return f"{by}, p {p_value(test.p_randomisation)}"
 
 
 def _difference(test: PairedTest) -> Mapping[str, object]:

@@ -6,6 +6,7 @@ of the pages without weights.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 from collections.abc import Callable, Sequence
@@ -62,6 +63,9 @@ def _engine(device: str) -> Engine:
 
 def _load(chosen: Sequence[CheckpointInfo], device: str) -> Any:
     loaded = backend("umt_core.predict").Workbench.load(chosen, device=device, leave_out=True)
+    # Where transformers is imported for the first time its frames stay in a circle, and with them what was loaded:
+    # spared, it would stay for good.
+    gc.collect()
     garbage.spare()
     return loaded
 

@@ -23,7 +23,7 @@ from umt_core.analysis import tables
 from umt_core.analysis.browse import Page, browse, write_export
 from umt_core.analysis.building import build_set
 from umt_core.analysis.query import Query
-from umt_core.analysis.sets import SET, PredictionSet, sets_folder
+from umt_core.analysis.sets import PredictionSet, set_folders
 from umt_core.data import stats
 from umt_core.data.datasets import SAMPLE_DATA, DataSet, data_complaint, data_sets
 from umt_core.data.images import ImageIndex, open_image, read_image_bytes
@@ -83,9 +83,9 @@ def folders() -> tuple[dict[str, Path], list[str]]:
     """Of each name the prediction set to show, and a line for all that is wrong with sets or data sets."""
     complaints = [line for line in [data_complaint()] if line]
     by_name: dict[str, list[PredictionSet]] = {}
-    for path in sorted(sets_folder().glob(f"*/*/{SET}")):
+    for folder in set_folders():
         try:
-            found = opened(path.parent)
+            found = opened(folder)
         except DataError as error:
             complaints.append(str(error))
         else:
@@ -108,7 +108,11 @@ def _to_show(name: str, several: Sequence[PredictionSet]) -> PredictionSet:
 
 def opened(folder: Path) -> PredictionSet:
     """A prediction set with the runs that it has now (``DataError`` as ``PredictionSet.open``)."""
-    stamps = tuple((str(p), p.stat().st_mtime_ns) for p in sorted([*folder.glob("*.json"), *folder.glob("*/*.json")]))
+    files = sorted([*folder.glob("*.json"), *folder.glob("[!.]*/*.json")])
+    try:
+        stamps = tuple((str(path), path.stat().st_mtime_ns) for path in files)
+    except OSError as error:  # somebody is removing it
+        raise DataError(f"{folder}: wanted a prediction set, got one that goes away: {error.strerror}") from error
     return _opened(folder, stamps)
 
 

@@ -11,10 +11,10 @@ import pandas as pd
 
 from app import tables
 from app.outcomes import Cells, cell, errors_behind, pair_cells
-from umt_core.analysis.benchmark import UMT, Cost, Count, Results, Standing, run_words
+from umt_core.analysis.benchmark import UMT, Cost, Count, Results, Standing, made_by, only
 from umt_core.analysis.benchmark_pairs import BASELINE, Against, Moved
-from umt_core.analysis.paper import FIGURES
-from umt_core.analysis.reproduction import ABLATIONS, data_of
+from umt_core.analysis.paper import FIGURES, PAPER_DAGGERS
+from umt_core.analysis.reproduction import ABLATIONS, BASE, data_of
 from umt_core.labels import LABELS
 
 NOT_RUN = "not run"
@@ -92,7 +92,12 @@ def standing_cells(
         title = cell(tables.system_title(standing.system), sub=_about(standing), title=standing.pictures)
         lines.append({"cells": [title, *cells], "quiet": not standing.seeds, "goes_on": bool(standing.paper)})
         if standing.paper:
-            printed = [cell(f"{standing.paper[figure]:.2f}" if figure in standing.paper else "") for figure in figures]
+            of_table_2 = standing.system == UMT and figures == FIGURES
+            theirs = PAPER_DAGGERS.get(standing.dataset, ()) if of_table_2 else ()
+            printed = [
+                cell(f"{standing.paper[figure]:.2f}{' †' * (figure in theirs)}" if figure in standing.paper else "")
+                for figure in figures
+            ]
             lines.append({"cells": [cell("the paper"), *printed], "quiet": True})
     return columns, lines
 
@@ -122,7 +127,10 @@ def _figure(standing: Standing, figure: str, where: Browser, marked: bool) -> di
 def missing_commands(results: Results, found: Iterable[Standing], data: str) -> list[str]:
     """The command that runs each system with seeds that are not done. ``data``: the folder of data sets."""
     missing = dict.fromkeys((s.dataset, s.system) for s in found if len(s.seeds) < s.wanted)
-    return [shlex.join(run_words(results, *row, data=data)) for row in missing]
+    if not missing:
+        return []
+    words = [made_by(results, data, on_base=on_base) for on_base in (False, True)]
+    return [shlex.join([*words[dataset.endswith(BASE)], *only(dataset, system)]) for dataset, system in missing]
 
 
 # --- figures 3 and 4, and chance -----------------------------------------------------------------

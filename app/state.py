@@ -76,6 +76,7 @@ class Key(StrEnum):
     TWEET = "errors_tweet"  # id of the tweet that is open; None: the list is shown
     ERRORS_WORD = "errors_word"
     ERRORS_TRACKS = "errors_tracks"
+    MORE_FILTERS = "errors_more"  # whether they are open
     ADDRESS = "errors_address"  # parameters that we wrote last: any others are a link to follow
     BAD_LINK = "errors_bad_link"  # lines about the link, shown until another filter is chosen
     ENDS = "errors_ends"  # of each range, by field: (what the reader wanted, what its widget was given) at either end
@@ -85,6 +86,7 @@ class Key(StrEnum):
     BY_TYPE = "errors_by_type"
     CONFUSION = "scores_confusion"
     SCORES_ADDRESS = "scores_address"
+    AGAINST = "scores_against"  # the run that all others are compared with, or EVERY_PAIR
     # Benchmark
     BENCHMARK_DATA = "benchmark_data"
     BENCHMARK_SPLIT = "benchmark_split"
@@ -119,8 +121,10 @@ class Key(StrEnum):
     TRAIN_VALID = "train_valid"
     TRAIN_TEST = "train_test"
     TRAIN_CORRECTED = "train_corrected"
+    TRAIN_UNCORRECTED = "train_uncorrected"  # corrections cannot be read: whether to do without
     TRAIN_REPEAT = "train_repeat"
     TRAIN_CORRECT_VALID = "train_correct_valid"
+    TRAIN_MORE = "train_more"  # whether the settings that seldom change are open
     TRAIN_EPOCHS = "train_epochs"
     TRAIN_PATIENCE = "train_patience"
     TRAIN_LAYERS = "train_layers"
@@ -238,20 +242,26 @@ def _value(text: str) -> float | str:
     return float(text) if re.fullmatch(r"\d{1,5}(\.\d{1,5})?", text, re.ASCII) else text
 
 
-def start(samples: Mapping[str, str], opening: str, find: Callable[[str, str], Request] | None = None) -> None:
+def start(
+    samples: Mapping[str, str],
+    opening: str,
+    find: Callable[[str, str], Request],
+    names: Mapping[str, Key] = LINK,
+) -> None:
     """At the top of a page: the sample that was asked for, else what the address says where it is new.
 
     It is at a session's first run, and when the reader goes back or forward in the browser. A page that is
     opened anew from the menu has an empty address and keeps its view. ``samples`` goes from ids to texts;
-    ``find`` gives the tweet of a data set by its id (``DataError``: there is none), on a page that is linked to so.
+    ``find`` gives the tweet of a data set by its id (``DataError``: there is none); ``names`` are the page's own.
     """
     params, acted = st.query_params.to_dict(), st.session_state.pop(Key.ACTED, False)
     if (asked := st.session_state.pop(Key.ASKED, None)) is not None:
+        _keep_own()
         _show_sample(asked, samples[asked])
     elif Key.REQUEST not in st.session_state:
-        _follow(params, samples, opening, find)
+        _follow(params, samples, opening, find, names)
     elif params != _linked()[0] and not acted and (params or not st.session_state.get(Key.TURNED)):
-        _follow(params, samples, opening, find)
+        _follow(params, samples, opening, find, names)
         st.session_state[Key.LINKED] = params, None
 
 
@@ -259,7 +269,8 @@ def _follow(
     params: Mapping[str, str],
     samples: Mapping[str, str],
     opening: str,
-    find: Callable[[str, str], Request] | None,
+    find: Callable[[str, str], Request],
+    names: Mapping[str, Key],
 ) -> None:
     """Shows what an address says.
 
@@ -267,11 +278,10 @@ def _follow(
     opening sample.
     """
     names_tweet = bool(params.keys() & {"sample", "tweet"})
-    if (before := st.session_state.get(Key.REQUEST)) is not None and before.sample is None and before.text.strip():
-        st.session_state[Key.OWN] = before
+    _keep_own()
     view, st.session_state[Key.COMPLAINT] = parse_link(params, samples)
     own: Request | None = st.session_state.get(Key.OWN)
-    given = None if find is None or "sample" in params else _found(params, find)
+    given = None if "sample" in params else _found(params, find)
     if given is not None:
         view = parse_view(params)
         _show(given)
@@ -283,10 +293,17 @@ def _follow(
             view = parse_view(params)
         sample = view.pop("sample", opening)
         _show_sample(sample, samples[sample])
-    for name, key in (LINK if find is None else EXPLAIN_LINK).items():
+    for name, key in names.items():
         st.session_state[key] = view.get(name)
     if given is None or "set" in view:
         st.session_state[Key.DATASET] = view.get("set")
+
+
+def _keep_own() -> None:
+    """Keeps the reader's own tweet, which no address names, before another one takes its place."""
+    before: Request | None = st.session_state.get(Key.REQUEST)
+    if before is not None and before.sample is None and not before.data and before.text.strip():
+        st.session_state[Key.OWN] = before
 
 
 def _found(params: Mapping[str, str], find: Callable[[str, str], Request]) -> Request | None:
@@ -317,6 +334,7 @@ def sample_is_asked_for() -> bool:
 
 def hand_over(request: Request) -> None:
     """Gives Inspect and Explain a tweet to show."""
+    _keep_own()
     _show(request)
 
 
@@ -433,7 +451,8 @@ def remove_picture() -> None:
 
 
 def _forget_choice() -> None:
-    for key in (Key.WORD, Key.BLOCK):
+    """What was chosen of the tweet before; an edit's name holds its words, which must not get into the next address."""
+    for key in (Key.WORD, Key.BLOCK, Key.SPAN, Key.WORDING):
         st.session_state.pop(key, None)
 
 
@@ -540,13 +559,11 @@ def take_choice(component: Key, name: str, target: Key, doc: str) -> None:
 def remember_in_link(names: Mapping[str, Key] = LINK) -> None:
     """Writes the view into the address, for a sample or a tweet of a data set; an own tweet never goes there.
 
-    A tweet of a data set goes there from Explain alone, whose ``EXPLAIN_LINK`` are the ``names``.
-
     An address that the browser went back to stays as it is until the view changes: to write another, were
     it only fuller, would take the reader forward again, and there would be no way out by going back.
     """
     view = {"sample": sample} if (sample := request().sample) else {}
-    if names is not LINK and (given := request().given) is not None and request().data:
+    if (given := request().given) is not None and request().data:
         view = {"data": request().data, "tweet": given.id}
     if view:
         chosen = {name: st.session_state.get(key) for name, key in names.items()}
@@ -604,19 +621,23 @@ def follow_link() -> None:
 
 def follow_data_link() -> None:
     """``follow_link`` for a page that shows a data set as a whole."""
-    asked, key = st.query_params.get("data"), field_key("data")
-    if asked is None or (asked == st.session_state.get(Key.SCORES_ADDRESS) and not st.session_state.get(Key.TURNED)):
+    asked, key = st.query_params.to_dict(), field_key("data")
+    is_ours = asked == st.session_state.get(Key.SCORES_ADDRESS) and not st.session_state.get(Key.TURNED)
+    if "data" not in asked or is_ours:
         return
-    if asked != st.session_state.get(key):
+    if asked["data"] != st.session_state.get(key):
         first_page()
-    st.session_state[key] = asked
+    st.session_state[key] = asked["data"]
+    if "against" in asked:
+        st.session_state[Key.AGAINST] = asked["against"]
 
 
-def keep_data_address(data: str) -> None:
-    """Writes the data set into the address."""
-    st.session_state[Key.SCORES_ADDRESS] = data
-    if st.query_params.to_dict() != {"data": data}:
-        st.query_params.from_dict({"data": data})
+def keep_data_address(data: str, against: str | None = None) -> None:
+    """Writes the data set into the address, and where it has many systems what they are compared with."""
+    address = {"data": data} | ({"against": against} if against else {})
+    st.session_state[Key.SCORES_ADDRESS] = address
+    if st.query_params.to_dict() != address:
+        st.query_params.from_dict(address)
 
 
 BENCHMARK_LINK = {"data": Key.BENCHMARK_DATA, "split": Key.BENCHMARK_SPLIT, "cost": Key.BENCHMARK_COST}

@@ -15,6 +15,7 @@ from streamlit.web.server import server_util
 from app import access, garbage, markup, state
 from app.headers import Headers
 from app.panels import sign_in
+from app.uploads import Uploads
 
 # Above a page, where it is not called like that.
 HEADINGS = {"Inspect": "Inspect a tweet", "Explain": "Explain a tweet"}
@@ -68,4 +69,4 @@ if __name__ == "__main__":
     frame()
 else:
     # `streamlit run` imports this file for what to serve, which it finds by its class, and runs it for each reader.
-    served = st.App(__file__, middleware=[Middleware(Headers)], lifespan=_opening)
+    served = st.App(__file__, middleware=[Middleware(Headers), Middleware(Uploads)], lifespan=_opening)

@@ -58,6 +58,7 @@ def chance(dataset: str, found: Predictions | None, where: Browser, notice: str)
     bar.empty()
     linked.show(f"benchmark_pairs_{dataset}", *standings.against_cells(rows, where))
     st.caption(
-        f"First seeds on the test split. The bootstrap draws whole tweets, {RESAMPLES:,} times; McNemar's test is "
-        f"exact, of fixed against broken. Neither knows how far the seeds of one system lie apart.{notice}"
+        f"First seeds on the test split. Whole tweets are swapped (p) and drawn (interval), {RESAMPLES:,} times each; "
+        "McNemar's test is exact, of fixed against broken. Neither knows how far the seeds of one system lie "
+        f"apart.{notice}"
     )

@@ -41,7 +41,7 @@ def table_3(dataset: str, found: Sequence[Standing], where: Browser) -> None:
     """UMT and its parts."""
     st.subheader(f"Table 3: what each part of UMT is worth, {standings.set_title(dataset)}", anchor=False)
     linked.show(f"benchmark_3_{dataset}", *standings.standing_cells(found, where, figures=FIGURES[4:]))
-    st.caption(line(ABLATED).removeprefix("Ours / the paper's. "))
+    st.caption(f"Of the first seed in every row. {line(ABLATED)}")
 
 
 def counts(results: Results, data: str) -> None:

@@ -6,8 +6,8 @@ import streamlit as st
 
 from app import access, lineage, markup, services, sets, tables
 from app.panels.data_set import Chosen
-from app.panels.sidebar import ORDER
 from umt_core.access.users import Role
+from umt_core.analysis.paper import place_in_paper
 from umt_core.encoders.needs import lacking
 from umt_core.registry import CheckpointInfo
 
@@ -48,9 +48,8 @@ def _missing(chosen: Chosen) -> list[CheckpointInfo]:
     runs = chosen.found.runs.values() if chosen.found and not _has_changed(chosen) else ()
     sums = {run.weights_sha256 for run in runs}
     found, _ = services.checkpoints()
-    order = {system: i for i, system in enumerate(ORDER)}
     missing = [info for info in found if info.manifest.weights_sha256 not in sums]
-    return sorted(missing, key=lambda info: (info.name.partition("/")[0], order.get(info.manifest.system, len(ORDER))))
+    return sorted(missing, key=lambda info: (info.name.partition("/")[0], place_in_paper(info.manifest.system)))
 
 
 def _has_changed(chosen: Chosen) -> bool:

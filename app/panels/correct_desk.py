@@ -144,6 +144,8 @@ class Answers:
     def take(self, message: Message, store: Store | None, desk: Desk, *, again: bool) -> bool:
         """Does what is new in a message; whether something was. ``again``: also what could not be stored."""
         answers: dict[str, Answer] = {nonce: {"line": line} for nonce, line in message.refused.items()}
+        # What was stored before its data set went away has its answer.
+        answers |= {nonce: self.of.get(nonce, {"error": line}) for nonce, line in message.away.items()}
         new = False
         for action in message.actions:
             known = self.of.get(action.nonce)
@@ -324,7 +326,7 @@ def item(desk: Desk, place: int, systems: Mapping[str, tuple[Span, ...]], titles
         "picture": "",
         "credit": credit(desk.tweets.name, identity),
         "systems": [
-            {"name": run, "title": title, "key": str(i), "spans": span_lists(spans)}
+            {"name": run, "title": title, "key": str(i) if i < 10 else "", "spans": span_lists(spans)}
             for i, (run, title, spans) in enumerate(rows, first)
         ],
     }

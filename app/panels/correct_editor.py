@@ -10,6 +10,7 @@ from app import corrections, markup, outcomes, sets, state, tables
 from app.panels import correct_desk, correct_payload, editor
 from app.panels.correct_choice import SECOND_OPINION, Chosen
 from app.panels.correct_desk import IN_FILE_ORDER, Answers, Desk
+from app.panels.correct_payload import AwayError
 from umt_core.corrections.events import BLIND, Event, TweetKey
 from umt_core.corrections.second_opinion import ADJUDICATION
 from umt_core.corrections.store import Store
@@ -52,12 +53,17 @@ def _take(payload: Any, desk: Desk, store: Store, *, again: bool) -> bool:
 
 
 def words(key: TweetKey) -> int | None:
-    """How many words a tweet has; ``None``: no such tweet is here."""
-    source = sets.sources().get(key.data)
+    """How many words a tweet has; ``None``: its data set has no such tweet.
+
+    Raises:
+        AwayError: the data set is not here, or cannot be read now.
+    """
+    if (source := sets.sources().get(key.data)) is None:
+        raise AwayError(f"the data set {key.data!r} is not here.")
     try:
-        example = corrections.tweets(source).examples.get(key.tweet) if source else None
-    except DataError:
-        return None
+        example = corrections.tweets(source).examples.get(key.tweet)
+    except DataError as error:
+        raise AwayError(f"{error}.") from error
     return len(example.tokens) if example else None
 
 
@@ -136,15 +142,15 @@ def _pictures(desk: Desk, has: frozenset[str]) -> tuple[dict[str, str | None], d
     return pictures, lines
 
 
-def notes(desk: Desk) -> str:
+def notes(desk: Desk, *more: str) -> str:
     """What a reader must know of the data set and the queue as a whole, in one piece; "": nothing."""
-    return "  \n".join(markup.plain(line) for line in [desk.tweets.complaint, *desk.notes] if line)
+    return "  \n".join(markup.plain(line) for line in [desk.tweets.complaint, *more, *desk.notes] if line)
 
 
 def follow_elsewhere(chosen: Chosen) -> None:
     """Goes to the tweet of another data set or track that a session was led to, as a link to it would."""
     where, answers().elsewhere = answers().elsewhere, None
-    if where is None or words(where[0]) is None:
+    if where is None or not correct_payload.is_here(where[0], words):
         return
     (key, track), queue = where, chosen.queue
     if (track == BLIND) != (queue == SECOND_OPINION):

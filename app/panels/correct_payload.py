@@ -25,6 +25,10 @@ _NONCE = re.compile(r"[A-Za-z0-9-]{8,64}")
 _LARGEST = 2**53  # whole numbers up to here are exact in a browser
 
 
+class AwayError(DataError):
+    """A tweet's data set is not here now. It may come back, and the browser keeps what was done to it until then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One thing that a person did in the editor."""
@@ -54,21 +58,24 @@ class Message:
     pictures: frozenset[str] = frozenset()  # that it has: name of the data set, line feed, id of the tweet
     actions: tuple[Action, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)  # by nonce: a line on what is wrong with an action
+    away: Mapping[str, str] = field(default_factory=dict)  # by nonce: a line on a tweet whose data set is not here
 
 
-Length = Callable[[TweetKey], int | None]  # words of a tweet; None: there is no such tweet
+Length = Callable[[TweetKey], int | None]  # words of a tweet; None: there is no such tweet; AwayError: nobody knows now
 
 
 def read(payload: Any, length: Length) -> Message:
     """What a payload says, as far as it is sound."""
     if not isinstance(payload, Mapping):
         return Message()
-    actions, refused = [], {}
+    actions, refused, away = [], {}, {}
     for raw in _list(payload.get("actions"))[:AT_ONCE]:
         nonce = raw.get("nonce") if isinstance(raw, Mapping) else None
         if isinstance(nonce, str) and _NONCE.fullmatch(nonce):
             try:
                 actions.append(_action(raw, nonce, length))
+            except AwayError as error:
+                away[nonce] = str(error)
             except DataError as error:
                 refused[nonce] = str(error)
     number, place = (
@@ -82,6 +89,7 @@ def read(payload: Any, length: Length) -> Message:
         pictures=frozenset(name for name in _list(payload.get("pictures"))[:AT_ONCE] if isinstance(name, str)),
         actions=tuple(actions),
         refused=refused,
+        away=away,
     )
 
 
@@ -90,7 +98,15 @@ def read_visit(payload: Any, length: Length) -> tuple[TweetKey, str] | None:
     if not isinstance(payload, Mapping):
         return None
     key, track = TweetKey(_short(payload.get("data")), _short(payload.get("tweet"))), payload.get("track")
-    return (key, track) if track in (COMMON, BLIND) and length(key) is not None else None
+    return (key, track) if track in (COMMON, BLIND) and is_here(key, length) else None
+
+
+def is_here(key: TweetKey, length: Length) -> bool:
+    """Whether there is such a tweet, as far as is known now."""
+    try:
+        return length(key) is not None
+    except AwayError:
+        return False
 
 
 def _list(value: Any) -> list[Any]:
@@ -105,7 +121,7 @@ def _action(raw: Mapping[str, Any], nonce: str, length: Length) -> Action:
     key = TweetKey(_text(raw, "data", LONGEST["text"]), _text(raw, "tweet", LONGEST["text"]))
     words = length(key)
     if words is None:
-        raise DataError(f"wanted a tweet of a data set that is here, got {key.tweet!r} of {key.data!r}")
+        raise DataError(f"wanted a tweet of {key.data!r}, got {key.tweet!r}, which is not in it")
     kind = _one_of(raw, "kind", (*EDITS, *STEPS))
     before, after = ((), ()) if kind in STEPS else (_spans(raw.get(name), words) for name in ("before", "after"))
     text = _text(raw, "text", LONGEST["text"])

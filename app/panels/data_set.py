@@ -13,6 +13,8 @@ from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.errors import DataError
 
+FEW = 2  # lines about runs that stand by themselves
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -32,6 +34,8 @@ def choose() -> Chosen:
     if (asked := st.session_state.get(key)) is not None and asked not in names:
         state.complain(f"The link asks for the data set {asked!r}, which is not here; this is another one.")
         del st.session_state[key]
+    if st.session_state.get(key) is None and (predicted := next((name for name in names if name in folders), None)):
+        st.session_state[key] = predicted  # there is something to see, as in the samples there may be not
     with st.sidebar:
         st.markdown("**MNER workbench**")
         name = st.selectbox(
@@ -50,6 +54,8 @@ def choose() -> Chosen:
             complaints.append(str(error))
     for line in [*complaints, *_doubts(found, sources.get(name))]:
         st.warning(markup.plain(line))
+    if found is not None:
+        _say_changed(found)
     return Chosen(name, sources.get(name), found)
 
 
@@ -57,7 +63,20 @@ def _doubts(found: PredictionSet | None, source: sets.Source | None) -> list[str
     if found is None:
         return []
     other = sets.other_data(found, source)
-    return [*found.complaints, *found.changed().values(), *([other] if other else [])]
+    return [*found.complaints, *([other] if other else [])]
+
+
+def _say_changed(found: PredictionSet) -> None:
+    """Which runs are not of what is served; many of them, as of predictions that were taken in, in one line."""
+    lines = list(found.changed().values())
+    if len(lines) <= FEW:
+        for line in lines:
+            st.warning(markup.plain(line))
+        return
+    title = f"{len(lines)} of {len(found.runs)} predictions are of taggers other than those served here"
+    with st.expander(title, icon=":material/info:"):
+        st.markdown("Figures and tweets are of the taggers that made them. Inspect and Explain ask those served here.")
+        st.markdown("\n".join(f"- {markup.plain(line)}" for line in lines))
 
 
 def choose_pair(found: PredictionSet) -> tuple[str, str]:

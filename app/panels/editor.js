@@ -23,7 +23,10 @@ function target(ed) {  // what a key is about: the selected words, or the entity
 // --- two people, one tweet ---
 
 function conflictHere(ed) {
-  const waiting = pending(ed, item(ed)?.id).filter(a => ed.conflicts.has(a.nonce)), last = waiting.at(-1);
+  // What came after the action that met theirs and has no answer yet will meet theirs too: one choice is for all of it.
+  // Not for what somebody else did in this browser, which waits until they are signed in again.
+  const waiting = pending(ed, item(ed)?.id).filter(a => a.author === ed.data.author || ed.conflicts.has(a.nonce));
+  const last = waiting.findLast(a => ed.conflicts.has(a.nonce));
   const mine = waiting.findLast(a => a.kind === "set" || a.kind === "accept") ?? last;
   return last ? { theirs: ed.conflicts.get(last.nonce), mine, waiting } : null;
 }
@@ -138,7 +141,7 @@ function startAccept(ed) {
   const systems = item(ed).systems;
   if (!systems.length) return say(ed, "There are no predictions of this tweet to accept.");
   ed.mode = "accept";
-  say(ed, `Whose labels? ${systems.map(s => `${s.key} ${s.title}`).join(", ")}; Esc for none.`);
+  say(ed, `Whose labels? ${systems.filter(s => s.key).map(s => `${s.key} ${s.title}`).join(", ")}; Esc for none.`);
 }
 
 function done(ed) {

@@ -12,7 +12,7 @@ import streamlit as st
 from app import figures, markup, services, state, tables
 from app.explaining import Case
 from app.panels import charts
-from umt_core.explain.attributions import METHODS, STEPS, Ablation, Attribution, add, pieces
+from umt_core.explain.attributions import METHODS, SPELLING, STEPS, Ablation, Attribution, add, pieces
 from umt_core.schema import Span
 
 STEP_CHOICES = (STEPS, 10, 20, 100, 200)
@@ -57,6 +57,8 @@ def show(case: Case) -> None:
             "The delta is more than 5 % of the difference: take more steps before you believe single values.",
             icon=":material/warning:",
         )
+    if found.spelling_stays:
+        st.caption(SPELLING)
     _words(case, found)
     _blocks(case, found)
     _sources(case, checkpoint, found.span)

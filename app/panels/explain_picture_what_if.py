@@ -17,6 +17,7 @@ from app.panels import asking as asking_panel
 from app.panels import overlay
 from umt_core.data.images import content_hash, open_image
 from umt_core.errors import ImageError
+from umt_core.explain.attention import READ_AS
 from umt_core.explain.counterfactuals import (
     OCCLUSIONS,
     Counterfactuals,
@@ -239,9 +240,10 @@ def _blocks(case: Case, found: Counterfactuals, title: str) -> None:
         hint="+ speaks for the entity: without that block its probability falls. − speaks against it.",
     )
     _check(found, place, drops)
+    transforms = {tables.checkpoint_title(info.name): info.manifest.model.image_transform for info in case.chosen}
     st.caption(
         f"How: {OCCLUSIONS[found.occlusion]}. Blocks are taken out one at a time, all 49 in one batch; what two of "
-        "them say together does not show. The model saw the picture resized to 224 × 224."
+        f"them say together does not show. The picture: the model {READ_AS[transforms[title]]}."
     )
     with st.expander("Blocks as a table"):
         number = st.column_config.NumberColumn(format="%.5f")

@@ -16,9 +16,10 @@ from app.explaining import Case
 from app.panels import asking as asking_panel
 from umt_core.corrections.events import TweetKey
 from umt_core.corrections.told import told
-from umt_core.errors import StoreError
+from umt_core.errors import CheckpointError, StoreError
 from umt_core.explain.attention import maps_of
 from umt_core.explain.attributions import METHODS
+from umt_core.explain.relevance_info import RelevanceInfo
 from umt_core.explain.report import CaseReport, Correction, Fit, SystemParts, report_values
 from umt_core.explain.report_html import report_html
 
@@ -28,6 +29,7 @@ WHAT_IT_IS = (
     "path, no address and nothing of the picture's file but its pixels. The text and the picture are in it: send it to "
     "nobody who must not see them."
 )
+UNASKED = "The report does not say whether the picture fits"
 NO_METHOD = ""
 
 
@@ -36,11 +38,14 @@ def show(case: Case) -> None:
     st.caption(WHAT_IT_IS)
     method, authors = _choose()
     foreign, whose = explaining.other_pictures(case, FOREIGN)
-    key = f"report_{case.doc}_{_weights(case)}_{method}_{whose}"
-    found = asking_panel.answer(key, _steps(case, method, foreign))
+    info = _relevance()
+    key = f"report_{case.doc}_{_weights(case, info)}_{method}_{whose}"
+    found = asking_panel.answer(key, _steps(case, method, foreign, info))
     if found is None:
         return
-    parts, fit = found
+    parts, fit, complaint = found
+    if complaint:
+        st.warning(markup.plain(f"{UNASKED}: {complaint}"))
     report = CaseReport(case.example, case.picture, case.inspections, parts, fit, _history(case, authors))
     _downloads(case, report)
     st.dataframe(_contents(report), hide_index=True, alt="What the report holds")
@@ -62,35 +67,46 @@ def _choose() -> tuple[str, bool]:
     return method, authors
 
 
-def _weights(case: Case) -> str:
-    info = routing.model()
+def _relevance() -> RelevanceInfo | None:
+    """The relevance model; a damaged one counts as none."""
+    try:
+        return routing.model()
+    except CheckpointError as error:
+        st.warning(markup.plain(f"{UNASKED}: {error}"))
+        return None
+
+
+def _weights(case: Case, info: RelevanceInfo | None) -> str:
     sums = [info.manifest.weights_sha256[:8] for info in case.chosen]
     return "".join([*sums, *([] if info is None else [info.weights_sha256[:8]])])
 
 
 def _steps(
-    case: Case, method: str, foreign: Callable[[], Mapping[str, Image.Image]]
-) -> Callable[[asking.Report], tuple[dict[str, SystemParts], Fit | None]]:
+    case: Case, method: str, foreign: Callable[[], Mapping[str, Image.Image]], info: RelevanceInfo | None
+) -> Callable[[asking.Report], tuple[dict[str, SystemParts], Fit | None, str]]:
+    """What asks for the report's parts, whether the picture fits, and why that could not be asked."""
     ask: Callable[[Callable[[Any], Any]], Any] = services.asker(case.chosen)
     system_parts = services.backend("umt_core.explain.report").system_parts
-    info = routing.model()
 
     def one(name: str, drawn: Mapping[str, Image.Image], bench: Any) -> SystemParts:
         parts: SystemParts = system_parts(bench, name, case.example, case.picture, drawn, method)
         return parts
 
-    def steps(report: asking.Report) -> tuple[dict[str, SystemParts], Fit | None]:
+    def steps(report: asking.Report) -> tuple[dict[str, SystemParts], Fit | None, str]:
         report("drawing other tweets' pictures", 0, 0)
         drawn = {f"another tweet's picture {i}": other for i, other in enumerate(foreign().values(), 1)}
         parts = {}
         for place, name in enumerate(case.inspections):
             report(f"asking {tables.checkpoint_title(name)}", place, len(case.inspections))
             parts[name] = ask(partial(one, name, drawn))
-        fit = None
+        fit, complaint = None, ""
         if info is not None and case.picture is not None:
             report("asking whether the picture fits", len(parts), len(parts))
-            fit = services.fit(info.weights_sha256, case.example, case.picture)
-        return parts, fit
+            try:
+                fit = services.fit(info.weights_sha256, case.example, case.picture)
+            except CheckpointError as error:
+                complaint = str(error)
+        return parts, fit, complaint
 
     return steps
 

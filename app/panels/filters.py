@@ -53,7 +53,7 @@ def choose(found: PredictionSet, baseline: str, system: str) -> Query:
         _pills("type")
         _text(found)
         _pills("error")
-        with st.expander("More filters", expanded=False):
+        with st.expander("More filters", key=state.Key.MORE_FILTERS):
             for name in ("baseline_error", "gold_type", "predicted_type"):
                 _pills(name)
             if found.info.train_sha256:

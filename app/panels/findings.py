@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import streamlit as st
 from PIL import Image
 
-from app import state, tables
+from app import markup, state, tables
 from app.explaining import Case
 from app.panels import tracks as tracks_component
 from umt_core.analysis.agreement import differences
+from umt_core.config import ModelSettings
 from umt_core.explain import attention
+from umt_core.explain.report import AT_MOST
 from umt_core.schema import Example, Inspection
 
 WHOLE_TABLE = 20  # rows shown without scrolling
@@ -27,6 +29,7 @@ class View:
     picture: Image.Image | None
     image: str | None  # names the picture's content
     found: Mapping[str, Inspection]  # by a checkpoint's title
+    settings: Mapping[str, ModelSettings]  # the same
     read: int  # words that some tagger read; the rest of a long tweet was cut
     word: int
     block: int | None
@@ -50,11 +53,12 @@ class View:
 def view(case: Case) -> View:
     """The tweet and the choice in it; the first choice is the fullest system's first entity."""
     found = {tables.checkpoint_title(name): i for name, i in case.inspections.items()}
+    settings = {tables.checkpoint_title(info.name): info.manifest.model for info in case.chosen}
     read = max((len(i.marginals) for i in found.values()), default=0)
     spans = [s.span for i in reversed(list(found.values())) for s in i.prediction.spans]
     default = spans[0].start if spans else 0
     word = state.word(len(case.example.tokens), default)
-    return View(case.doc, case.example, case.picture, case.image, found, read, word, state.block())
+    return View(case.doc, case.example, case.picture, case.image, found, settings, read, word, state.block())
 
 
 def tracks(view: View, *, shaded: bool) -> None:
@@ -100,4 +104,7 @@ def entities(view: View) -> None:
         column_config=probability,
         alt="Entities, and who found them",
     )
-    st.caption("Probability: the CRF's marginal, that exactly these words are one entity of this type.")
+    line = "Probability: the CRF's marginal, that exactly these words are one entity of this type."
+    if bounded := [title for title in scored if view.settings[title].tagging == "subword"]:
+        line += f" {AT_MOST.format(markup.plain(' and '.join(bounded)))}"
+    st.caption(line)

@@ -13,6 +13,7 @@ from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.analysis.significance import mcnemar
 
+FEW = 4  # systems whose names have room beside the other choices
 _HEADINGS = {
     "fixed": "Fixed: {baseline} is wrong, the system right",
     "broken": "Broken: {baseline} is right, the system wrong",
@@ -30,7 +31,8 @@ def show(found: PredictionSet, query: Query) -> None:
         st.info("Only one tagger has run over this data set: run another one below to see what it fixes and breaks.")
         return
     st.session_state.setdefault(state.Key.SHARE, False)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    row = st.container(horizontal=True, vertical_alignment="center")
+    with row:
         st.segmented_control(
             "Bars show",
             [False, True],
@@ -41,17 +43,17 @@ def show(found: PredictionSet, query: Query) -> None:
             persist_state="session",
         )
         st.toggle("By type", key=state.Key.BY_TYPE, persist_state="session")
-        systems = others
-        if len(others) > 1:
-            systems = st.pills(
-                "Systems",
-                others,
-                selection_mode="multi",
-                default=others,
-                format_func=lambda run: titles[run],
-                label_visibility="collapsed",
-                key=f"{state.Key.BARS}_{query.baseline}",
-            )
+    systems = others
+    if len(others) > 1:
+        systems = (row if len(others) <= FEW else st).pills(
+            "Systems",
+            others,
+            selection_mode="multi",
+            default=others,
+            format_func=lambda run: titles[run],
+            label_visibility="collapsed",
+            key=f"{state.Key.BARS}_{query.baseline}",
+        )
     if not systems:
         st.text("Choose a system to see its bars.")
         return

@@ -15,8 +15,10 @@ from app.patterns import Asked
 from app.visual_bias import BiasFigures
 from umt_core.analysis.query import Query
 from umt_core.analysis.significance import Interval
+from umt_core.explain.aggregates import tweets_behind
 from umt_core.explain.bias import ALL, FLIPS, KIND, Rate
 from umt_core.explain.foreign import FOREIGN
+from umt_core.schema import PICTURED
 
 MOST_MOVED = 10  # tweets that are listed
 WHY = (
@@ -103,10 +105,10 @@ def _bars(rates: Sequence[Rate], titles: dict[str, str]) -> pd.DataFrame:
 
 
 def _cells(asked: Asked, by: str, rate: Rate, titles: dict[str, str]) -> outcomes.Cells:
-    query = Query(data=asked.found.name, baseline=asked.baseline, system=asked.system)
-    if rate.group != ALL:
-        group = (rate.group,)
-        query = replace(query, predicted_type=group) if by == "type" else replace(query, outcome=group)
+    behind = Query(image=PICTURED) if rate.group == ALL else tweets_behind(by, rate.group)
+    query = replace(behind, data=asked.found.name, baseline=asked.baseline, system=asked.system)
+    # What is found in a tweet without labels no filter there finds by its type: that would lead to too few.
+    link = None if query.predicted_type and asked.found.info.unlabelled else query.to_params()
     last = (
         outcomes.cell("" if rate.shift is None else _percent(rate.shift))
         if by == "type"
@@ -114,7 +116,7 @@ def _cells(asked: Asked, by: str, rate: Rate, titles: dict[str, str]) -> outcome
     )
     return [
         outcomes.cell(titles[rate.group]),
-        outcomes.cell(f"{rate.count:,}", link=query.to_params(), title="their tweets, on Errors"),
+        outcomes.cell(f"{rate.count:,}", link=link, title="their tweets, on Errors" if link else ""),
         *(outcomes.cell(_percent(getattr(rate, name))) for name in COLUMNS),
         last,
     ]

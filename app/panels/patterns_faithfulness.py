@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import streamlit as st
 
 from app import figures, markup, state
@@ -50,7 +51,8 @@ def show(asked: Asked) -> None:
         return
     st.subheader("Which map explains this system?", anchor=False)
     st.markdown(f"**{verdict(found)}**")
-    tweets = len(set(table["tweet"].to_pylist()))
+    left = table.filter((pc.field("effect") >= least_effect) & ~pc.field("rho").is_null(nan_is_null=True))
+    tweets = len(pc.unique(left["tweet"]))
     st.caption(
         f"{asked.title}, {max(m.spans for m in found):,} entities of {tweets:,} tweets (at most {about['tweets']}, "
         f"seed {about['seed']}). We say “explains” from ρ = {EXPLAINS} on."

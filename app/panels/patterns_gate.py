@@ -28,6 +28,7 @@ WHY = (
     "The tagger reads all tweets once more and keeps gate, attention's evenness and shares of each word. "
     "After that every figure here is immediate."
 )
+PAST_THE_GATE = "A closed gate does not remove the picture, which still comes through A."
 READ_WITH_CARE = (
     "Box: the middle half; whiskers: the middle 90 %; diamond: the mean. Tweets without a picture are left out. "
     "A difference between groups says that they differ, not why: capitals, place in the sentence and the tagger's "
@@ -72,7 +73,8 @@ def _spread(asked: Asked, by: str) -> None:
     )
     baseline = asked.baseline if by == "outcome" else None
     boxes = aggregate(asked, KIND, "boxes", name, by, baseline)
-    st.caption(f"{MEANINGS[by]} {FIGURES[name].meaning}")
+    past = name == "gate" and "entropy_word_to_image_aware_block" in names
+    st.caption(" ".join((MEANINGS[by], FIGURES[name].meaning, *([PAST_THE_GATE] if past else []))))
     if not boxes:
         st.text("No group has any.")
         return
@@ -83,7 +85,8 @@ def _spread(asked: Asked, by: str) -> None:
         alt=f"{FIGURES[name].title} by {BYS[by].lower()}; the table below has the numbers",
     )
     linked.show(f"patterns_spread_{by}", *spread_cells(asked, by, boxes))
-    st.caption(f"{READ_WITH_CARE} A group leads to its tweets on Errors.")
+    leads = by != "type" or not asked.found.info.unlabelled
+    st.caption(READ_WITH_CARE + (" A group leads to its tweets on Errors." if leads else ""))
     _ends(asked, name, by, [box.group for box in boxes], baseline)
 
 

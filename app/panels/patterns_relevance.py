@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from app import figures, keeping, markup, outcomes, relevance_cells, routing
+from app import figures, keeping, markup, relevance_cells, routing
 from app.panels import charts, linked
 from app.panels import keeping as keeping_panel
 from app.patterns import Asked
+from umt_core.analysis.paper import percent
 from umt_core.analysis.sets import PredictionSet
 from umt_core.explain.kept import about_kept
 from umt_core.explain.router import KIND
@@ -104,7 +105,7 @@ def _router(asked: Asked) -> None:
     linked.show(f"router_{asked.key}", columns, rows)
     st.markdown(markup.plain(relevance_cells.verdict_line(routed, asked.baseline_title, asked.title)))
     st.caption(
-        f"The oracle takes {outcomes.percent(routed.oracle_to_system)} % of the answers from {asked.title}, by the"
+        f"The oracle takes {percent(routed.oracle_to_system)} % of the answers from {asked.title}, by the"
         " gold labels: no router of these two can do better. Below a figure: its 95 % interval over tweets; of the"
         " routers by other tweets' relevance the middle 95 %."
     )

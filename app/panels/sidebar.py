@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import markup, services, state, tables
+from umt_core.analysis.paper import MAIN_SYSTEMS, place_in_paper
 from umt_core.encoders.needs import lacking
 from umt_core.promotions import ORIGINAL
 from umt_core.registry import CheckpointInfo
@@ -15,7 +16,6 @@ from umt_core.registry import CheckpointInfo
 FIRST_SET = "twitter2017"  # the one that comes with the project
 # Of the released code's transform: pages draw the 49 blocks over the whole picture, which is not what was read.
 WINDOW = "{}: reads a window of 224 × 224 of each picture, perhaps mirrored. Its maps say how much, but not where."
-ORDER = ("bert-crf", "mt-bert-crf", "umt-bert-crf")  # the paper's, from plain to full
 
 
 def choose() -> list[CheckpointInfo]:
@@ -46,7 +46,7 @@ def choose() -> list[CheckpointInfo]:
             "Taggers",
             names,
             selection_mode="multi",
-            default=[name for name in names if name in ORDER] or names[:3],
+            default=[name for name in names if name in MAIN_SYSTEMS] or names[:3],
             format_func=tables.system_title,
             key=f"{state.Key.SYSTEMS}_{dataset}",
             persist_state="session",
@@ -78,7 +78,7 @@ def _tagger(info: CheckpointInfo) -> str:
 
 def _place(info: CheckpointInfo) -> tuple[int, str]:
     name = _tagger(info)
-    return (ORDER.index(name) if name in ORDER else len(ORDER), name)
+    return place_in_paper(name), name
 
 
 def models(chosen: Sequence[CheckpointInfo], infos: Mapping[str, dict[str, Any]]) -> None:

@@ -24,11 +24,11 @@ HELP = {
     "patience": "So many epochs without a better dev F1.",
     "train_layers": "From the top; those below stay as they are.",
 }
-# Figures: docs/performance.md, Training in several processes.
+# Measured: docs/performance.md, Training in several processes.
 DEVICES = (
     "Processes that share each batch, one device each; {what} of this machine: {there}. They learn what one would. On "
-    "a CPU they bring nothing: two with a core each were 1.04 times as fast as one with both cores, and take twice the "
-    "memory. They are for GPUs, where it was not measured."
+    "a CPU they bring nothing: two with a core each were about as fast as one with both cores, and each needs the "
+    "memory of one. They are for GPUs, where it was not measured."
 )
 
 
@@ -96,8 +96,11 @@ def _request(bases: dict[str, str]) -> JobRequest | None:
     with right:
         counted = jobs.corrections(default_url())
         parts = _parts(dataset, counted)
-        store, repeat, correct_valid = _corrections(counted)
+        corrected = _corrections(counted)
     more = _more(mode)
+    if corrected is None:
+        return None
+    store, repeat, correct_valid = corrected
     if not parts:
         st.info("Choose tweets to train on.")
         return None
@@ -163,10 +166,15 @@ def _parts(dataset: str, counted: jobs.Corrections) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _corrections(counted: jobs.Corrections) -> tuple[str | None, int, bool]:
-    """The store to take labels from, how often a corrected tweet counts, and whether dev labels are corrected."""
+def _corrections(counted: jobs.Corrections) -> tuple[str | None, int, bool] | None:
+    """The store to take labels from, how often a corrected tweet counts, and whether dev labels are corrected.
+
+    ``None``: corrections cannot be read, and nobody said to do without.
+    """
     if counted.complaint:
-        st.warning(markup.plain(counted.complaint))
+        st.warning(markup.plain(f"The corrected labels cannot be read: {counted.complaint}"))
+        without = st.toggle("Train without them", key=Key.TRAIN_UNCORRECTED, persist_state="session")
+        return (None, 1, False) if without else None
     if not counted.tweets:
         st.caption("No label is corrected yet: the data sets' own are used.")
         return None, 1, False
@@ -189,7 +197,7 @@ def _corrections(counted: jobs.Corrections) -> tuple[str | None, int, bool]:
 def _more(mode: str) -> dict[str, Any]:
     """The fields of a request that seldom change; what is as the mode has it is ``None``."""
     usual, chosen = MODES[mode].train, {}
-    with st.expander("More settings"):
+    with st.expander("More settings", key=Key.TRAIN_MORE):  # stays open where the form is drawn anew
         columns = st.columns(6)
         for column, name, title, key, low, high in (
             (columns[0], "epochs", "Epochs at most", Key.TRAIN_EPOCHS, 1, 1000),

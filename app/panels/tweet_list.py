@@ -55,13 +55,16 @@ def show(found: PredictionSet, query: Query) -> None:
 
 def _count(page: Page) -> str:
     tweets_ = f"{page.tweets:,} {'tweet' if page.tweets == 1 else 'tweets'}"
-    entities = page.gold_spans + page.other_spans
-    return f"{tweets_}, {entities:,} matching {'entity' if entities == 1 else 'entities'}" if entities else tweets_
+    gold, wrong = page.gold_spans, page.other_spans  # a wrong entity that stands for a gold one is one of each
+    counts = [f"{gold:,} gold {'entity' if gold == 1 else 'entities'}"] if gold else []
+    counts += [f"{wrong:,} wrong {'prediction' if wrong == 1 else 'predictions'}"] if wrong else []
+    return ": ".join(filter(None, (tweets_, " and ".join(counts))))
 
 
 def _pages(query: Query, pages: int) -> None:
     key = f"errors_pages_{hash(replace(query, page=0))}"  # another query is another widget
-    st.session_state[key] = query.page + 1  # which a link changes too
+    if st.session_state.get(key, 1) != query.page + 1:  # which a link changes too
+        st.session_state[key] = query.page + 1
     st.pagination(pages, key=key, on_change=lambda: state.take_page(key))
 
 

@@ -76,7 +76,8 @@ def attention(view: View) -> None:
         st.caption(NO_PICTURE)
     else:
         size = f"{view.picture.width} × {view.picture.height}"
-        st.caption(f"Shown in its proportions ({size}); the model saw it resized to 224 × 224.")
+        read_as = maps.READ_AS[view.settings[title].image_transform]
+        st.caption(f"Shown in its proportions ({size}); the model {read_as}.")
     st.caption(_check(map_, weights, view.word))
     st.caption(f"**{map_.title.capitalize()} gives {map_.feeds}.** {map_.means(lookers[title])} {NOT_PROOF}")
     _tables(view, map_, weights)

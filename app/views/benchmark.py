@@ -15,7 +15,7 @@ from umt_core.analysis.benchmark import (
     table_3,
 )
 from umt_core.analysis.reproduction import plan
-from umt_core.analysis.reproduction_document import OTHER_ENCODER, STAND_INS
+from umt_core.analysis.reproduction_document import OTHER_ENCODER, about_stand_ins
 from umt_core.errors import UmtError
 
 choices = {"data": benchmark_data(), "split": list(standings.SPLIT_TITLES), "cost": list(standings.COSTS)}
@@ -59,7 +59,7 @@ of_test, names = split == "test", row_sets(data)
 if not results.done:
     st.info("Nothing is run yet. The commands below train and score the systems; the page fills as they end.")
 elif stand_ins(results):
-    st.warning(benchmark_tables.line(STAND_INS))
+    st.warning(benchmark_tables.line(about_stand_ins(results)))
 if encoders := other_encoders(results):
     st.info(benchmark_tables.line(OTHER_ENCODER.format(markup.plain(", ".join(encoders)))))
 

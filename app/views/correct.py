@@ -22,7 +22,7 @@ except UmtError as error:
 read_only = read_only or access.why_not(Role.ANNOTATE)
 if read_only:
     st.warning(markup.plain(f"Labels can be looked at, not changed: {read_only}"))
-if notes := correct_editor.notes(desk):
+if notes := correct_editor.notes(desk, corrections.other_file(store, desk.tweets)):
     st.warning(notes)
 
 

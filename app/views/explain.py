@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import access, explaining, markup, services, state
 from app.panels import findings, reader, sidebar, tweet_form
+from umt_core.errors import UmtError
 from umt_core.labels import LABEL_NAMES
 
 # Each is a panel, explain_<name>, that is imported when it is chosen: some need much.
@@ -20,7 +21,7 @@ SECTIONS = {
 
 samples = services.samples()
 texts = {i: services.sample_text(sample) for i, sample in samples.items()}
-state.start(texts, services.opening_sample(), explaining.find)
+state.start(texts, services.opening_sample(), explaining.find, state.EXPLAIN_LINK)
 
 st.caption("Where each entity comes from and what would have changed it, each with a value by which to doubt it.")
 if complaint := state.complaint():
@@ -49,9 +50,12 @@ def sections() -> None:
         label_visibility="collapsed",
         persist_state="session",
     )
-    if case.picture is not None and (note := explaining.picture_note(case)):
-        st.caption(markup.plain(note))
-    import_module(f"app.panels.explain_{part}").show(case)
+    try:
+        if case.picture is not None and (note := explaining.picture_note(case)):
+            st.caption(markup.plain(note))
+        import_module(f"app.panels.explain_{part}").show(case)
+    except UmtError as error:
+        st.error(markup.plain(str(error)))
     state.remember_in_link(state.EXPLAIN_LINK)
 
 

@@ -7,11 +7,12 @@ from app.panels import findings, reader, sidebar, tweet_form, word_detail
 from umt_core.labels import LABEL_NAMES
 
 samples = services.samples()
-state.start({i: services.sample_text(sample) for i, sample in samples.items()}, services.opening_sample())
+texts = {i: services.sample_text(sample) for i, sample in samples.items()}
+state.start(texts, services.opening_sample(), explaining.find)
 
 st.caption("What the taggers read in a tweet and its picture, where they look, and how far they trust the picture.")
 if complaint := state.complaint():
-    st.warning(complaint)
+    st.warning(markup.plain(complaint))
 chosen = sidebar.choose()
 if line := explaining.without_picture():
     st.warning(markup.plain(line))

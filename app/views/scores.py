@@ -3,7 +3,9 @@
 import streamlit as st
 
 from app import markup, outcomes, sets, state
-from app.panels import building, data_set, linked
+from app.panels import building, data_set, linked, pairs
+from umt_core.analysis.browse import resolve
+from umt_core.analysis.query import Query
 from umt_core.analysis.significance import RESAMPLES
 from umt_core.analysis.tables import SLICES
 from umt_core.errors import UmtError
@@ -20,7 +22,8 @@ st.caption(
     "What each tagger is worth on a data set, how sure that is, and where it fails. Every figure opens its tweets."
 )
 chosen = data_set.choose()
-state.keep_data_address(chosen.name)
+against = pairs.against(chosen.found) if chosen.found else None
+state.keep_data_address(chosen.name, against)
 for line in state.link_complaints():
     st.warning(markup.plain(line))
 found = chosen.found
@@ -53,14 +56,7 @@ try:
         st.info(f"**The paper's figures stand here for orientation and do not compare with ours:**\n{lines}")
 
     if len(found.runs) > 1:
-        st.subheader("Pair by pair: more than chance?", anchor=False)
-        with st.spinner("Comparing the systems …"):
-            pairs = sets.rows(found, "pair_rows")
-        table("pairs", *outcomes.pair_cells(pairs, titles))
-        st.caption(
-            "Both tests are paired. The bootstrap draws whole tweets, as the entities of one are not independent; "
-            "McNemar's takes entities for independent, and compares fixed with broken."
-        )
+        pairs.show(found, against)
 
     st.subheader("Errors by class", anchor=False)
     table("errors", *outcomes.error_cells(sets.rows(found, "error_rows"), titles))
@@ -70,7 +66,7 @@ try:
     run = st.segmented_control(
         "System",
         list(titles),
-        default=list(titles)[-1],
+        default=resolve(found, Query()).system,
         format_func=lambda name: titles[name],
         key=f"{state.Key.CONFUSION}_{found.info.key}",
         label_visibility="collapsed",

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from app import asking
 from tests.ui.tiny_set import write_data, write_set
 from umt_core.analysis.sets import PredictionSet
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("UMT_CHROMIUM", "/usr/bin/chromium"))
 WAIT = 30_000  # ms; a busy machine takes seconds where an idle one takes none
+START, END = 180, 60  # seconds that a server may take to answer, and to end
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -36,6 +38,12 @@ def own_main() -> Iterator[None]:
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AppTest never runs a fragment again by the clock: a page waits for an answer, as long as a busy machine needs."""
+    monkeypatch.setattr(asking, "QUICK", 60.0)
 
 
 @pytest.fixture(scope="module")
@@ -67,17 +75,27 @@ def serving(
     process = subprocess.Popen([*command, *options], cwd=ROOT, env=environment)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(300):
-            try:
-                urlopen(f"{url}/_stcore/health", timeout=1).close()
-                break
-            except OSError:
-                assert process.poll() is None, "the server ended before it answered"
-                time.sleep(0.1)
+        until = time.monotonic() + START
+        while not answers(url):
+            assert process.poll() is None, "the server ended before it answered"
+            assert time.monotonic() < until, f"the server did not answer in {START} s"
+            time.sleep(0.1)
         yield url, process
     finally:
         process.terminate()
-        process.wait(10)
+        try:
+            process.wait(END)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        urlopen(f"{url}/_stcore/health", timeout=10).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")

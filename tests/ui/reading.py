@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,13 @@ def said(page: AppTest) -> str:
 
 def address(page: AppTest) -> dict[str, str]:
     return {name: "".join(value) for name, value in page.query_params.items()}
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    until = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.05)
 
 
 def button(page: AppTest, label: str) -> Any:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 import streamlit as st
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from app import access
 from app.panels import correct_desk, correct_payload, models_detail, train_form, tweet_form
 from app.state import Key
+from app.uploads import Uploads
 from tests.ui.reading import ENTRY, address, button, component_data, opened, said
 from umt_core.access.passwords import Hash
 from umt_core.access.throttle import FREE, Throttle
@@ -17,6 +20,7 @@ from umt_core.corrections.events import TweetKey
 from umt_core.errors import AccessError
 
 PASSWORD = "correct horse battery"
+SESSION = "test session id"  # as AppTest calls it
 # Of PASSWORD, at the least cost.
 KNOWN = "scrypt$1$8$1$c2FsdA==$"
 
@@ -55,6 +59,22 @@ def test_no_page_shows_anything_before_somebody_has_signed_in(users, view):
     assert [b.label for b in page.button] == ["Sign in"]
     assert len(page.get("bidi_component")) == 1  # the cookie's
     assert not page.sidebar.children
+
+
+def test_files_are_taken_of_sessions_of_people_who_are_in(users):
+    async def app(scope, receive, send):
+        await PlainTextResponse("taken", status_code=204)(scope, receive, send)
+
+    client = TestClient(Uploads(app))
+    file = f"/base/_stcore/upload_file/{SESSION}/file"
+    page = opened("inspect")
+    assert client.put(file, content=b"x").status_code == 403
+    assert (client.options(file).status_code, client.get("/_stcore/health").status_code) == (204, 204)
+    sign_in(page, "view")
+    assert client.put(file, content=b"x").status_code == 204
+    assert client.put("/_stcore/upload_file/another/file", content=b"x").status_code == 403
+    button(page, "Sign out").click().run()
+    assert client.put(file, content=b"x").status_code == 403
 
 
 def test_a_wrong_name_and_a_wrong_password_are_told_alike_and_too_many_have_to_wait(users):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from app import figures, markup
-from tests.ui import reading
+from tests.ui import fake, reading
 from tests.ui.reading import address, button, said
+from umt_core.explain.attributions import SPELLING
 
 pytestmark = pytest.mark.usefixtures("made")
 opened = partial(reading.opened, "explain", data="tiny/test", part="attribution")
@@ -49,6 +51,14 @@ def test_what_a_link_asks_for_and_is_not_there_falls_back():
 
 def test_a_text_tagger_has_no_blocks():
     assert "reads text only" in said(opened(tweet="fixed", tagger="BERT-CRF"))
+
+
+def test_of_a_tagger_that_reads_characters_it_is_said_that_these_stay(monkeypatch):
+    piece = fake.workbench_piece
+    monkeypatch.setattr(fake, "workbench_piece", lambda *asked: replace(piece(*asked), spelling_stays=True))
+    assert SPELLING in said(opened(tweet="fixed"))
+    monkeypatch.undo()
+    assert SPELLING not in said(opened(tweet="broken"))
 
 
 def test_a_tweet_without_entities_has_no_score_to_attribute():

@@ -13,9 +13,11 @@ from app.panels.correct_desk import Answers, Desk
 from app.panels.editor import KEYS, TYPE_KEYS
 from tests.ui import reading
 from tests.ui.reading import address, button, component_data, said
+from tests.ui.tiny_set import write_run
 from umt_core.corrections.events import BLIND, Edit, Event, TweetKey
 from umt_core.corrections.store import Store
 from umt_core.errors import StoreError
+from umt_core.manifest import file_sum
 from umt_core.schema import Span
 
 DATA = "tiny/test"
@@ -70,6 +72,21 @@ def test_an_empty_store_shows_the_data_sets_own_labels_and_what_each_system_foun
     assert "0 of 7 done" in said_with_bar(page)
     assert editor(page)["author"] == "Ann"
     assert address(page) == {"data": DATA, "queue": "file", "tweet": "fixed"}
+
+
+def test_labels_of_another_file_are_told_of(data, made, store):
+    store.remember_data(DATA, file_sum(data))
+    assert "go by the ids" not in said(opened())
+    store.remember_data(DATA, "another sum")
+    assert "Labels were corrected on another test.jsonl too, and go by the ids of tweets" in said(opened())
+
+
+def test_the_main_systems_keep_their_keys_when_others_join_them_and_no_key_has_two_digits(made, url):
+    for system in ("bilstm-crf", "cnn-bilstm-crf", "hbilstm-crf", "bert", "gvatt-bert-crf", "adacan-bert-crf", "mine"):
+        write_run(made, system, {})
+    rows = [(row["key"], row["title"]) for row in shown(opened(tweet="fixed"), "fixed")["systems"]]
+    assert rows[:5] == [("0", "Data set"), ("1", "BERT-CRF"), ("2", "MT"), ("3", "UMT"), ("4", "BiLSTM-CRF")]
+    assert [key for key, _ in rows] == [*"0123456789", ""]
 
 
 def said_with_bar(page: AppTest) -> str:

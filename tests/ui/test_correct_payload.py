@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.panels.correct_payload import Message, read, read_visit
+from app import corrections, sets
+from app.panels import correct_editor
+from app.panels.correct_desk import Answers
+from app.panels.correct_payload import AwayError, Message, is_here, read, read_visit
 from umt_core.corrections.events import TweetKey
+from umt_core.errors import DataError
 from umt_core.schema import Span
 
 KEY = TweetKey("tiny/test", "t1")
@@ -85,6 +89,37 @@ def test_an_unsound_action_is_refused_with_a_line(changes):
     assert not message.actions
     assert list(message.refused) == [SOUND["nonce"]]
     assert "got" in message.refused[SOUND["nonce"]] or "wanted" in message.refused[SOUND["nonce"]]
+
+
+def test_what_was_done_while_its_data_set_is_away_is_kept_and_done_when_it_is_back(monkeypatch):
+    def gone(key: TweetKey) -> int | None:
+        raise AwayError(f"the data set {key.data!r} is not here.")
+
+    away, back = read({"actions": [SOUND]}, gone), sent()
+    monkeypatch.setattr(Answers, "_do", lambda *_: {"event": 1})
+    answers = Answers()
+    assert not answers.take(away, None, None, again=True)
+    assert answers.of == {SOUND["nonce"]: {"error": "the data set 'tiny/test' is not here."}}  # the browser keeps it
+    assert not answers.take(back, None, None, again=False)
+    assert answers.take(back, None, None, again=True)
+    assert answers.of == {SOUND["nonce"]: {"event": 1}}
+    answers.take(away, None, None, again=True)
+    assert answers.of == {SOUND["nonce"]: {"event": 1}}  # it is stored, wherever its data set is
+    assert not is_here(KEY, gone)
+
+
+def test_a_data_set_that_is_gone_or_cannot_be_read_is_away(monkeypatch):
+    monkeypatch.setattr(sets, "sources", dict)
+    with pytest.raises(AwayError, match="'tiny/test' is not here"):
+        correct_editor.words(KEY)
+
+    def broken(_: object) -> None:
+        raise DataError("tiny/test: cannot read its files")
+
+    monkeypatch.setattr(sets, "sources", lambda: {KEY.data: object()})
+    monkeypatch.setattr(corrections, "tweets", broken)
+    with pytest.raises(AwayError, match="cannot read its files"):
+        correct_editor.words(KEY)
 
 
 @pytest.mark.parametrize("nonce", [None, 5, "", "short", "a" * 65, "nul\0nulnul", "üüüüüüüüüü"])

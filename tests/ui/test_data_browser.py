@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from benchmarks.serving import waiting
+from tests.ui.conftest import WAIT
 from tests.ui.tiny_set import HOSTILE
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def test_a_table_that_is_none_is_told_of_and_its_own_name_shown(page, tmp_path):
     page.get_by_role("button", name="Add the tweets").click()
     page.get_by_text("mine.csv:2: wanted UTF-8, got byte 0xc5").wait_for()
     close = page.get_by_role("button", name="Close")
-    expect(close).to_have_count(1)  # while a run replaces what another drew, both are there
+    expect(close).to_have_count(1, timeout=WAIT)  # while a run replaces what another drew, both are there
     close.click()
     page.get_by_text("wanted UTF-8").wait_for(state="detached")
 

@@ -57,10 +57,10 @@ def test_a_click_on_a_bar_shows_exactly_its_tweets(page):
     go(page, "/errors?data=tiny/test")
     shows(page, *(row[0] for row in TWEETS))
     bar(page, 0, 1).click(force=True)  # UMT, fixed
-    page.get_by_role("heading", name="2 tweets, 2 matching entities").wait_for()
+    page.get_by_role("heading", name="2 tweets: 2 gold entities").wait_for()
     shows(page, "fixed", "fixed-too")
     bar(page, 1, 0).click(force=True)  # MT, broken
-    page.get_by_role("heading", name="1 tweet, 1 matching entity").wait_for()
+    page.get_by_role("heading", name="1 tweet: 1 gold entity").wait_for()
     shows(page, "broken")
     at(page, "system=twitter2017%2Fmt-bert-crf")
     at(page, "outcome=broken")
@@ -70,7 +70,7 @@ def test_a_click_on_a_bar_of_one_type_filters_by_it(page):
     go(page, "/errors?data=tiny/test&by_type=1")
     bars = page.locator(".stPlotlyChart").nth(0).locator(".trace.bars").nth(1).locator(".point path")
     bars.nth(2).click(force=True)  # UMT, fixed, ORG
-    page.get_by_role("heading", name="1 tweet, 1 matching entity").wait_for()
+    page.get_by_role("heading", name="1 tweet: 1 gold entity").wait_for()
     shows(page, "fixed-too")
     at(page, "type=ORG")
 
@@ -118,7 +118,7 @@ def test_a_figure_of_the_scores_leads_to_its_tweets(page):
     page.evaluate("window.sameDocument = true")
     row = page.get_by_role("row", name=re.compile("^UMT BERT-CRF"))
     row.get_by_role("link", name="2", exact=True).click()
-    page.get_by_role("heading", name="2 tweets, 2 matching entities").wait_for()
+    page.get_by_role("heading", name="2 tweets: 2 gold entities").wait_for()
     shows(page, "fixed", "fixed-too")
     assert page.evaluate("window.sameDocument") is True
 
@@ -136,6 +136,10 @@ def test_what_is_filtered_comes_as_a_file(page):
 def test_a_tweet_is_handed_to_inspect(page):
     go(page, "/errors?data=tiny/test&tweet=fixed")
     page.get_by_role("button", name="Open in Inspect").click()
+    page.get_by_text("Tweet fixed of a data set").wait_for()
+    page.get_by_role("radio", name="Paris; word 1 of 4; Gold PER").wait_for()
+    page.evaluate(waiting("location.search.includes('tweet=fixed')"))
+    page.reload()  # the link is of this tweet
     page.get_by_text("Tweet fixed of a data set").wait_for()
     page.get_by_role("radio", name="Paris; word 1 of 4; Gold PER").wait_for()
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.ui import fake
 from tests.ui.reading import address, button, component_data, opened, said
+from umt_core.config import ModelSettings
+from umt_core.errors import DataError
 from umt_core.schema import Example, Inspection
 
 pytestmark = pytest.mark.usefixtures("made")
@@ -65,6 +67,32 @@ def test_no_gate_is_spoken_of_where_the_tagger_has_none(monkeypatch):
     page = opened("explain", tweet="broken")
     assert "Check: Rows that run over the 49 blocks" in said(page)
     assert "A gate of 0" not in said(page)
+
+
+def test_an_error_of_a_section_is_a_line_and_the_link_is_kept(monkeypatch):
+    def broken(*_):
+        raise DataError("the set has been cut in half")
+
+    monkeypatch.setattr("app.explaining.picture_note", broken)
+    page = opened("explain", tweet="broken", part="report")
+    assert "the set has been cut in half" in said(page)
+    assert {"tweet": "broken", "part": "report"}.items() <= address(page).items()
+
+
+def test_what_the_released_codes_choices_do_to_picture_and_probability_is_said(monkeypatch):
+    chosen = fake.checkpoints()
+    for info in chosen:
+        if info.manifest.system != "mt-bert-crf":
+            info.manifest.model = ModelSettings(image_transform="released", tagging="subword")
+    monkeypatch.setattr(fake, "checkpoints", lambda: chosen)
+    lines = said(opened("explain", tweet="broken", system="UMT"))
+    assert "the model read a window of 224 × 224 of it, perhaps mirrored" in lines
+    assert "resized" not in lines
+    assert "the model saw it resized to 224 × 224" in said(opened("explain", tweet="broken", system="MT"))
+    lines = said(opened("explain", tweet="broken", part="picture_what_if", tagger="UMT"))
+    assert "The picture: the model read a window of 224 × 224 of it" in lines
+    lines = said(opened("inspect", tweet="broken"))
+    assert "Of BERT-CRF and UMT tags are on subwords: there it is at most the figure" in lines
 
 
 def test_a_word_that_one_tagger_did_not_read_is_said_to_be_such_and_another_shows_it(monkeypatch):

@@ -21,12 +21,6 @@ from umt_core.schema import Example
 UMT = fake.Predictor({}, "twitter2017/umt-bert-crf")
 
 
-@pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    """A busy machine may take its time: these tests are about the answer, not about the progress bar."""
-    monkeypatch.setattr(asking, "QUICK", 60.0)
-
-
 @pytest.fixture
 def page(made):
     return lambda **more: opened("explain", tweet="broken", part="picture_what_if", **more)

@@ -6,20 +6,15 @@ import re
 
 import pytest
 
-from app import asking, variants
+from app import variants
 from tests.ui import fake
 from tests.ui.reading import address, opened, said
 from tests.ui.tiny_set import HOSTILE
+from umt_core.data.samples import OPENING_SAMPLE
 from umt_core.errors import CheckpointError
 from umt_core.explain.text_edits import rewrite
 from umt_core.explain.text_what_if import text_what_if
 from umt_core.schema import Example
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    """A busy machine may take its time: these tests are about the answer, not about the progress bar."""
-    monkeypatch.setattr(asking, "QUICK", 60.0)
 
 
 @pytest.fixture
@@ -60,6 +55,16 @@ def typed(made, monkeypatch):
         return page
 
     return type_in
+
+
+def test_the_words_of_a_typed_tweet_do_not_get_into_the_address_of_the_next(typed):
+    page = typed("Durant is here")
+    page.session_state["explain_wording"] = next(n for n in frame(page, "Wording")["Wording"] if "Durant" in n)
+    page.segmented_control(key="explain_part").set_value("attention").run()
+    page.session_state["asked"] = OPENING_SAMPLE  # as the gallery does
+    page.run()
+    assert "sample" in address(page)
+    assert "wording" not in address(page)
 
 
 def test_a_long_tweet_has_no_wording_that_nobody_wrote(typed):

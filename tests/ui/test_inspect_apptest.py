@@ -255,6 +255,25 @@ def test_going_back_does_not_lose_an_own_tweet(page):
     assert component_data(page, "tracks")["words"] == TWEET.split()
 
 
+def test_a_sample_between_does_not_lose_an_own_tweet(page):
+    page.run()
+    page.text_area[0].set_value(TWEET).run()
+    page.session_state["asked"] = OPENING_SAMPLE  # as the gallery does
+    page.run()
+    assert page.text_area[0].value != TWEET
+    page.query_params.clear()  # and back
+    page.run()
+    assert page.text_area[0].value == TWEET
+
+
+def test_what_a_link_asks_for_in_vain_is_text(page):
+    page.query_params["data"], page.query_params["tweet"] = "[Sign in](https://evil.example)", "1"
+    page.run()
+    assert not page.exception
+    (line,) = [warning.value for warning in page.warning if "evil" in warning.value]
+    assert "\\[Sign in\\]" in line
+
+
 def test_a_text_typed_while_the_address_was_under_way_is_kept(page):
     page.run()
     page.query_params["word"] = "3"  # the browser's address of a moment ago
@@ -307,7 +326,7 @@ def test_each_tagger_offers_the_maps_that_it_has(page, monkeypatch):
     page.button_group(key="systems_twitter2017").set_value(["mt-bert-crf", "adacan-bert-crf"]).run()
     assert not page.exception
     choice = page.button_group(key="system")
-    assert list(choice.options) == ["MT", "AdaCAN-BERT-CRF"]
+    assert list(choice.options) == ["AdaCAN-BERT-CRF", "MT"]  # in the paper's order
     for title, maps, heads in (("AdaCAN-BERT-CRF", ["text → block"], 1), ("MT", ["word → block"], 12)):
         page.button_group(key="system").set_value(title).run()
         assert not page.exception

@@ -75,9 +75,14 @@ assert gc.get_freeze_count() >= one
 def test_a_tagger_that_is_loaded_is_spared(monkeypatch):
     from app import services
 
+    circles = []
+
     class Workbench:
         @staticmethod
         def load(chosen, **how):
+            left = Workbench()
+            left.itself = left
+            circles.append(weakref.ref(left))
             return Workbench()
 
     monkeypatch.setattr(services, "backend", lambda name: sys.modules[__name__])
@@ -86,4 +91,5 @@ def test_a_tagger_that_is_loaded_is_spared(monkeypatch):
     loaded = services._load([], "cpu")
     assert isinstance(loaded, Workbench)
     assert gc.get_freeze_count()
+    assert circles.pop()() is None  # what loading left behind is not
     gc.unfreeze()

@@ -274,7 +274,8 @@ def test_what_is_missing_comes_with_commands_for_the_folders_and_pictures_that_a
     train, row = [code.value for code in opened().code if "bilstm-crf" in code.value]
     about = "--about-images 'stand-in photographs'"
     assert train.endswith(f"{about} --output {checkpoints_folder()}/twitter2017/bilstm-crf")
-    assert row == f"python -m umt_core reproduce --data {tmp_path}/data {about} --only twitter2017/bilstm-crf"
+    as_the_other = f"--data {tmp_path}/data {about} --set epochs=2"
+    assert row == f"python -m umt_core reproduce {as_the_other} --only twitter2017/bilstm-crf"
     Row("twitter2017", "mt-bert-crf", 0).file(tmp_path / "results").write_text("{")
     assert "seed-0.json: wanted results in JSON" in said(opened())
 

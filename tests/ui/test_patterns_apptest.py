@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
+from app.panels import patterns_bias
+from app.patterns import Asked, spread_cells
 from tests.ui import reading
 from tests.ui.tiny_set import TWEETS
 from umt_core.analysis.browse import browse
 from umt_core.analysis.building import table
 from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
+from umt_core.analysis.significance import Interval
 from umt_core.explain import aggregates, faithfulness
+from umt_core.explain.bias import Rate
 from umt_core.explain.kept import write_kept
 
 pytestmark = pytest.mark.usefixtures("data")
@@ -89,6 +94,26 @@ def test_each_group_stands_with_its_spread_and_leads_to_its_tweets(kept: Predict
     assert [tweet["id"] for tweet in browse(kept, Query.from_params(link)).rows] == ["broken"]
 
 
+@pytest.mark.parametrize("image_aware", [0.8, None])
+def test_a_closed_gate_is_said_to_let_the_picture_past_where_there_is_a_way_past_it(made: PredictionSet, image_aware):
+    write_kept(
+        made, UMT, aggregates.KIND, table([(0, 0, "word", 0.5, 0.9, image_aware, None, 0.05)], aggregates.SCHEMA)
+    )
+    lines = reading.said(opened(part="gate", by="part", figure="gate", **RUNS))
+    assert "the word lets through." in lines
+    assert ("still comes through A" in lines) == (image_aware is not None)
+
+
+@pytest.mark.parametrize(("unlabelled", "linked"), [(0, True), (1, False)])
+def test_types_lead_to_no_tweets_where_some_are_not_labelled(made: PredictionSet, unlabelled, linked):
+    asked = Asked(replace(made, info=replace(made.info, unlabelled=unlabelled)), *RUNS.values())
+    for by, group, leads in (("type", "PER", linked), ("part", "hashtag", True)):
+        (row,) = spread_cells(asked, by, [aggregates.Box(group, 1, 1, 0.5, (0.5,) * 5)])[1]
+        assert ("link" in row["cells"][0]) == leads
+    rate = Rate("PER", 1, *[Interval(0.5, 0.5, 0.5)] * 2)
+    assert ("link" in patterns_bias._cells(asked, "type", rate, {"PER": "PER"})[1]) == linked
+
+
 def test_tweets_at_both_ends_are_linked(kept: PredictionSet):
     page = opened(part="gate", by="part", group="word", **RUNS)
     first = reading.component_data(page, "patterns_highest")["rows"][0]["cells"]
@@ -106,14 +131,14 @@ def test_a_block_leads_to_the_tweets_that_look_there(kept: PredictionSet):
 
 def test_the_verdict_stands_before_the_figures_and_the_ceiling_with_it(kept: PredictionSet):
     lines = reading.said(opened(part="faithfulness", **RUNS))
-    assert "Word → block, head 1, best of 2 maps and heads, orders the blocks much as occlusion does" in lines
+    assert "Too few tweets to judge by: 3, wanted 10 and more." in lines
     assert "ρ = 0.95: no map can be asked for more" in lines
     assert "3 entities of 3 tweets" in lines
 
 
 def test_entities_that_no_block_moves_can_be_left_out(kept: PredictionSet):
     page = opened(part="faithfulness", matters="True", map="word → block, head 1", **RUNS)
-    assert "2 entities of 3 tweets" in reading.said(page)
+    assert "2 entities of 2 tweets" in reading.said(page)
     least = [row["cells"][0]["text"] for row in reading.component_data(page, "patterns_agrees_False")["rows"]]
     assert least == ["broken", "fixed"]  # not "right", whose entity no block moves
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
 
-from app import asking, outcomes, relevance_cells
+from app import relevance_cells
 from tests.ui import fake, reading
 from tests.ui.reading import component_data, said
 from tests.ui.tiny_set import TWEETS, write_set
+from umt_core.analysis.paper import percent
 from umt_core.corrections.database import file_url
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
+from umt_core.errors import CheckpointError
 from umt_core.explain.kept import write_kept
 from umt_core.explain.router import KIND, by_relevance, read_pair, route
 from umt_core.schema import Span
@@ -27,9 +30,8 @@ patterns = partial(reading.opened, "patterns", part="relevance")
 
 
 @pytest.fixture(autouse=True)
-def patience(monkeypatch, tmp_path):
-    """A busy machine may take its time; home and store of the test alone."""
-    monkeypatch.setattr(asking, "QUICK", 60.0)
+def own_home(monkeypatch, tmp_path):
+    """Home and store of the test alone."""
     monkeypatch.setenv("UMT_HOME", str(tmp_path / "home"))
 
 
@@ -98,6 +100,28 @@ def test_attributions_are_there_where_they_were_asked_for():
     assert contents(page)["UMT"] == "tags, attention, other pictures, attributions"
 
 
+@pytest.mark.usefixtures("made")
+def test_a_damaged_relevance_model_counts_as_none(tmp_path):
+    folder = tmp_path / "home" / "relevance"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text('{"format": 1, "fi')
+    page = report(tweet="broken")
+    assert contents(page)["Does the picture fit"].startswith("not asked")
+    assert "The report does not say whether the picture fits" in said(page)
+
+
+@pytest.mark.usefixtures("made")
+def test_relevance_weights_that_cannot_be_loaded_count_as_none(monkeypatch):
+    def broken(*_):
+        raise CheckpointError("the weights are cut off")
+
+    monkeypatch.setattr("app.routing.model", lambda: SimpleNamespace(weights_sha256="0" * 64))
+    monkeypatch.setattr("app.services.fit", broken)
+    page = report(tweet="broken")
+    assert contents(page)["Does the picture fit"].startswith("not asked")
+    assert "whether the picture fits: the weights are cut off" in said(page)
+
+
 # --- relevance ---------------------------------------------------------------------------------------
 
 
@@ -127,7 +151,7 @@ def test_the_routers_figures_and_verdict_are_shown(scored):
     routed = route(*pairs)
     rows = component_data(page, "router_")["rows"]
     assert [row["cells"][2]["text"] for row in rows] == [
-        outcomes.percent(value.value)
+        percent(value.value)
         for value in (
             *(routed.test[k] for k in ("baseline", "system", "router")),
             routed.shuffled,

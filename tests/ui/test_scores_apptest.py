@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app.outcomes import run_titles
 from tests.ui import reading
 from tests.ui.reading import component_data, said
-from tests.ui.tiny_set import TWEETS, spans
+from tests.ui.tiny_set import TWEETS, spans, write_run
 from umt_core.analysis.browse import browse
 from umt_core.analysis.metrics import score_spans
 from umt_core.analysis.query import Query
@@ -40,9 +40,34 @@ def test_pairs_say_what_compare_says(made):
     found = compare(made, "twitter2017/bert-crf", ["twitter2017/umt-bert-crf"])["twitter2017/umt-bert-crf"]
     test = found["paired_test"]
     assert line[2]["text"] == f"{100 * test['difference']['value']:+.2f}"
-    assert [line[4]["text"], line[5]["text"]] == [str(found["fixed"]), str(found["broken"])] == ["2", "1"]
-    assert line[6]["text"] == f"{test['p_mcnemar']:.3f}"
-    assert line[8]["text"] == f"{100 * test['smallest_difference']:.2f}"
+    assert [line[5]["text"], line[6]["text"]] == [str(found["fixed"]), str(found["broken"])] == ["2", "1"]
+    assert line[7]["text"] == f"{test['p_mcnemar']:.3f}"
+    assert line[9]["text"] == f"{100 * test['smallest_difference']:.2f}"
+
+
+def test_where_there_are_many_pairs_they_are_those_of_one_baseline(made):
+    for system in ("bilstm-crf", "gvatt-bert-crf"):
+        write_run(made, system, {})
+    page = opened()
+    titles = ["BiLSTM-CRF", "BERT-CRF", "GVATT-BERT-CRF", "MT", "UMT"]
+    scores = [row[0]["text"] for row in rows(page, "scores_scores")]
+    assert [title for title in scores if title in titles] == titles, "not in the paper's order"
+    assert [[c["text"] for c in row[:2]] for row in rows(page, "scores_pairs")] == [
+        [title, "BERT-CRF"] for title in titles if title != "BERT-CRF"
+    ]
+    box = page.selectbox(key="scores_against")
+    box.set_value("twitter2017/mt-bert-crf").run()
+    assert {row[1]["text"] for row in rows(page, "scores_pairs")} == {"MT"}
+    assert reading.address(page)["against"] == "twitter2017/mt-bert-crf"
+    assert len(rows(opened(against="all"), "scores_pairs")) == 10
+    astray = opened(against="no/tagger")
+    assert "There are no predictions of 'no/tagger' to compare with" in said(astray)
+    assert {row[1]["text"] for row in rows(astray, "scores_pairs")} == {"BERT-CRF"}
+    page.session_state["scores_against"] = "of/another-set"  # as after another data set, with this one's address
+    page.query_params["data"] = "another/test"
+    page.session_state["scores_address"] = {"data": "another/test", "against": "twitter2017/mt-bert-crf"}
+    page.run()
+    assert "to compare with" not in said(page)
 
 
 @pytest.mark.parametrize("table", ["scores_errors", "scores_confusion", "scores_pairs"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import jobs as app_jobs
 from app import markup
 from tests.core import tiny_data
 from tests.core.tiny_jobs import BASE, Home, copy_home, make_template
@@ -21,6 +22,7 @@ from umt_core.__main__ import main
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
 from umt_core.registry import checkpoints_folder, versions_folder
+from umt_core.schema import Span
 from umt_core.train import jobs, runner
 from umt_core.train.compose import Part
 from umt_core.train.telling import facts
@@ -119,6 +121,15 @@ def test_corrected_labels_are_counted_and_used_unless_switched_off(home):
     assert "--corrections default --repeat 3" in page.code[0].value
     page.toggle(key="train_corrected").set_value(False).run()
     assert "12 tweets to train on, 4 to choose" in said(page)
+
+
+def test_tweets_that_were_skipped_since_are_not_counted_as_corrected(tmp_path):
+    url, spans = f"sqlite:///{tmp_path}/store.sqlite", (Span(0, 1, "PER"),)
+    with Store(url) as store:
+        for tweet in ("t1", "t2"):
+            set_ = store.append(Edit(TweetKey("twitter0/train", tweet), "set", "ann", (), spans, 0))
+        store.append(Edit(set_.key, "skip", "ann", spans, spans, set_.number))
+    assert app_jobs.corrections(url).tweets == {"twitter0/train": 1}
 
 
 def test_what_cannot_be_done_is_said_and_cannot_be_started(home):

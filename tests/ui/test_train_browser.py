@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks.serving import waiting
+from tests.core.tiny_data import tweets
 from tests.core.tiny_jobs import BASE, Home, make_home, wait_for
 from tests.ui.conftest import WAIT, serving
+from umt_core.data.conll import write_conll
 from umt_core.errors import JobError
 from umt_core.registry import versions_folder
 from umt_core.train import jobs
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LONG = 10 * WAIT  # a job's process loads torch first
+COPIES = 100
 
 
 @pytest.fixture
@@ -53,9 +57,13 @@ def nobody_working() -> Iterator[None]:
 
 
 def test_a_job_started_on_the_page_survives_reload_and_a_killed_server(home, browser):
+    # Epochs long enough for the job to be there still when the second server is.
+    many = [replace(tweet, id=f"{tweet.id}-{i}") for i in range(COPIES) for tweet in tweets()[:12]]
+    write_conll(home.root / "data" / "twitter0" / "train.txt", many)
     trains = re.compile(r"epoch \d+ of 1000")
     with serving({"UMT_BACKEND": ""}) as (url, process), opened(browser, url) as page:
         page.goto("/train")
+        page.get_by_text("The same by command:").wait_for()  # the form's end: nothing moves any more
         page.get_by_text("More settings").click()
         for label in ("Epochs at most", "Patience, in epochs"):
             page.get_by_role("spinbutton", name=label).fill("1000")
