@@ -9,6 +9,14 @@ function button(text, key, title, onclick, className = "") {
   return node;
 }
 
+// What is drawn anew loses the focus, and a click that has begun on it: only what is made of something else is.
+function fill(holder, of, make) {
+  const sign = JSON.stringify(of);
+  if (holder.sign === sign) return;
+  holder.sign = sign;
+  holder.replaceChildren(...make());
+}
+
 function spoken(now, i, span) {
   const inside = span ? `, ${span[2]} entity ${words(now, span)}` : "";
   return `${now.words[i]}, word ${i + 1} of ${now.words.length}${inside}`;
@@ -53,9 +61,10 @@ function drawText(ed) {
 }
 
 function drawSystems(ed) {
-  const now = item(ed), { spans } = draft(ed), rows = now.systems.map(system => {
+  const now = item(ed), { spans } = draft(ed);
+  fill(ed.parts.systems, [now.id, now.systems, spans], () => now.systems.map(system => {
     const row = element("li", "system"), agrees = same(system.spans, spans);
-    row.append(button(system.title, `A ${system.key}`, `Accept all labels of ${system.title}`,
+    row.append(button(system.title, system.key && `A ${system.key}`, `Accept all labels of ${system.title}`,
       () => after(ed, () => accept(ed, system)), "take"));
     const found = element("span", "found");
     for (const span of system.spans) {
@@ -73,12 +82,11 @@ function drawSystems(ed) {
     const missing = spans.filter(s => !system.spans.some(o => overlap(o, s)));
     if (missing.length) found.append(element("span", "muted", `without ${missing.map(s => describe(ed, s)).join(", ")}`));
     if (!system.spans.length && !missing.length) found.append(element("span", "muted", "no entity"));
-    if (agrees) row.append(element("span", "same", "= the same"));
+    if (agrees) found.prepend(element("span", "same", "= the same"));
     row.append(found);
     return row;
-  });
-  ed.parts.systems.replaceChildren(...rows);
-  ed.parts.systems.hidden = !rows.length;
+  }));
+  ed.parts.systems.hidden = !now.systems.length;
   ed.parts.noSystems.textContent = ed.data.noSystems;
 }
 
@@ -117,15 +125,18 @@ function drawConflict(ed) {
   const found = conflictHere(ed), holder = ed.parts.conflict;
   holder.hidden = !found;
   if (!found) return;
-  const { theirs, mine } = found, sides = element("div", "sides"), row = element("div", "row");
-  sides.append(strip(ed, `${theirs.author} stored`, theirs.spans), strip(ed, "You have", mine.after));
-  row.append(
-    button("Keep theirs", "", "", () => settle(ed, "theirs")),
-    button("Use mine", "", "", () => settle(ed, "mine")),
-    button("Join both", "", "Mine, and theirs where they do not overlap", () => settle(ed, "both")),
-  );
-  holder.replaceChildren(element("strong", "", theirs.line), sides, row,
-    element("span", "muted", "Nothing is overwritten until you choose; after that you can edit on."));
+  const { theirs, mine } = found;
+  fill(holder, [item(ed).id, theirs, mine.after], () => {
+    const sides = element("div", "sides"), row = element("div", "row");
+    sides.append(strip(ed, `${theirs.author} stored`, theirs.spans), strip(ed, "You have", mine.after));
+    row.append(
+      button("Keep theirs", "", "", () => settle(ed, "theirs")),
+      button("Use mine", "", "", () => settle(ed, "mine")),
+      button("Join both", "", "Mine, and theirs where they do not overlap", () => settle(ed, "both")),
+    );
+    return [element("strong", "", theirs.line), sides, row,
+      element("span", "muted", "Nothing is overwritten until you choose; after that you can edit on.")];
+  });
 }
 
 function drawStatus(ed) {
@@ -134,25 +145,23 @@ function drawStatus(ed) {
   elsewhere.hidden = !torn;
   if (torn) {
     const { line, of } = ed.conflicts.get(torn.nonce), where = torn.data === ed.data.data ? "" : ` of ${of}`;
-    elsewhere.replaceChildren(`${line} (tweet ${torn.tweet}${where}) `,
-      button("Show it", "", "", () => after(ed, () => visit(ed, torn.tweet, torn))));
+    fill(elsewhere, [torn.nonce, line, where], () => [`${line} (tweet ${torn.tweet}${where}) `,
+      button("Show it", "", "", () => after(ed, () => visit(ed, torn.tweet, torn)))]);
   }
+  const says = ed.failure ? `✗ Not stored: ${ed.failure} It stays here and is sent again. `
+    : conflictHere(ed) || torn ? "waiting for your choice"
+    : waiting ? (late ? "no answer yet: kept in this browser, and sent again" : "saving …")
+    : ed.saved ? `saved ✓ event ${ed.saved}` : "";
+  const again = button("Try now", "", "", () => after(ed, () => send(ed)));
   status.className = "status" + (ed.failure ? " failed" : "");
-  if (ed.failure) status.replaceChildren(`✗ Not stored: ${ed.failure} It stays here and is sent again. `,
-    button("Try now", "", "", () => after(ed, () => send(ed))));
-  else if (conflictHere(ed) || torn) status.textContent = "waiting for your choice";
-  else if (waiting) status.textContent = late ? "no answer yet: kept in this browser, and sent again" : "saving …";
-  else status.textContent = ed.saved ? `saved ✓ event ${ed.saved}` : "";
-  line.textContent = ed.blocked ? "" : ed.line;
-  line.className = ed.problem ? "line problem" : "line";
-  if (ed.blocked) {
-    line.className = "line problem";
-    line.append(ed.blocked.line + " ", button("Leave it, and go on to the step before", "", "", () => after(ed, () => {
-      const kind = ed.blocked.kind;
-      ed.blocked = null;
-      step(ed, kind, true);
-    })));
-  }
+  fill(status, [says, ed.failure], () => (ed.failure ? [says, again] : [says]));
+  const leave = button("Leave it, and go on to the step before", "", "", () => after(ed, () => {
+    const { kind } = ed.blocked;
+    ed.blocked = null;
+    step(ed, kind, true);
+  }));
+  line.className = ed.blocked || ed.problem ? "line problem" : "line";
+  fill(line, [ed.blocked, ed.line], () => (ed.blocked ? [ed.blocked.line + " ", leave] : [ed.line]));
 }
 
 function visit(ed, id, { data, track } = ed.data) {

@@ -22,7 +22,7 @@ from umt_core.data.jsonl import write_jsonl
 from umt_core.schema import Example, Span
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
 
 pytestmark = pytest.mark.browser
 
@@ -45,7 +45,7 @@ def wanted(i: int) -> tuple[Span, ...]:
 
 
 SETS = ("keys", "undo", "both", "notes", "reload", "mouse", "paused", "killed", "rules", "hard", "blind", "elsewhere")
-SETS += ("arrived",)
+SETS += ("arrived", "held")
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +114,15 @@ def choose_data(page: Page, title: str) -> None:
 
 def at(page: Page, tweet: str) -> None:
     page.evaluate(waiting("new URLSearchParams(location.search).get('tweet') === value"), tweet)
+
+
+def stays(page: Page, name: str) -> None:
+    """Presses a button from the keyboard, after a while in which the editor's clock went on."""
+    button = page.get_by_role("button", name=name)
+    button.focus()
+    page.evaluate("new Promise(go_on => setTimeout(go_on, 2500))")
+    assert button.evaluate("node => node.matches(':focus')")
+    press(page, "Enter")
 
 
 def labels(store: Store, name: str) -> dict[str, tuple[Span, ...] | None]:
@@ -280,11 +289,49 @@ def test_a_choice_between_two_answers_loses_no_label_and_no_comment_and_can_wait
     choose_data(other, "RULES test")
     line = "Ann changed this tweet while you did. (tweet notes-0 of NOTES test)"
     other.locator(".elsewhere").get_by_text(line).wait_for()
-    other.get_by_role("button", name="Show it").click()
+    stays(other, "Show it")
     at(other, "notes-0")
-    other.get_by_role("button", name="Use mine").click()
+    stays(other, "Use mine")
     shows(other, "saved ✓ event")
     assert labels(store, "notes") == {"notes-0": (Span(1, 2, "LOC"),)}
+    other.close()
+
+
+def test_one_choice_between_two_answers_is_for_what_has_no_answer_yet_too(page, ben, store):
+    other = ben.new_page()
+    other.set_default_timeout(WAIT)
+    sockets: list[WebSocketRoute] = []
+    held: list[str | bytes] = []
+    holding = False
+
+    def follow(socket: WebSocketRoute) -> None:
+        socket.connect_to_server().on_message(lambda message: held.append(message) if holding else socket.send(message))
+        sockets.append(socket)
+
+    other.route_web_socket(re.compile("_stcore/stream"), follow)
+    for window in (page, other):
+        go(window, "/correct?data=held/test")
+    call(other, "Ben")
+    other.locator(".text").click()
+    press(other, "Home", "ArrowRight")
+    press(page, "Home", "ArrowRight", "1")
+    shows(page, "saved ✓ event")
+    press(other, "2")
+    other.get_by_role("alert").wait_for()
+    holding = True
+    press(other, "/")
+    other.keyboard.type("a town")
+    press(other, "Enter")
+    while not held:  # the server has the comment, which meets the other answer too, and the page does not know
+        other.wait_for_timeout(50)
+    other.get_by_role("button", name="Use mine").click()
+    holding = False
+    for message in held:
+        sockets[-1].send(message)
+    shows(other, "saved ✓ event")
+    assert not other.get_by_role("alert").count()
+    assert labels(store, "held") == {"held-0": (Span(1, 2, "LOC"),)}
+    assert [event.reason for event in store.events(data="held/test")] == ["", "", "a town"]
     other.close()
 
 
