@@ -154,7 +154,20 @@ def test_redo_stops_where_another_has_answered_since(store):
     with pytest.raises(ConflictError):
         store.redo("ann")
     assert store.redo("ann", keep=True).after == BEN
-    assert store.undo("ann").after == BEN
+    with pytest.raises(ConflictError):
+        store.undo("ann")  # ben's is the newer answer still
+    assert store.undo("ann", keep=True).after == BEN
+    store.verify()
+
+
+def test_what_its_author_has_withdrawn_comes_back_by_nobody_elses_undo(store):
+    put(store, ONE, "ann", ANN)
+    put(store, ONE, "ben", BEN)
+    store.undo("ann", keep=True)
+    undone = store.undo("ben")
+    assert (undone.before, undone.after) == (BEN, None)
+    assert store.redo("ann").after == ANN
+    assert store.redo("ben").after == BEN
     store.verify()
 
 

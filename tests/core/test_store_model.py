@@ -20,16 +20,14 @@ NOTHING = (None, False)  # spans, skipped
 
 @dataclass
 class Action:
-    """Something an author did: the labels it met, those it left, and when they were last put so."""
+    """Something an author did, and the labels it left."""
 
     number: int
     track: tuple[str, str, str]
     kind: str
     author: str
     spans: tuple[Span, ...] | None
-    before: tuple
     after: tuple
-    at: int
 
 
 @dataclass
@@ -44,7 +42,7 @@ class Model:
     def act(self, number, author, kind, track, spans):
         before = self.labels.get(track, NOTHING)
         after = {"skip": (before[0], True), "comment": before}.get(kind, (spans, False))
-        action = Action(number, track, kind, author, spans, before, after, number)
+        action = Action(number, track, kind, author, spans, after)
         self.done[author].append(action)
         self.undone[author].clear()
         self._put(track, after, number)
@@ -53,20 +51,19 @@ class Model:
         self.labels[track], self.numbers[track] = labels, number
 
     def in_the_way(self, action):
-        """Whether undoing or redoing an action would take away what another author has answered since."""
-        others = [a for author in AUTHORS if author != action.author for a in self.done[author]]
-        answered = [a for a in others if a.track == action.track and a.at > action.at and a.kind != "comment"]
-        return bool(answered) or self.labels[action.track] != action.after
+        """Whether another author has answered since, and that stands: to move the action would change no labels."""
+        return any(a.author != action.author and a.number > action.number for a in self._standing(action.track))
 
-    def move(self, number, author, source, target, keep):
+    def move(self, number, author, source, target):
         """Takes the last action of one list back, or does it again, and puts it on the other."""
         action = source[author].pop()
-        now = self.labels[action.track]
-        after = now if keep and self.in_the_way(action) else action.before
-        # What is moved next undoes this move.
-        action.before, action.after, action.at = now, after, number
         target[author].append(action)
-        self._put(action.track, after, number)
+        standing = self._standing(action.track)
+        newest = max(standing, key=lambda a: a.number, default=None)
+        self._put(action.track, newest.after if newest else NOTHING, number)
+
+    def _standing(self, track):
+        return [a for actions in self.done.values() for a in actions if a.track == track and a.kind != "comment"]
 
     def opinions(self):
         found: dict = {}
@@ -141,7 +138,7 @@ def _take(store, model, run, kind, author, tweet, spans, track, chance):
         else:
             event = move(name, keep=keep)
             assert event.of == source[author][-1].number
-            model.move(event.number, author, source, target, keep)
+            model.move(event.number, author, source, target)
         return
     now, revision = model.labels.get(where, NOTHING), model.numbers.get(where, 0)
     if kind == "restore":

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from umt_core.corrections.events import BLIND, COMMON, Event, Labels, TweetKey
 from umt_core.schema import Span
 
+ANSWERS = ("set", "accept", "skip", "restore")  # what says something of a tweet's labels
+
 Track = tuple[TweetKey, str, str]  # tweet, track, and in a track of one's own its author
 
 
@@ -50,6 +52,42 @@ def tops(last: Entry | None) -> tuple[int, int]:
     return (last.across, number) if last.event.action == "undo" else (number, last.across)
 
 
+class Standing:
+    """The answers to a tweet in one track that are not undone.
+
+    What is undone comes back by nobody's undo but its own redo: the labels are those of the newest answer that
+    stands, by the number it was first given under.
+    """
+
+    def __init__(self) -> None:
+        self._done: dict[int, Entry] = {}  # all answers, by number
+        self._numbers: set[int] = set()  # of those that stand
+
+    def take(self, entry: Entry) -> None:
+        """Goes one event on."""
+        event = entry.event
+        if event.action in ANSWERS:
+            self._done[event.number] = entry
+            self._numbers.add(event.number)
+        elif event.action in ("undo", "redo"):
+            self._numbers = self._moved(event.action, event.of)
+
+    def after(self, action: str, number: int) -> Labels:
+        """The labels once an event is undone or done again; its number tells nothing."""
+        numbers = self._moved(action, number)
+        return self._done[max(numbers)].labels if numbers else Labels()
+
+    def later_than(self, number: int, author: str) -> str | None:
+        """Of the others who have answered after an event, whose answer came last."""
+        later = [n for n in self._numbers if n > number and self._done[n].event.author != author]
+        return self._done[max(later)].event.author if later else None
+
+    def _moved(self, action: str, number: int) -> set[int]:
+        if action == "undo" or number not in self._done:  # a comment is no answer
+            return self._numbers - {number}
+        return self._numbers | {number}
+
+
 class Stacks:
     """What each author can undo and redo, from all their events in order."""
 
@@ -82,6 +120,7 @@ class Fold:
         self.labels: dict[Track, Labels] = {}
         self._entries: list[Entry] = []
         self._before: list[Labels] = []  # the labels that each event met
+        self._standing: dict[Track, Standing] = {}
         self._stacks = Stacks()
 
     def add(self, entry: Entry) -> str | None:
@@ -93,6 +132,7 @@ class Fold:
         wrong = self._wrong_labels(entry, now) or self._wrong_stack(entry)
         self._entries.append(entry)
         self._before.append(now)
+        self._standing.setdefault(entry.track, Standing()).take(entry)
         self.labels[entry.track] = entry.labels
         return wrong and f"event {number} ({entry.event.action}) {wrong}"
 
@@ -115,8 +155,10 @@ class Fold:
                 return [(None, False)] if event.of == 0 else []
             return [(then.event.after, then.skipped)] if then.track == entry.track else []
         if event.action in ("undo", "redo"):
+            then = self._standing.get(entry.track, Standing()).after(event.action, event.of)
+            # In older stores it put back what its event had met, or left what was there.
             met = self._before[top - 1] if (top := self._stacks.top(event.author, event.action)) else now
-            return [(met.spans, met.skipped), stays]  # it stays where another's was left standing
+            return [(then.spans, then.skipped), (met.spans, met.skipped), stays]
         return [] if event.after is None else [(event.after, False)]
 
     def _wrong_stack(self, entry: Entry) -> str | None:

@@ -26,8 +26,6 @@ EVENTS = Table(
 )
 DATA_SUMS = Table("data_sums", _METADATA, *(Column(name, Text) for name in ("data", "sha256", "time")))
 
-ANSWERS = ("set", "accept", "skip", "restore")  # what says something of a tweet's labels
-
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

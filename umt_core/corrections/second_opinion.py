@@ -10,7 +10,7 @@ from itertools import combinations
 from umt_core.analysis.agreement import Difference, differences
 from umt_core.analysis.metrics import Scores, score_spans
 from umt_core.corrections.events import Edit, Event, TweetKey
-from umt_core.corrections.log import ANSWERS
+from umt_core.corrections.fold import ANSWERS
 from umt_core.corrections.store import Store
 from umt_core.schema import Span
 from umt_core.spans import spans_to_tags

@@ -21,7 +21,7 @@ from sqlalchemy import Select, func, insert, make_url, select
 from umt_core.corrections import log
 from umt_core.corrections.database import Database, file_url
 from umt_core.corrections.events import BLIND, COMMON, Edit, Event, Labels, TweetKey
-from umt_core.corrections.fold import Entry, Fold, track_of
+from umt_core.corrections.fold import ANSWERS, Entry, Fold, track_of
 from umt_core.corrections.log import DATA_SUMS, EVENTS
 from umt_core.corrections.writer import Writer
 from umt_core.data.files import home_dir
@@ -87,9 +87,11 @@ class Store:
     def undo(self, author: str, *, keep: bool = False) -> Event | None:
         """Takes back the last action of an author, whichever tweet it was on; ``None``: there is none.
 
+        The labels are then those of the newest answer to the tweet that nobody has undone.
+
         Raises:
-            ConflictError: the answer of another author stands there since. With ``keep`` it stays, and the
-                action counts as undone all the same: the next undo is of the one before.
+            ConflictError: another author's newer answer stands there. With ``keep`` it stays, and the action
+                counts as undone all the same: the next undo is of the one before.
         """
         return self._take_back(author, "undo", keep)
 
@@ -140,7 +142,7 @@ class Store:
         done: dict[int, tuple[str, str | None]] = {}
         for number, data_, tweet, author, action, after, of in self._rows(_only(columns, data, None)):
             answers = standing.setdefault((data_, tweet, author), {})
-            if action in log.ANSWERS:
+            if action in ANSWERS:
                 answers[number] = done[number] = action, after
             elif action == "undo":
                 answers.pop(of, None)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from umt_core.corrections import log
 from umt_core.corrections.events import BLIND, COMMON, GOLD, ConflictError, Edit, Event, Labels, TweetKey
-from umt_core.corrections.fold import Entry, Track, tops, track_of
+from umt_core.corrections.fold import Entry, Standing, Track, tops, track_of
 from umt_core.corrections.log import EVENTS
 from umt_core.errors import StoreError
 from umt_core.schema import Span
@@ -85,35 +85,22 @@ class Writer:
         top = log.latest(self._connection, author, action)
         if top is None:
             return None
-        key, about = top.event.key, log.entry(self._connection, top.about)
-        current = log.labels_of(log.last_of_track(self._connection, top.track))
-        then, reason = log.labels_of(log.last_of_track(self._connection, top.track, before=top.event.number)), ""
-        if other := self._changed_since(top, current):
+        of_tweet = log.entries(self._connection, log.of_track(top.track).order_by(EVENTS.c.number))
+        current, standing = of_tweet[-1].labels, Standing()
+        for found in of_tweet:
+            standing.take(found)
+        key, reason = top.event.key, ""
+        if other := standing.later_than(top.about, author):
             if not keep:
                 what = f"wanted to {action} event {top.about} on tweet {key.tweet} of {key.data}"
                 raise ConflictError(f"{what}, but {other} has changed it since; nothing was overwritten", None, current)
-            then, reason = current, f"left as {other} has it"
+            reason = f"left as {other} has it"
+        about, then = log.entry(self._connection, top.about), standing.after(action, top.about)
         base = about.event.base if about else GOLD
         edit = Edit(key, action, author, (), (), current.revision, base, reason, top.event.track)
         event = self._add(edit, current.spans, then.spans, skipped=then.skipped, of=top.about, top=top)
         self._write()
         return event
-
-    def _changed_since(self, top: Entry, labels: Labels) -> str | None:
-        """The author whose answer to the tweet stands since an event, if that is another's."""
-        later = log.of_track(top.track).where(EVENTS.c.number > top.event.number).order_by(EVENTS.c.number)
-        since = log.entries(self._connection, later)
-        standing: dict[int, Event] = {}
-        for found in since:
-            if found.event.action == "undo":
-                standing.pop(found.about, None)
-            elif found.event.author != top.event.author:
-                done = log.entry(self._connection, found.about) if found.event.action == "redo" else found
-                standing |= {done.event.number: done.event} if done else {}
-        others = [event.author for event in standing.values() if event.action in log.ANSWERS]
-        if not others and (labels.spans, labels.skipped) != (top.event.after, top.skipped):
-            others = [found.event.author for found in since if found.event.author != top.event.author]
-        return others[-1] if others else None
 
     def _add(
         self,
