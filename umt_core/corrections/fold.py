@@ -155,10 +155,10 @@ class Fold:
                 return [(None, False)] if event.of == 0 else []
             return [(then.event.after, then.skipped)] if then.track == entry.track else []
         if event.action in ("undo", "redo"):
-            then = self._standing.get(entry.track, Standing()).after(event.action, event.of)
+            stands = self._standing.get(entry.track, Standing()).after(event.action, event.of)
             # In older stores it put back what its event had met, or left what was there.
             met = self._before[top - 1] if (top := self._stacks.top(event.author, event.action)) else now
-            return [(then.spans, then.skipped), (met.spans, met.skipped), stays]
+            return [(stands.spans, stands.skipped), (met.spans, met.skipped), stays]
         return [] if event.after is None else [(event.after, False)]
 
     def _wrong_stack(self, entry: Entry) -> str | None:
