@@ -12,10 +12,11 @@ import streamlit as st
 from app import sets
 from app.markup import command
 from app.standings import NOWHERE, Browser
-from umt_core.analysis import benchmark_pairs
+from umt_core.analysis import benchmark_pairs, claims
 from umt_core.analysis.benchmark import Results, Standing
 from umt_core.analysis.benchmark_pairs import Against, Predictions, predictions_folder
 from umt_core.analysis.building import add_texts, adopt_set
+from umt_core.analysis.claims import Finding
 from umt_core.analysis.reproduction import results_folder
 from umt_core.analysis.sets import SET, PredictionSet, sets_folder
 from umt_core.data.datasets import data_folder
@@ -85,6 +86,26 @@ def find_daggers(dataset: str) -> None:
     found = kept(dataset)
     if found is not None:
         _daggers()[results_folder(), dataset, _runs(found)] = benchmark_pairs.daggers(predictions(dataset))
+
+
+@st.cache_resource(show_spinner=False)
+def _findings() -> dict[tuple[Path, str, tuple[str, ...]], list[Finding]]:
+    return {}
+
+
+def findings(dataset: str) -> list[Finding] | None:
+    """What came of the paper's claims; ``None``: ``find_claims`` has not been asked (errors as ``kept``)."""
+    found = kept(dataset)
+    if found is None:
+        return claims.findings(dataset, None)
+    return _findings().get((results_folder(), dataset, _runs(found)))
+
+
+def find_claims(dataset: str) -> None:
+    """Works out ``findings``, which takes seconds."""
+    found = kept(dataset)
+    if found is not None:
+        _findings()[results_folder(), dataset, _runs(found)] = claims.findings(dataset, predictions(dataset))
 
 
 def against(dataset: str, pair: tuple[str, str]) -> Against:

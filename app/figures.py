@@ -272,6 +272,25 @@ def outcome_bars(table: pd.DataFrame, share: bool, highest: float, bright: Seque
     return _calm(figure, height=270).update_layout(bargap=0.45)
 
 
+def moved_bars(table: pd.DataFrame, highest: float) -> go.Figure:
+    """The paper's Figure 3 or 4 with all systems: a bar a row of the table, from the top; ``highest`` ends the axis."""
+    figure = go.Figure()
+    figure.add_bar(
+        orientation="h",
+        x=table["count"],
+        y=[_label(str(title), 30) for title in table["title"]],
+        text=[f"{count:,}" for count in table["count"]],
+        textposition="outside",
+        cliponaxis=False,
+        marker={"color": MAIN_COLOUR},
+        hovertext=[f"{n} of {gold} gold entities" for n, gold in zip(table["count"], table["gold"], strict=True)],
+        hovertemplate="%{y}: %{hovertext}<extra></extra>",
+    )
+    figure.update_xaxes(range=[0, 1.15 * max(highest, 1e-9)], fixedrange=True, tickformat=",d", nticks=5)
+    figure.update_yaxes(autorange="reversed", fixedrange=True)
+    return _calm(figure, height=80 + 24 * len(table))
+
+
 def rate_bars(table: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
     """Shares with their intervals, a group of bars for each row of the table.
 

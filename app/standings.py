@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from app import tables
-from app.outcomes import Cells, cell, errors_behind, pair_cells
+from app.outcomes import RANDOMISATION, Cells, cell, errors_behind, p_value, pair_cells
 from umt_core.analysis.benchmark import UMT, Cost, Count, Results, Standing, made_by, only
 from umt_core.analysis.benchmark_pairs import BASELINE, Against, Moved
+from umt_core.analysis.claims import SIGNS, UNDECIDED, Finding, points
 from umt_core.analysis.paper import FIGURES, PAPER_DAGGERS
 from umt_core.analysis.reproduction import ABLATIONS, BASE, data_of
 from umt_core.labels import LABELS
@@ -93,7 +94,7 @@ def standing_cells(
         lines.append({"cells": [title, *cells], "quiet": not standing.seeds, "goes_on": bool(standing.paper)})
         if standing.paper:
             of_table_2 = standing.system == UMT and figures == FIGURES
-            theirs = PAPER_DAGGERS.get(standing.dataset, ()) if of_table_2 else ()
+            theirs = PAPER_DAGGERS.get(data_of(standing.dataset), ()) if of_table_2 else ()
             printed = [
                 cell(f"{standing.paper[figure]:.2f}{' †' * (figure in theirs)}" if figure in standing.paper else "")
                 for figure in figures
@@ -133,7 +134,37 @@ def missing_commands(results: Results, found: Iterable[Standing], data: str) -> 
     return [shlex.join([*words[dataset.endswith(BASE)], *only(dataset, system)]) for dataset, system in missing]
 
 
-# --- figures 3 and 4, and chance -----------------------------------------------------------------
+# --- what holds up, figures 3 and 4, and chance -----------------------------------------------------------------
+
+
+def claim_cells(found: Sequence[Finding], where: Browser = NOWHERE) -> tuple[Cells, Cells]:
+    """What the paper says, beside what came of it here."""
+    columns: Cells = [
+        {"title": "The paper says", "words": True},
+        {"title": "Better", "words": True},
+        {"title": "than", "words": True},
+        {"title": "The paper", "help": "points of F1 between the two"},
+        {"title": "Ours", "help": "the same of our first seeds, with its 95 % bootstrap interval over tweets"},
+        {"title": "So", "words": True},
+        {"title": "p, randomisation", "help": RANDOMISATION},
+    ]
+    lines: Cells = []
+    for row in found:
+        claim = row.claim
+        cells = [cell(row.claim.about), *(cell(tables.system_title(name)) for name in (claim.better, claim.worse))]
+        cells.append(cell(points(row.paper)))
+        if row.test is None or row.ours is None:
+            cells += [cell(NOT_RUN), cell(""), cell("")]
+        else:
+            ends = (points(100 * end) for end in (row.test.difference.low, row.test.difference.high))
+            pair = {"baseline": claim.worse, "system": claim.better, "outcome": "fixed,broken"}
+            cells += [
+                cell(points(row.ours), link=pair, sub=" to ".join(ends), title="opens what it fixes and breaks"),
+                cell(f"{SIGNS[row.verdict]} {row.verdict}"),
+                cell(p_value(row.test.p_randomisation)),
+            ]
+        lines.append({"cells": [_placed(each, where) for each in cells], "quiet": row.verdict in (NOT_RUN, UNDECIDED)})
+    return columns, lines
 
 
 def moved_cells(rows: Sequence[Moved], where: Browser = NOWHERE) -> tuple[Cells, Cells]:

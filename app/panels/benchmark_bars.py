@@ -27,14 +27,15 @@ def bars(dataset: str, found: Predictions | None, where: Browser, notice: str) -
             with column:
                 st.markdown(f"**{heading}**")
                 st.plotly_chart(
-                    charts.built(figures.outcome_bars, part, False, highest, [True] * len(part)),
+                    charts.built(figures.moved_bars, part, highest),
                     config={"displayModeBar": False},
                     key=f"benchmark_{outcome}_{dataset}",
                     alt=f"{outcome}: {', '.join(f'{title} {n}' for title, n in part[['title', 'count']].values)}",
                 )
     linked.show(f"benchmark_moved_{dataset}", *standings.moved_cells(rows, where))
     st.caption(
-        f"Gold entities of the test split, first seeds. The paper draws these bars and prints no numbers.{notice}"
+        "Gold entities of the test split, first seeds. The paper draws these bars of the four that read pictures "
+        f"beside BERT, and prints no numbers.{notice}"
     )
 
 

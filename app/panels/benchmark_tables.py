@@ -13,6 +13,12 @@ from umt_core.analysis.benchmark import Results, Standing, table_1
 from umt_core.analysis.paper import FIGURES
 from umt_core.analysis.reproduction_document import ABLATED, about_daggers
 
+_CLAIMS = (
+    "A line is a claim of sections 3.3 and 3.4, in short: one system's F1 minus another's, first seeds, test split. It "
+    "holds (✓), or is the other way about (✗), where the difference is more than chance would give: p < 0.05 by "
+    "randomisation over tweets. What is not told from chance (○) is no finding against the paper: the table of pairs "
+    "below says what size of difference would be found."
+)
 _DEV = "Dev chose the epoch: these figures flatter. The paper prints none, and no predictions on dev are kept."
 
 
@@ -42,6 +48,16 @@ def table_3(dataset: str, found: Sequence[Standing], where: Browser) -> None:
     st.subheader(f"Table 3: what each part of UMT is worth, {standings.set_title(dataset)}", anchor=False)
     linked.show(f"benchmark_3_{dataset}", *standings.standing_cells(found, where, figures=FIGURES[4:]))
     st.caption(f"Of the first seed in every row. {line(ABLATED)}")
+
+
+def claims(dataset: str, where: Browser, notice: str) -> None:
+    """What the paper says of its systems, and whether it holds here, as soon as that is known."""
+    st.subheader(f"What holds up: {standings.set_title(dataset)}", anchor=False)
+    if (found := benchmark.findings(dataset)) is None:
+        st.caption("**Whether the paper's claims hold here is being worked out …**")
+        return
+    linked.show(f"benchmark_claims_{dataset}", *standings.claim_cells(found, where))
+    st.caption(f"{_CLAIMS}{notice}")
 
 
 def counts(results: Results, data: str) -> None:

@@ -79,6 +79,9 @@ try:
     benchmark_charts.cost(costs(results, names), split, cost, notice)
     for name, rows in parts.items():
         benchmark_tables.table_3(name, rows, where[name])
+    if of_test and results.done:
+        for name in names:
+            benchmark_tables.claims(name, where[name], notice)
     if of_test:
         for name in names:
             st.subheader(f"Figures 3 and 4: {standings.set_title(name)}", anchor=False)
@@ -91,6 +94,11 @@ try:
         with st.spinner("Drawing tweets again and again for the † …"):
             for name in unmarked:
                 benchmark.find_daggers(name)
+        st.rerun()
+    if of_test and (unasked := [name for name in names if benchmark.findings(name) is None]):
+        with st.spinner("Drawing tweets again and again for the paper's claims …"):
+            for name in unasked:
+                benchmark.find_claims(name)
         st.rerun()
 except UmtError as error:
     st.error(markup.plain(str(error)))

@@ -25,6 +25,7 @@ from umt_core.__main__ import main
 from umt_core.analysis import reproduction_document
 from umt_core.analysis.benchmark_pairs import Predictions, daggers
 from umt_core.analysis.building import add_texts, adopt_set
+from umt_core.analysis.claims import CLAIMS, points
 from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3
 from umt_core.analysis.reproduction import Row, expected_seconds, plan, read_rows
 from umt_core.analysis.sets import PredictionSet
@@ -404,6 +405,14 @@ def test_the_document_has_every_table_and_says_what_was_not_run(results):
     printed = next(line for line in text.splitlines() if line.startswith("|  | paper | 91.56"))
     assert printed.count("†") == 3  # as Table 2 of the paper has them: PER, LOC and MISC
     assert "**The text encoder is not the paper's**" in text
+    claims = [line for line in text.split("## What holds up")[1].split("##")[0].splitlines() if line.count("`") == 4]
+    assert len(claims) == len(CLAIMS)
+    told = [line for line in claims if "`gvatt-bert-crf` | `bert-crf`" in line]
+    predictions = Predictions.read(results, "twitter2017")
+    assert predictions is not None
+    ours = predictions.test("bert-crf", "gvatt-bert-crf").difference.value
+    assert f"| +0.57 / {points(100 * ours)} " in told[0]
+    assert "| -0.11 / not run |" in told[0]
 
 
 def test_the_documents_figures_are_the_rows(results):

@@ -21,12 +21,14 @@ from umt_core.analysis.benchmark import (
     row_sets,
     run_words,
     stand_ins,
+    systems_of,
     table_1,
     table_2,
     table_3,
 )
 from umt_core.analysis.benchmark_pairs import Predictions, figures_3_and_4, pairs
-from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3
+from umt_core.analysis.claims import CLAIMS, HOLDS, TURNED, UNDECIDED, best, findings
+from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3, paper_figures
 from umt_core.analysis.reproduction import Row, data_of, plan, results_folder
 from umt_core.analysis.reproduction_document import document
 from umt_core.errors import DataError
@@ -146,17 +148,47 @@ def test_fixed_and_broken_are_counted_against_bert_crf_and_missing_ones_are_none
     gold = [{per}, {loc}, {per}]
     predictions = Predictions(gold, {"bert-crf": [{per}, set(), set()], "mt-bert-crf": [set(), {loc}, {per}]})
     rows = {row.system: (row.fixed, row.broken) for row in figures_3_and_4("twitter2017", predictions)}
-    assert rows == {
-        "gvatt-bert-crf": (None, None),
-        "adacan-bert-crf": (None, None),
-        "mt-bert-crf": (2, 1),
-        "umt-bert-crf": (None, None),
-    }
+    assert list(rows) == [system for system in systems_of("twitter2017") if system != "bert-crf"]
+    assert {system: bars for system, bars in rows.items() if bars != (None, None)} == {"mt-bert-crf": (2, 1)}
     assert pairs("twitter2017", predictions) == [("bert-crf", "mt-bert-crf")]
     predictions.systems.update(dict.fromkeys(("gvatt-bert-crf", "adacan-bert-crf"), gold))
     found = pairs("twitter2017", predictions)
     assert len(found) == 6  # MT against three, and three with each other, none of them twice
     assert len({frozenset(pair) for pair in found}) == 6
+
+
+def test_a_claim_holds_is_turned_about_or_is_not_told_from_chance():
+    per, loc = Span(0, 1, "PER"), Span(2, 3, "LOC")
+    gold, half, nothing = [{per, loc}] * 60, [{per}] * 60, [set[Span]()] * 60
+    almost = [*gold[:-1], {per}]
+    systems = {"bert": half, "hbilstm-crf": nothing, "bert-crf": nothing, "mt-bert-crf": gold, "umt-bert-crf": almost}
+    found = {(f.claim.better, f.claim.worse): f for f in findings("twitter2017", Predictions(gold, systems))}
+    assert len(found) == len(CLAIMS)
+    assert found["bert", "hbilstm-crf"].verdict == HOLDS
+    assert found["bert", "hbilstm-crf"].paper == pytest.approx(82.95 - 80.37)
+    assert found["bert", "hbilstm-crf"].ours == pytest.approx(100 * 2 / 3)
+    assert found["bert-crf", "bert"].verdict == TURNED
+    assert found["umt-bert-crf", "mt-bert-crf"].verdict == UNDECIDED  # one entity in sixty tweets
+    assert found["gvatt-bert-crf", "bert-crf"].test is None
+    assert [f.claim for f in findings("twitter2017-base", None)] == [
+        claim for claim in CLAIMS if {claim.better, claim.worse} <= {"bert-crf", "mt-bert-crf", "umt-bert-crf"}
+    ]
+
+
+def test_every_claim_is_of_systems_that_the_paper_prints_and_true_there_of_one_data_set_at_least():
+    for claim in CLAIMS:
+        figures = [
+            [paper_figures(data, "test", name)["f1"] for name in (claim.better, claim.worse)]
+            for data in ("twitter2015", "twitter2017")
+        ]
+        assert any(better > worse for better, worse in figures), claim
+
+
+def test_umt_stands_beside_the_paper_with_the_mean_of_its_seeds(folder):
+    write_row(folder, Row("twitter2017", UMT.system, 1))
+    (found,) = best(Results.read(folder))
+    f1 = [f1_of(Row("twitter2017", UMT.system, seed)) for seed in (0, 1)]
+    assert (found.dataset, found.ours, found.paper) == ("twitter2017", pytest.approx(sum(f1) / 2), 85.31)
 
 
 def test_where_results_are_looked_for(monkeypatch, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import benchmark, standings
+from app import benchmark, standings, tables
 from tests.core.fabricated_results import f1_of, write_row
 from tests.ui import reading
 from tests.ui.reading import address, button, component_data, said, wait_until
@@ -19,6 +19,7 @@ from tests.ui.tiny_results import DATA, write_results
 from tests.ui.tiny_set import write_data, write_set
 from umt_core.analysis.benchmark_pairs import Predictions
 from umt_core.analysis.browse import browse
+from umt_core.analysis.claims import claims_of, points
 from umt_core.analysis.paper import PAPER_TABLE_2
 from umt_core.analysis.query import Query
 from umt_core.analysis.reproduction import Row, plan
@@ -258,6 +259,21 @@ def test_pairs_are_tested_when_asked_for(results):
     assert texts(cells[1]["cells"])[5:7] == ["2", "1"]
     (caption,) = [c.value for c in page.caption if "McNemar's test" in c.value]
     assert caption.endswith("The pictures are stand-ins: nothing here is a finding about the tweets' own.")
+
+
+def test_the_papers_claims_stand_with_what_holds_of_them(results):
+    page = opened()
+    lines = [texts(row["cells"]) for row in component_data(page, f"benchmark_claims_{DATA}")["rows"]]
+    assert [line[:3] for line in lines] == [
+        [c.about, *map(tables.system_title, (c.better, c.worse))] for c in claims_of(DATA)
+    ]
+    told = {(line[1], line[2]): line[3:] for line in lines}
+    assert told["BERT", "HBiLSTM-CRF"] == ["+2.58", "not run", "", ""]
+    predictions = Predictions.read(results, DATA)
+    assert predictions is not None
+    test = predictions.test("mt-bert-crf", "umt-bert-crf")
+    assert told["UMT", "MT"][1:] == [points(100 * test.difference.value), "○ not told from chance", "1.000"]
+    assert "What holds up" not in said(opened(split="dev"))
 
 
 def test_small_taggers_and_those_at_the_paper_s_size_are_tested_apart(results):
