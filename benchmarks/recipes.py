@@ -263,14 +263,15 @@ def summary(runs: Mapping[int, Values], baseline: Mapping[int, Values]) -> Value
         "better": sum(difference > 0 for difference in paired),
         "paired": len(paired),
         "minutes": mean(values["seconds"] for values in runs.values()) / 60,
+        "products": ", ".join(sorted({values["precision"] or "unknown" for values in runs.values()})),
     }
 
 
 def table(found: Mapping[tuple[str, str], Mapping[str, Mapping[int, Values]]]) -> str:
     """The results in Markdown, for ``docs/training.md``."""
     lines = [
-        "| data set, system | change | what it is | seeds | dev F1 | difference | better | minutes |",
-        "|---|---|---|---|---|---|---|---|",
+        "| data set, system | change | what it is | seeds | dev F1 | difference | better | minutes | products |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for (dataset, system), changes in found.items():
         baseline = changes.get(BASELINE, {})
@@ -291,7 +292,7 @@ def table(found: Mapping[tuple[str, str], Mapping[str, Mapping[int, Values]]]) -
                 _with_spread(s["f1"], s["spread"]),
                 *against,
             ]
-            lines.append(f"| {' | '.join(cells)} | {s['minutes']:.0f} |")
+            lines.append(f"| {' | '.join(cells)} | {s['minutes']:.0f} | {s['products']} |")
     return "\n".join(lines)
 
 

@@ -217,7 +217,7 @@ RECIPES: dict[str, Recipe] = {
         },
     ),
     "base-full": Recipe(
-        "for encoders of the paper's size, all of their layers trained: what `base` is held against",
+        "for encoders of the paper's size, all of their layers trained",
         {"constrain_bio": True},
         {
             "epochs": 4,

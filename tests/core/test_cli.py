@@ -258,6 +258,7 @@ def test_checkpoints_are_listed_and_shown(world, capsys):
     shown = json.loads(capsys.readouterr().out)
     assert shown["system"] == "bert-crf"
     assert shown["scores"].keys() == {"valid", "test"}
+    assert "MiB of memory for its weights" in shown["needs"]
 
 
 def test_data_is_counted_and_examined(world, tmp_path, capsys):

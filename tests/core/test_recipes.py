@@ -134,15 +134,17 @@ def test_the_summary_pairs_seeds_and_the_table_says_it(tmp_path):
     change = {0: 0.81, 1: 0.81, 2: 0.84, 3: 0.99}
 
     def runs(scores: dict[int, float]) -> dict[int, dict]:
-        return {seed: {"f1": f1, "seconds": 120, "seed": seed} for seed, f1 in scores.items()}
+        return {
+            seed: {"f1": f1, "seconds": 120, "seed": seed, "precision": "ab"[seed % 2]} for seed, f1 in scores.items()
+        }
 
     found = summary(runs(change), runs(baseline))
     assert found["difference"] == pytest.approx((1 - 1 + 3) / 3)
     assert found["difference_spread"] == pytest.approx(statistics.stdev([1, -1, 3]))
     assert (found["better"], found["paired"], found["seeds"]) == (2, 3, 4)
     shown = table({("d", "s"): {BASELINE: runs(baseline), "longer": runs(change)}}).splitlines()
-    assert shown[2] == "| d, s | baseline | the recipe as it stands | 3 | 81.00 ± 1.00 |  |  | 2 |"
-    assert shown[3] == "| d, s | longer | twice the epochs | 4 | 86.25 ± 8.62 | +1.00 ± 2.00 | 2 of 3 | 2 |"
+    assert shown[2] == "| d, s | baseline | the recipe as it stands | 3 | 81.00 ± 1.00 |  |  | 2 | a, b |"
+    assert shown[3] == "| d, s | longer | twice the epochs | 4 | 86.25 ± 8.62 | +1.00 ± 2.00 | 2 of 3 | 2 | a, b |"
     alone = table({("d", "s"): {BASELINE: runs({0: 0.5})}}).splitlines()[2]
     assert "| 1 | 50.00 |  |  |" in alone
 

@@ -1,6 +1,8 @@
 """HBiLSTM-CRF (Lample et al., 2016; Yu et al., ACL 2020, section 3.2, system 3).
 
 BiLSTM-CRF, with a second, lower LSTM over a word's characters in the place of CNN-BiLSTM-CRF's filters.
+A word is [e ; last state from the left ; last state from the right], then as BiLSTM-CRF (the CRF's eqs. 4 to 6 with h
+the upper LSTM's output). What differs besides is what differs there.
 """
 
 from __future__ import annotations

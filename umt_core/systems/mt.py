@@ -1,4 +1,13 @@
-"""MT-BERT-CRF: the Multimodal Transformer (Yu et al., ACL 2020, section 2.3; right part of Fig. 2a)."""
+"""MT-BERT-CRF: the Multimodal Transformer (Yu et al., ACL 2020, section 2.3; right part of Fig. 2a).
+
+Equations: cross-modal layers are ``model.cmt`` (1, 2), the visual gate ``model.gate`` (3), the CRF ``model.crf``
+(4, 5); the scores that go into it are made here (6). What differs, by settings of ``config.py`` of which the recipe
+``paper`` leaves the first two as the paper has them:
+
+- A CRF may be held from transitions that BIO2 forbids.
+- A part of the pictures may be withheld in training. The paper's tweets all have one: without, all blocks are zeros.
+- An uncased encoder's words get their shape.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""UMT-BERT-CRF: the Unified Multimodal Transformer (Yu et al., ACL 2020, section 2.4; Fig. 2a)."""
+"""UMT-BERT-CRF: the Unified Multimodal Transformer (Yu et al., ACL 2020, section 2.4; Fig. 2a).
+
+MT's equations; the conversion matrix is ``model.esd``, and its scores are added here (7), as is the loss of section
+2.5. What differs in MT differs here, too. Where the paper and its released code differ (the matrix learned or fixed,
+the two scores added or averaged), the settings ``conversion`` and ``esd_mix`` decide.
+"""
 
 from __future__ import annotations
 
