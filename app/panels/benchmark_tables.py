@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -50,13 +50,14 @@ def table_3(dataset: str, found: Sequence[Standing], where: Browser) -> None:
     st.caption(f"Of the first seed in every row. {line(ABLATED)}")
 
 
-def claims(dataset: str, where: Browser, notice: str) -> None:
-    """What the paper says of its systems, and whether it holds here, as soon as that is known."""
-    st.subheader(f"What holds up: {standings.set_title(dataset)}", anchor=False)
-    if (found := benchmark.findings(dataset)) is None:
-        st.caption("**Whether the paper's claims hold here is being worked out …**")
-        return
-    linked.show(f"benchmark_claims_{dataset}", *standings.claim_cells(found, where))
+def claims(where: Mapping[str, Browser], notice: str) -> None:
+    """What the paper says of its systems, and whether it holds here, as soon as that is known; ``where`` by row set."""
+    for dataset, place in where.items():
+        st.subheader(f"What holds up: {standings.set_title(dataset)}", anchor=False)
+        if (found := benchmark.findings(dataset)) is None:
+            st.caption("**Whether the paper's claims hold here is being worked out …**")
+        else:
+            linked.show(f"benchmark_claims_{dataset}", *standings.claim_cells(found, place))
     st.caption(f"{_CLAIMS}{notice}")
 
 

@@ -80,8 +80,7 @@ try:
     for name, rows in parts.items():
         benchmark_tables.table_3(name, rows, where[name])
     if of_test and results.done:
-        for name in names:
-            benchmark_tables.claims(name, where[name], notice)
+        benchmark_tables.claims(where, notice)
     if of_test:
         for name in names:
             st.subheader(f"Figures 3 and 4: {standings.set_title(name)}", anchor=False)
