@@ -19,7 +19,7 @@ from umt_core.errors import UmtError
 ROOT = Path(__file__).resolve().parents[1]
 APP = "app/streamlit_app.py"
 LONGEST = 300.0  # seconds to wait for anything
-LONGEST_WAIT = 60  # seconds, within a page
+LONGEST_WAIT = 180  # seconds, within a page
 CHROMIUM = Path(os.environ.get("UMT_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 

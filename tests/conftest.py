@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 # What a test needs, and whether it may be skipped where that is missing.
 REQUIRED = {name: os.environ.get(f"UMT_REQUIRE_{name.upper()}") == "1" for name in ("browser", "postgres")}
+
+# How long an example takes tells of the machine: on a busy one the first, for which Hypothesis reads all our modules.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 # Weights come from packages or from files that a test makes, never from the hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -68,6 +68,7 @@ function send(ed) {
   }
   ed.number += 1;
   ed.asked = Date.now();
+  ed.parts.text?.toggleAttribute("data-unheard", true);  // for tests, as is the other
   ed.set("desk", {
     number: ed.number,
     queue: ed.data.queue,
@@ -143,6 +144,7 @@ function take(ed, data) {
   clearTimeout(ed.timer);
   if (ed.failure) ed.timer = setTimeout(() => send(ed), RETRY);
   if (!unanswered(ed)) ed.stepping = false;
+  ed.parts.text?.toggleAttribute("data-unheard", data.heard !== ed.number);
   if (ed.more && data.heard === ed.number) send(ed);
 }
 

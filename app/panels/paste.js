@@ -25,6 +25,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   handlers.set(parentElement, onPaste);
   document.addEventListener("paste", onPaste);
   return () => {
+    if (root.isConnected) return;  // Streamlit also calls this where new data came while it was starting
     document.removeEventListener("paste", handlers.get(parentElement));
     handlers.delete(parentElement);
   };

@@ -168,5 +168,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const observer = new ResizeObserver(layOut);
   observer.observe(root);
   observers.set(parentElement, observer);
-  return () => { observers.get(parentElement)?.disconnect(); observers.delete(parentElement); };
+  return () => {
+    if (root.isConnected) return;  // Streamlit also calls this where new data came while it was starting
+    observers.get(parentElement)?.disconnect();
+    observers.delete(parentElement);
+  };
 }

@@ -60,5 +60,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const observer = new ResizeObserver(() => root.classList.toggle("narrow", root.clientWidth < 520));
   observer.observe(root);
   observers.set(parentElement, observer);
-  return () => { observers.get(parentElement)?.disconnect(); observers.delete(parentElement); };
+  return () => {
+    if (root.isConnected) return;  // Streamlit also calls this where new data came while it was starting
+    observers.get(parentElement)?.disconnect();
+    observers.delete(parentElement);
+  };
 }

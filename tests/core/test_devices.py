@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing as mp
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from umt_core.train.run import run_job
 from umt_core.train.sharing import Team
 
 EPOCHS = 500  # more than a test waits for
-LIMIT = 120  # seconds that a process is waited for at most
+LIMIT = 600  # seconds that a process is waited for at most
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +152,7 @@ def _end(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Its exit code and its last line, when it and all that write where it does have ended."""
     said = process.communicate(timeout=LIMIT)[1]
     assert "Traceback" not in said
-    assert "W1" not in said
+    assert not re.search(r"\bW\d{4} ", said)  # torch's warnings
     return process.returncode, said.splitlines()[-1]
 
 

@@ -415,6 +415,7 @@ def test_without_ray_one_line_says_how_to_get_it(tmp_path, monkeypatch, capsys):
 @pytest.mark.slow
 def test_a_worker_that_is_killed_loses_and_doubles_no_tweet(tmp_path, monkeypatch):
     pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")  # what others take of the memory ends no worker
     monkeypatch.setenv("RAY_worker_niceness", "0")  # else its processes wait for all others of the machine
     lines = records(300)
     lines[250] = "{"

@@ -65,7 +65,7 @@ class Bench:
     def inspect_many(self, examples: Sequence[Example], pictures: Any) -> list[dict[str, Inspection]]:
         self.batches.append(list(examples))
         self.running.set()
-        assert self.may_run.wait(10)
+        assert self.may_run.wait(600)
         if len(examples) > self.room:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore lines")
         if any("poison" in example.tokens for example in examples):
@@ -85,7 +85,7 @@ class Benches:
         sums = {one.name: one.manifest.weights_sha256 for one in infos}
         for digest in sums.values():
             if digest in self.held:
-                assert self.held[digest].wait(10)
+                assert self.held[digest].wait(600)
         bench = Bench(sums, **self.options)
         bench.may_run.set()
         self.loaded.append(bench)
@@ -113,7 +113,7 @@ def waiting(engine: Engine, bench: Bench, first: Callable[[], Any], questions: S
     with ThreadPoolExecutor(len(questions) + 1) as threads:
         try:
             answers = [threads.submit(first)]
-            assert bench.running.wait(10)
+            assert bench.running.wait(600)
             before = engine.stats()
             answers += [threads.submit(question) for question in questions]
             while (now := engine.stats()).waiting + now.joined - before.joined < len(questions):
@@ -302,7 +302,7 @@ def test_while_a_promoted_version_loads_by_name_the_one_before_answers(make, mon
             assert set(said["name"]) == {"1"}
             assert not said["new"]  # who wants just the new weights waits for them, and for nothing else
             benches.held["2"].set()
-            assert seen_new.wait(10)
+            assert seen_new.wait(600)
         finally:
             benches.held["2"].set()
             stop.set()

@@ -228,9 +228,9 @@ def test_a_process_that_computes_for_ever_in_one_input_is_ended(tmp_path, monkey
 
 def test_a_process_that_others_leave_little_to_does_not_hang(tmp_path, monkeypatch):
     # What a busy machine does to it: it can run all the time, and hardly does.
-    monkeypatch.setattr(runner, "STILL", 1)
+    monkeypatch.setattr(runner, "STILL", 2)
     monkeypatch.setattr(runner, "computed", lambda pid: 0.0)
-    with process("end = time.monotonic() + 4\nwhile time.monotonic() < end: pass", tmp_path) as starved:
+    with process("end = time.monotonic() + 8\nwhile time.monotonic() < end: pass", tmp_path) as starved:
         assert runner.watch(starved, tmp_path) == ""
     assert starved.returncode == 0
 
@@ -256,7 +256,7 @@ def test_memory_that_glibc_keeps_after_large_pictures_is_no_growth():
     before = child.settled_rss()
     for _ in range(5):
         attempt(TARGETS["images"], large)
-    assert child.settled_rss() - before < 8 << 20
+    assert child.settled_rss() - before < 32 << 20
 
 
 @pytest.mark.parametrize(

@@ -320,7 +320,7 @@ class Failing:
         self.may_load = threading.Event()
 
     def load(self, names):
-        assert self.may_load.wait(10)
+        assert self.may_load.wait(600)
         return {name: {} for name in names}, []
 
     def predict(self, *_):
@@ -367,7 +367,7 @@ def test_who_watches_it_is_answered_while_all_threads_wait_for_the_models():
 
     def predict(name, examples, pictures):
         waiting.release()
-        assert go_on.wait(30)
+        assert go_on.wait(600)
         return [Prediction(e.id, e.tokens, (), ("O",) * len(e.tokens)) for e in examples]
 
     engine.predict = predict
@@ -378,9 +378,9 @@ def test_who_watches_it_is_answered_while_all_threads_wait_for_the_models():
         try:
             answers = [threads.submit(asked, client, "/predict", {"tweets": [TWEET]}) for _ in range(45)]
             for _ in range(40):  # as many as FastAPI has threads
-                assert waiting.acquire(timeout=30)
+                assert waiting.acquire(timeout=600)
             for path in ("/health", "/metrics"):
-                assert threads.submit(client.get, path).result(timeout=20).status_code == 200
+                assert threads.submit(client.get, path).result(timeout=600).status_code == 200
         finally:
             go_on.set()
         assert all(answer.result()["tweets"] for answer in answers)

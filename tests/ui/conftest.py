@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("UMT_CHROMIUM", "/usr/bin/chromium"))
-WAIT = 30_000  # ms; a busy machine takes seconds where an idle one takes none
-START, END = 180, 60  # seconds that a server may take to answer, and to end
+WAIT = 120_000  # ms; a busy machine takes seconds where an idle one takes none
+START, END = 300, 120  # seconds that a server may take to answer, and to end
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -107,7 +107,7 @@ def browser() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS, timeout=WAIT)
         yield chromium
         chromium.close()
 

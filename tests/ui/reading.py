@@ -15,7 +15,7 @@ ENTRY = Path(__file__).resolve().parents[2] / "app" / "streamlit_app.py"
 
 def opened(view: str, **params: str) -> AppTest:
     """The page behind a link."""
-    page = AppTest.from_file(str(ENTRY), default_timeout=60)
+    page = AppTest.from_file(str(ENTRY), default_timeout=300)
     page.switch_page(f"views/{view}.py")
     for name, value in ({"data": "tiny/test"} | params).items():
         page.query_params[name] = value

@@ -172,7 +172,7 @@ def test_without_users_nothing_but_the_refusal_is_shown_elsewhere(data, tmp_path
     monkeypatch.setenv("UMT_USERS", str(tmp_path / "users.json"))
     option = st.get_option
     monkeypatch.setattr(st, "get_option", lambda name: "" if name == "server.address" else option(name))
-    page = AppTest.from_file(str(ENTRY), default_timeout=60).run()
+    page = AppTest.from_file(str(ENTRY), default_timeout=300).run()
     assert [title.value for title in page.title] == ["This workbench is closed"]
     assert "wanted users who may sign in" in page.error[0].value
     assert not page.button

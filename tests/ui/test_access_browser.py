@@ -80,7 +80,7 @@ def test_started_by_hand_on_all_addresses_without_users_it_shows_why_it_does_not
 def test_make_app_does_not_start_on_all_addresses_without_users(tmp_path):
     command = ["make", "-o", "runtime", "app", "HOST=0.0.0.0", f"RUN={sys.executable}"]
     environment = {"UMT_HOME": str(tmp_path), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 2
     assert "streamlit" not in done.stdout
     assert [line[:25] for line in done.stderr.splitlines() if "***" not in line] == ["error: served on 0.0.0.0:"]

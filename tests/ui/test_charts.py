@@ -57,7 +57,7 @@ def test_two_functions_of_the_same_values_have_a_figure_each():
 
 
 def test_drawing_leaves_a_figure_as_it_was_and_two_readers_get_the_same():
-    one, other = (AppTest.from_string(PAGE, default_timeout=60).run() for _ in range(2))
+    one, other = (AppTest.from_string(PAGE, default_timeout=300).run() for _ in range(2))
     assert not one.exception
     figure = one.session_state.figure
     assert other.session_state.figure is figure

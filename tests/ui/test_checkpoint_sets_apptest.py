@@ -40,7 +40,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("UMT_BACKEND", "tests.ui.fake")
     monkeypatch.setattr(fake, "checkpoints", both)
     monkeypatch.setattr("umt_core.encoders.needs.importlib.util.find_spec", lambda _: "there")
-    return AppTest.from_file(str(ENTRY), default_timeout=60)
+    return AppTest.from_file(str(ENTRY), default_timeout=300)
 
 
 def sets(page: AppTest) -> Any:

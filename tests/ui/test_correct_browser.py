@@ -116,6 +116,11 @@ def at(page: Page, tweet: str) -> None:
     page.evaluate(waiting("new URLSearchParams(location.search).get('tweet') === value"), tweet)
 
 
+def heard(page: Page) -> None:
+    """Waits until the server has taken in all that the editor told it."""
+    page.locator(".text:not([data-unheard])").wait_for()
+
+
 def stays(page: Page, name: str) -> None:
     """Presses a button from the keyboard, after a while in which the editor's clock went on."""
     button = page.get_by_role("button", name=name)
@@ -231,6 +236,7 @@ def test_of_two_people_on_one_tweet_the_second_is_told_and_nothing_is_overwritte
     other.get_by_role("button", name="Keep theirs").click()
     other.locator(".text .span").get_by_text("PER").wait_for()
     assert labels(store, "both") == {"both-0": (Span(1, 2, "PER"),)}
+    heard(other)
 
     press(page, "Delete")  # and again: now the other answer is to hold
     shows(page, "saved ✓ event")
@@ -245,6 +251,7 @@ def test_of_two_people_on_one_tweet_the_second_is_told_and_nothing_is_overwritte
 
     press(other, "n")
     place(other, 2)
+    heard(other)
     press(page, "n", "ArrowRight", "1")
     shows(page, "saved ✓ event")
     press(other, "ArrowRight", "ArrowRight", "2", "Enter")  # on to the next before the answer comes

@@ -112,7 +112,7 @@ def test_of_two_who_upload_at_once_each_has_their_tweets_added_and_reads_their_o
     turn = threading.Event()
 
     def waits(*arguments: Any, **options: Any) -> Report:
-        assert turn.wait(30)
+        assert turn.wait(600)
         return upload(*arguments, **options)
 
     monkeypatch.setattr(upload_job, "upload", waits)

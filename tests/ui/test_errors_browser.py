@@ -59,6 +59,8 @@ def test_a_click_on_a_bar_shows_exactly_its_tweets(page):
     bar(page, 0, 1).click(force=True)  # UMT, fixed
     page.get_by_role("heading", name="2 tweets: 2 gold entities").wait_for()
     shows(page, "fixed", "fixed-too")
+    at(page, "outcome=fixed")
+    settled(page)
     bar(page, 1, 0).click(force=True)  # MT, broken
     page.get_by_role("heading", name="1 tweet: 1 gold entity").wait_for()
     shows(page, "broken")

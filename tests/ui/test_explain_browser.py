@@ -50,6 +50,7 @@ def test_a_click_on_a_word_shows_its_maps_and_goes_into_the_link(page):
 def test_a_click_on_a_block_lists_the_words_at_it_and_arrow_keys_reach_all_49(page):
     go(page, tweet="broken", map="block_to_word")
     blocks = page.locator(".grid button")
+    blocks.nth(48).wait_for()
     assert blocks.count() == 49
     blocks.nth(0).click()
     page.get_by_text("Words at the block in row 1, column 1").wait_for()

@@ -25,7 +25,7 @@ FABRICATE = fake.fabricate
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("UMT_BACKEND", "tests.ui.fake")
-    return AppTest.from_file(str(ENTRY), default_timeout=60)
+    return AppTest.from_file(str(ENTRY), default_timeout=300)
 
 
 def texts(page: AppTest) -> str:

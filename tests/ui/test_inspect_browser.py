@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.serving import waiting
+from tests.ui.reading import wait_until
 from umt_core.data.samples import OPENING_SAMPLE, load_samples
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def test_it_opens_on_a_sample_with_a_track_for_each_system(page):
     labels = page.locator(".labels").first.inner_text().split("\n")
     assert [x for x in labels if x.strip()][:4] == ["Gold", "BERT-CRF", "MT", "UMT"]
     page.get_by_text("Check: row sum over 49 blocks 1.000").wait_for()
+    page.locator(".grid button").nth(48).wait_for()
     assert len(blocks(page)) == 49
 
 
@@ -99,7 +101,9 @@ def test_a_tweet_and_a_picture_are_read(page):
 def test_one_click_on_a_word_changes_the_map_and_the_link(page):
     type_tweet(page, TWEET)
     word(page, "Berlin").wait_for()
+    page.get_by_text("No picture: 49 zero blocks").wait_for()
     upload(page, "photo.jpg", picture_bytes())
+    page.get_by_text("No picture: 49 zero blocks").wait_for(state="detached")
     page.get_by_text("Check: row sum").wait_for()
     page.evaluate(waiting("document.title"))  # the page is still the same one after the click: no reload
     page.evaluate("window.sameDocument = true")
@@ -128,6 +132,7 @@ def test_arrow_keys_choose_words(page):
 def test_a_block_shows_the_words_that_look_at_it(page):
     page.get_by_role("button", name="row 3, column 4").click()
     page.get_by_text("Words at the block in row 3, column 4").wait_for()
+    page.locator(".share").first.wait_for()
     assert page.locator(".share").count() == page.locator(".word").count()
     page.get_by_role("button", name="Clear").click()
     page.locator(".share").first.wait_for(state="detached")
@@ -162,12 +167,15 @@ def test_a_link_restores_a_samples_view(page):
     page.wait_for_url("**word=2**")
     page.get_by_text("block → word", exact=True).click()
     page.wait_for_url("**map=block_to_word**")
+    page.get_by_text("Block → word gives P.").wait_for()
     settled(page)
+    page.locator(".grid button").nth(48).wait_for()
     before, url = blocks(page), page.url
     page.goto("about:blank")
     page.goto(url)
     shown(page)
     assert page.locator(".word").nth(2).get_attribute("aria-checked") == "true"
+    page.locator(".grid button").nth(48).wait_for()
     assert blocks(page) == before
 
 
@@ -180,7 +188,7 @@ def test_a_sample_is_opened_from_the_gallery(page):
     assert page.get_by_label("Tweet", exact=True).input_value() == (
         other.example.text or " ".join(other.example.tokens)
     )
-    assert page.locator(".word").count() == len(other.example.tokens)
+    wait_until(lambda: page.locator(".word").count() == len(other.example.tokens))
 
 
 def test_a_hostile_tweet_is_text(page):
@@ -239,11 +247,13 @@ def test_nothing_runs_out_of_the_page(page, width, scheme):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     shown(page)
-    page.wait_for_timeout(500)  # the columns wrap anew
-    wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-    assert wide <= width
-    columns = [c.bounding_box() for c in page.locator(".column").all()]
-    assert all(c is not None and c["x"] + c["width"] <= width for c in columns)
+
+    def inside() -> bool:  # the columns wrap anew, and the charts are drawn again
+        wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        boxes = [column.bounding_box() for column in page.locator(".column").all()]
+        return wide <= width and all(box is not None and box["x"] + box["width"] <= width for box in boxes)
+
+    wait_until(inside)
 
 
 def test_going_back_restores_each_view_and_leads_out_of_the_page(page):
@@ -254,17 +264,19 @@ def test_going_back_restores_each_view_and_leads_out_of_the_page(page):
     page.get_by_role("radiogroup").get_by_text("block → word", exact=True).click()
     page.wait_for_url("**map=block_to_word**")
     settled(page)
+    here, third = page.evaluate("history.length"), page.locator('.word[aria-checked="true"]').inner_text()
     page.get_by_role("link", name="Scores").click()
     page.get_by_role("heading", name="Scores").wait_for()
     page.get_by_role("link", name="Inspect").click()
     shown(page)
     page.get_by_text("Block → word gives P.").wait_for()  # the choice outlives a visit to another page
-    page.go_back()
-    while "/?sample=" not in page.url:  # the addresses of Scores, and what leads to them
-        page.wait_for_timeout(2000)  # a view is there when its script has begun, and ended
-        settled(page)
-        page.go_back()
+    page.locator(".word").nth(2).click()
+    page.wait_for_url("**word=2**")
+    settled(page)
+    # At once over the addresses of Scores: one that is left before its run has begun is entered anew.
+    page.evaluate("steps => history.go(-steps)", page.evaluate("history.length") - here)
     page.wait_for_url("**word=3&map=block_to_word**")
+    page.get_by_role("heading", name=f"“{third}”").first.wait_for()
     page.get_by_text("Block → word gives P.").wait_for()
     settled(page)
     page.go_back()

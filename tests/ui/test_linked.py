@@ -25,7 +25,7 @@ linked._stay("table")
     ],
 )  # fmt: skip
 def test_a_click_changes_the_address_and_what_is_no_link_nothing(followed, address):
-    page = AppTest.from_string(PAGE.format(followed=followed), default_timeout=60).run()
+    page = AppTest.from_string(PAGE.format(followed=followed), default_timeout=300).run()
     assert not page.exception
     assert {
         name: value[0] if isinstance(value, list) else value for name, value in page.query_params.items()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-LONG = 10 * WAIT  # torch is loaded first
+LONG = 5 * WAIT  # torch is loaded first
 TWEET = "Anna meets the NBA in New York with Paris"
 
 
@@ -86,6 +86,7 @@ def test_inspect_answers_from_what_is_promoted_without_a_restart(page):
     page.get_by_role("link", name="BERT-CRF · twitter0 · v1").click()
     page.evaluate(waiting("location.search.includes('v1')"))
     page.get_by_role("heading", name="BERT-CRF · twitter0 · v1").wait_for()
+    page.get_by_role("status", name="Running").wait_for(state="detached")
     page.get_by_role("button", name="Promote").press("Enter")
     page.get_by_role("button", name="Promote it").press("Enter")
     page.get_by_text("is served from now on").wait_for()

@@ -16,7 +16,7 @@ PROGRAM = f"""
 import sys
 from streamlit.testing.v1 import AppTest
 for name in sys.argv[1:]:
-    page = AppTest.from_file({str(ROOT / "app" / "streamlit_app.py")!r}, default_timeout=60)
+    page = AppTest.from_file({str(ROOT / "app" / "streamlit_app.py")!r}, default_timeout=300)
     page.switch_page(f"views/{{name}}.py").run()
     assert not page.exception, page.exception
     assert page.title, f"{{name}} draws nothing"

@@ -209,7 +209,7 @@ def test_what_a_click_on_a_job_that_goes_on_came_to_is_told_by_the_page(home):
         st.session_state.update(looked=True, train_complaint="refused")
         train_detail._live(identity)
 
-    page = AppTest.from_function(looks, args=(jobs.submit(home.request()),), default_timeout=60).run()
+    page = AppTest.from_function(looks, args=(jobs.submit(home.request()),), default_timeout=300).run()
     assert said(page) == "the page is drawn again"
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-LONG = 10 * WAIT  # a job's process loads torch first
+LONG = 5 * WAIT  # a job's process loads torch first
 COPIES = 100
 
 

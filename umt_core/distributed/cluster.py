@@ -142,14 +142,25 @@ def _cluster(address: str | None, workers: int) -> Iterator[None]:
         settings["address"] = address
     try:
         with _silent_stderr():
-            ray.init(**settings)
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+            _begin(ray, settings)
+    except Exception as error:  # Ray raises it bare where its own processes take too long to start
         where = address or "this machine"
-        raise ConfigError(f"{where}: wanted a Ray cluster, got: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"{where}: wanted a Ray cluster, got: {(str(error) or repr(error)).splitlines()[0]}") from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _begin(ray: Any, settings: dict[str, Any]) -> None:
+    """Ray gives its own processes 30 s to start; a busy machine is asked twice."""
+    try:
+        ray.init(**settings)
+    except Exception as error:
+        if "timed out" not in str(error):
+            raise
+        ray.shutdown()
+        ray.init(**settings)
 
 
 @contextmanager
