@@ -14,6 +14,7 @@ from app.outcomes import RANDOMISATION, Cells, cell, errors_behind, p_value, pai
 from umt_core.analysis.benchmark import UMT, Cost, Count, Results, Standing, made_by, only
 from umt_core.analysis.benchmark_pairs import BASELINE, Against, Moved
 from umt_core.analysis.claims import SIGNS, UNDECIDED, Finding, points
+from umt_core.analysis.ledger import GOLD_OUTCOMES
 from umt_core.analysis.paper import FIGURES, PAPER_DAGGERS
 from umt_core.analysis.reproduction import ABLATIONS, BASE, data_of
 from umt_core.labels import LABELS
@@ -281,11 +282,25 @@ def cost_table(found: Sequence[Cost], split: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def count_table(counts: Sequence[Count]) -> pd.DataFrame:
-    """Table 1, ours over the paper's; where they differ there is the difference."""
-    rows: dict[str, dict[str, str]] = {}
+def count_cells(counts: Sequence[Count], where: Browser = NOWHERE) -> tuple[Cells, Cells]:
+    """Table 1, ours over the paper's; of the split that predictions are of, each count leads to its gold entities."""
+    columns: Cells = [{"title": "Split", "words": True}]
+    columns += [{"title": name} for name in (*LABELS, "total", "tweets")]
+    by_split: dict[str, dict[str, Count]] = {}
     for count in counts:
-        off = f" ({count.ours - count.paper:+d})" if count.ours != count.paper else ""
-        rows.setdefault(count.split, {})[count.name] = f"{count.ours:,} / {count.paper:,}{off}"
-    lines = [{"Split": tables.data_set_title(split)} | cells for split, cells in rows.items()]
-    return pd.DataFrame(lines, columns=["Split", *LABELS, "total", "tweets"])
+        by_split.setdefault(count.split, {})[count.name] = count
+    lines: Cells = []
+    for split, of in by_split.items():
+        cells = [_count_cell(of[column["title"]], where) for column in columns[1:]]
+        lines.append({"cells": [cell(tables.data_set_title(split)), *cells]})
+    return columns, lines
+
+
+def _count_cell(count: Count, where: Browser) -> dict[str, Any]:
+    off = f"{count.ours - count.paper:+d}" if count.ours != count.paper else ""
+    link = None
+    if count.split == where.data and where.runs:
+        query = {"type": count.name} if count.name in LABELS else {}
+        query |= {} if count.name == "tweets" else {"outcome": ",".join(GOLD_OUTCOMES)}
+        link = where.link([*where.runs][-1], query)
+    return cell(f"{count.ours:,} / {count.paper:,}", link=link, sub=off)

@@ -61,14 +61,17 @@ def claims(where: Mapping[str, Browser], notice: str) -> None:
     st.caption(f"{_CLAIMS}{notice}")
 
 
-def counts(results: Results, data: str) -> None:
-    """Table 1."""
+def counts(results: Results, data: str, where: Browser) -> None:
+    """Table 1; ``where``: of the predictions on its test split."""
     st.subheader(f"Table 1: {standings.set_title(data)}", anchor=False)
     if (found := table_1(results, data)) is None:
         st.text("Not counted yet: the first row that runs counts the data.")
         return
-    st.dataframe(standings.count_table(found), hide_index=True)
-    st.caption("Ours / the paper's. `python -m umt_core data stats` says where a difference comes from.")
+    linked.show(f"benchmark_1_{data}", *standings.count_cells(found, where))
+    st.caption(
+        "Ours / the paper's; below, by how much they differ: `python -m umt_core data stats` says where that comes "
+        "from. Counts of the test split lead to its entities."
+    )
 
 
 def missing(results: Results, found: Sequence[Standing]) -> None:

@@ -87,7 +87,7 @@ try:
             predictions = benchmark.predictions(name)
             benchmark_bars.bars(name, predictions, where[name], notice)
             benchmark_bars.chance(name, predictions, where[name], notice)
-    benchmark_tables.counts(results, data)
+    benchmark_tables.counts(results, data, where[data])
 
     if of_test and (unmarked := [name for name in names if benchmark.daggers(name) is None]):
         with st.spinner("Drawing tweets again and again for the † …"):

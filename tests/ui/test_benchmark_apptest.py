@@ -153,6 +153,17 @@ def test_taken_in_each_figure_leads_to_the_errors_behind_it(results):
     assert precision.gold_spans == 0 < precision.other_spans
 
 
+def test_counts_of_table_1_lead_to_all_gold_entities_of_the_split(results):
+    (line,) = component_data(taken_in(opened()), f"benchmark_1_{DATA}")["rows"]
+    found = find_set(f"{DATA}/test")
+    gold = [span for row in browse(found, Query()).rows for span in row["gold"]]
+    for label, cell in zip(("PER", "LOC", "ORG", "MISC", None), line["cells"][1:6], strict=True):
+        behind = browse(found, Query.from_params(cell["link"]))
+        assert (behind.gold_spans, behind.other_spans) == (sum(label in (None, s["label"]) for s in gold), 0)
+    tweets = browse(found, Query.from_params(line["cells"][6]["link"]))
+    assert tweets.tweets == found.info.tweets
+
+
 def test_counts_of_figures_3_and_4_lead_to_as_many_entities(results):
     page = taken_in(opened())
     found, predictions = find_set(f"{DATA}/test"), Predictions.read(results, DATA)

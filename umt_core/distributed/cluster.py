@@ -145,7 +145,9 @@ def _cluster(address: str | None, workers: int) -> Iterator[None]:
             _begin(ray, settings)
     except Exception as error:  # Ray raises it bare where its own processes take too long to start
         where = address or "this machine"
-        raise ConfigError(f"{where}: wanted a Ray cluster, got: {(str(error) or repr(error)).splitlines()[0]}") from error
+        raise ConfigError(
+            f"{where}: wanted a Ray cluster, got: {(str(error) or repr(error)).splitlines()[0]}"
+        ) from error
     try:
         yield
     finally:
