@@ -15,6 +15,7 @@ from app.panels.correct_payload import Action, Message
 from umt_core.access.users import Role
 from umt_core.analysis.sets import PredictionSet
 from umt_core.corrections.events import BLIND, COMMON, GOLD, ConflictError, Edit, Event, Labels, TweetKey
+from umt_core.corrections.fold import ANSWERS
 from umt_core.corrections.second_opinion import ADJUDICATION, Case, cases
 from umt_core.corrections.store import Store
 from umt_core.errors import StoreError
@@ -45,7 +46,8 @@ class Desk:
     born: str = field(default_factory=lambda: secrets.token_hex(4))  # tells it from others of the same name
     jump: int = 0  # rises where the editor is to go to ``place``
     labels: dict[str, Labels] = field(default_factory=dict)  # of tweets with events
-    by: dict[str, str] = field(default_factory=dict)  # whose they are: a comment changes none
+    standing: dict[str, set[int]] = field(default_factory=dict)  # answers to each that nobody has undone, by number
+    given: dict[int, str] = field(default_factory=dict)  # who gave each answer
     seen: int = 0  # the last event that ``labels`` knows
     built: int = 0  # the last event that ``cases`` know
     found: PredictionSet | None = None  # whose predictions ``by_systems`` holds
@@ -66,8 +68,7 @@ class Desk:
             seen = event.number
             if event.track == self.track and (self.track == COMMON or event.author == self.author):
                 touched.add(event.key)
-                if event.action != "comment":
-                    self.by[event.key.tweet] = event.author
+                self._take(event)
             if event.key.tweet in self.cases and event.number > self.built:
                 doubtful.add(event.key.tweet)
         for key in touched:
@@ -76,6 +77,19 @@ class Desk:
             decided = any(case.decision for case in cases(store, self.tweets.name, identity))
             (self.decided.add if decided else self.decided.discard)(identity)
         self.seen = seen  # only now: what could not be read is read again
+
+    def _take(self, event: Event) -> None:
+        standing = self.standing.setdefault(event.key.tweet, set())
+        if event.action in ANSWERS:
+            self.given[event.number] = event.author
+            standing.add(event.number)
+        elif event.of in self.given:  # else it was a comment
+            (standing.discard if event.action == "undo" else standing.add)(event.of)
+
+    def by(self, identity: str) -> str:
+        """Whose the labels are, not who undid others; "": nobody's."""
+        standing = self.standing.get(identity)
+        return self.given[max(standing)] if standing else ""
 
     def spans(self, identity: str) -> tuple[Span, ...]:
         """The labels as they stand."""
@@ -308,7 +322,7 @@ def item(desk: Desk, place: int, systems: Mapping[str, tuple[Span, ...]], titles
         base = ADJUDICATION
         rows = [(base, answer.author, answer.spans) for answer in case.answers]
     first = 0 if rows and rows[0][0] == GOLD else 1
-    skipped, by = desk.skipped(identity), desk.by.get(identity, "")
+    skipped, by = desk.skipped(identity), desk.by(identity)
     answered = desk.done(identity) or skipped
     return {
         "place": place,
@@ -318,8 +332,8 @@ def item(desk: Desk, place: int, systems: Mapping[str, tuple[Span, ...]], titles
         "rtl": markup.right_to_left(words),
         "spans": span_lists(desk.spans(identity)),
         "revision": labels.revision,
-        "answered": "" if not answered else "mine" if by == desk.author else "other",
-        "by": by,
+        "answered": "" if not answered else "mine" if by and by == desk.author else "other",
+        "by": by or "somebody",
         "base": base,
         "skipped": skipped,
         "reason": desk.reasons.get(identity, ""),
@@ -357,7 +371,7 @@ def progress(desk: Desk) -> Progress:
     done: dict[str, int] = {}
     for identity in desk.ids:
         if desk.done(identity):
-            author = desk.by.get(identity, "")
+            author = desk.by(identity)
             done[author] = done.get(author, 0) + 1
     order = sorted(done.items(), key=lambda pair: (-pair[1], pair[0]))
     return Progress(len(desk.ids), dict(order), sum(map(desk.skipped, desk.ids)))

@@ -87,6 +87,7 @@ function entity(ed, ahead) {  // the next entity after the cursor, or the one be
 function say(ed, line, problem = false) {
   ed.line = line;
   ed.problem = problem;
+  ed.said = (ed.said ?? 0) + 1;  // what is said twice is read out twice
 }
 
 function describe(ed, span) {

@@ -62,7 +62,7 @@ function drawText(ed) {
 
 function drawSystems(ed) {
   const now = item(ed), { spans } = draft(ed);
-  fill(ed.parts.systems, [now.id, now.systems, spans], () => now.systems.map(system => {
+  fill(ed.parts.systems, [ed.data.data, now.id, now.words, now.systems, spans], () => now.systems.map(system => {
     const row = element("li", "system"), agrees = same(system.spans, spans);
     row.append(button(system.title, system.key && `A ${system.key}`, `Accept all labels of ${system.title}`,
       () => after(ed, () => accept(ed, system)), "take"));
@@ -126,7 +126,7 @@ function drawConflict(ed) {
   holder.hidden = !found;
   if (!found) return;
   const { theirs, mine } = found;
-  fill(holder, [item(ed).id, theirs, mine.after], () => {
+  fill(holder, [ed.data.data, item(ed).id, theirs, mine.after], () => {
     const sides = element("div", "sides"), row = element("div", "row");
     sides.append(strip(ed, `${theirs.author} stored`, theirs.spans), strip(ed, "You have", mine.after));
     row.append(
@@ -161,7 +161,7 @@ function drawStatus(ed) {
     step(ed, kind, true);
   }));
   line.className = ed.blocked || ed.problem ? "line problem" : "line";
-  fill(line, [ed.blocked, ed.line], () => (ed.blocked ? [ed.blocked.line + " ", leave] : [ed.line]));
+  fill(line, [ed.blocked, ed.line, ed.said], () => (ed.blocked ? [ed.blocked.line + " ", leave] : [ed.line]));
 }
 
 function visit(ed, id, { data, track } = ed.data) {
@@ -172,17 +172,19 @@ function visit(ed, id, { data, track } = ed.data) {
 }
 
 function drawHelp(ed) {
-  const help = ed.parts.help;
+  const help = ed.parts.help, was = help.hidden;
   help.hidden = ed.mode !== "help";
   if (help.hidden) return;
-  const list = element("dl", "keys"), close = button("Close", "Esc", "", () => after(ed, () => { ed.mode = ""; }));
-  for (const [keys, what] of ed.data.help) {
-    const term = element("dt");
-    for (const key of keys) term.append(element("kbd", "", key));
-    list.append(term, element("dd", "", what));
-  }
-  help.replaceChildren(element("strong", "", "Keys"), list, close);
-  close.focus({ preventScroll: true });
+  fill(help, ed.data.help, () => {
+    const list = element("dl", "keys"), close = button("Close", "Esc", "", () => after(ed, () => { ed.mode = ""; }));
+    for (const [keys, what] of ed.data.help) {
+      const term = element("dt");
+      for (const key of keys) term.append(element("kbd", "", key));
+      list.append(term, element("dd", "", what));
+    }
+    return [element("strong", "", "Keys"), list, close];
+  });
+  if (was) help.querySelector("button").focus({ preventScroll: true });
 }
 
 function drawBar(ed) {

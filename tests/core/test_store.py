@@ -160,6 +160,34 @@ def test_redo_stops_where_another_has_answered_since(store):
     store.verify()
 
 
+def test_who_is_in_the_way_of_an_undo_is_named_whoever_came_last(store):
+    put(store, ONE, "ann", ANN)
+    put(store, ONE, "ben", BEN)
+    put(store, ONE, "cleo", action="comment", reason="look at the hat")
+    for ask in (store.undo, store.redo):
+        with pytest.raises(ConflictError, match="ben has changed it since") as refused:
+            ask("ann")
+        assert (refused.value.theirs.author, refused.value.theirs.spans) == ("ben", BEN)
+        ask("ann", keep=True)
+
+
+def test_a_skip_brings_back_no_labels_that_their_author_has_withdrawn(store):
+    put(store, ONE, "ann", ANN)
+    put(store, ONE, "ben", action="skip")
+    assert store.undo("ann", keep=True).after is None
+    assert store.labels(ONE).skipped
+    store.undo("ben")
+    assert store.redo("ben").after is None
+    assert store.redo("ann", keep=True).after == ANN
+    store.verify()
+
+
+def test_a_comment_is_undone_whatever_others_have_answered_since(store):
+    put(store, ONE, "ann", action="comment", reason="a hat")
+    put(store, ONE, "ben", BEN)
+    assert store.undo("ann").after == BEN
+
+
 def test_what_its_author_has_withdrawn_comes_back_by_nobody_elses_undo(store):
     put(store, ONE, "ann", ANN)
     put(store, ONE, "ben", BEN)

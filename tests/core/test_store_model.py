@@ -51,19 +51,21 @@ class Model:
         self.labels[track], self.numbers[track] = labels, number
 
     def in_the_way(self, action):
-        """Whether another author has answered since, and that stands: to move the action would change no labels."""
-        return any(a.author != action.author and a.number > action.number for a in self._standing(action.track))
+        """Whether another author has answered since, and that stands: to move the answer would change no labels."""
+        return action.kind != "comment" and any(a.author != action.author and a.number > action.number for a in self._standing(action.track))
 
     def move(self, number, author, source, target):
         """Takes the last action of one list back, or does it again, and puts it on the other."""
         action = source[author].pop()
         target[author].append(action)
         standing = self._standing(action.track)
-        newest = max(standing, key=lambda a: a.number, default=None)
-        self._put(action.track, newest.after if newest else NOTHING, number)
+        told = [a for a in standing if a.kind != "skip"]
+        spans, skipped = (told[-1].after[0] if told else None), bool(standing) and standing[-1].after[1]
+        self._put(action.track, self.labels[action.track] if action.kind == "comment" else (spans, skipped), number)
 
     def _standing(self, track):
-        return [a for actions in self.done.values() for a in actions if a.track == track and a.kind != "comment"]
+        answers = [a for actions in self.done.values() for a in actions if a.track == track and a.kind != "comment"]
+        return sorted(answers, key=lambda a: a.number)
 
     def opinions(self):
         found: dict = {}

@@ -55,8 +55,8 @@ def tops(last: Entry | None) -> tuple[int, int]:
 class Standing:
     """The answers to a tweet in one track that are not undone.
 
-    What is undone comes back by nobody's undo but its own redo: the labels are those of the newest answer that
-    stands, by the number it was first given under.
+    What is undone comes back by its own redo alone: the labels are those of the newest answer that stands, by the
+    number it was first given under, and a skip leaves those below it.
     """
 
     def __init__(self) -> None:
@@ -74,8 +74,10 @@ class Standing:
 
     def after(self, action: str, number: int) -> Labels:
         """The labels once an event is undone or done again; its number tells nothing."""
-        numbers = self._moved(action, number)
-        return self._done[max(numbers)].labels if numbers else Labels()
+        standing = [self._done[n] for n in sorted(self._moved(action, number))]
+        told = [entry for entry in standing if entry.event.action != "skip"]
+        skipped = bool(standing) and standing[-1].skipped
+        return Labels(told[-1].event.after if told else None, skipped=skipped)
 
     def later_than(self, number: int, author: str) -> str | None:
         """Of the others who have answered after an event, whose answer came last."""

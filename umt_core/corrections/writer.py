@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, func, insert, select
 
 from umt_core.corrections import log
 from umt_core.corrections.events import BLIND, COMMON, GOLD, ConflictError, Edit, Event, Labels, TweetKey
-from umt_core.corrections.fold import Entry, Standing, Track, tops, track_of
+from umt_core.corrections.fold import ANSWERS, Entry, Standing, Track, tops, track_of
 from umt_core.corrections.log import EVENTS
 from umt_core.errors import StoreError
 from umt_core.schema import Span
@@ -90,12 +91,15 @@ class Writer:
         for found in of_tweet:
             standing.take(found)
         key, reason = top.event.key, ""
-        if other := standing.later_than(top.about, author):
-            if not keep:
-                what = f"wanted to {action} event {top.about} on tweet {key.tweet} of {key.data}"
-                raise ConflictError(f"{what}, but {other} has changed it since; nothing was overwritten", None, current)
-            reason = f"left as {other} has it"
-        about, then = log.entry(self._connection, top.about), standing.after(action, top.about)
+        about, then = log.entry(self._connection, top.about), current
+        if about is None or about.event.action in ANSWERS:  # a comment changes no labels, nor does its undo
+            if other := standing.later_than(top.about, author):
+                if not keep:
+                    what = f"wanted to {action} event {top.about} on tweet {key.tweet} of {key.data}"
+                    told = f"{what}, but {other} has changed it since; nothing was overwritten"
+                    raise ConflictError(told, None, replace(current, author=other))
+                reason = f"left as {other} has it"
+            then = standing.after(action, top.about)
         base = about.event.base if about else GOLD
         edit = Edit(key, action, author, (), (), current.revision, base, reason, top.event.track)
         event = self._add(edit, current.spans, then.spans, skipped=then.skipped, of=top.about, top=top)

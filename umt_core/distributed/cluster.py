@@ -142,7 +142,7 @@ def _cluster(address: str | None, workers: int) -> Iterator[None]:
         settings["address"] = address
     try:
         with _silent_stderr():
-            _begin(ray, settings)
+            ray.init(**settings)
     except Exception as error:  # Ray raises it bare where its own processes take too long to start
         where = address or "this machine"
         raise ConfigError(
@@ -152,17 +152,6 @@ def _cluster(address: str | None, workers: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-def _begin(ray: Any, settings: dict[str, Any]) -> None:
-    """Ray gives its own processes 30 s to start; a busy machine is asked twice."""
-    try:
-        ray.init(**settings)
-    except Exception as error:
-        if "timed out" not in str(error):
-            raise
-        ray.shutdown()
-        ray.init(**settings)
 
 
 @contextmanager
