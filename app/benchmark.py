@@ -89,7 +89,7 @@ def find_daggers(dataset: str) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def _findings() -> dict[tuple[Path, str, tuple[str, ...]], list[Finding]]:
+def _findings() -> dict[tuple[Results, str, tuple[str, ...]], list[Finding]]:
     return {}
 
 
@@ -97,15 +97,15 @@ def findings(dataset: str) -> list[Finding] | None:
     """What came of the paper's claims; ``None``: ``find_claims`` has not been asked (errors as ``kept``)."""
     found = kept(dataset)
     if found is None:
-        return claims.findings(dataset, None)
-    return _findings().get((results_folder(), dataset, _runs(found)))
+        return claims.findings(results(), dataset, None)
+    return _findings().get((results(), dataset, _runs(found)))
 
 
 def find_claims(dataset: str) -> None:
     """Works out ``findings``, which takes seconds."""
     found = kept(dataset)
     if found is not None:
-        _findings()[results_folder(), dataset, _runs(found)] = claims.findings(dataset, predictions(dataset))
+        _findings()[results(), dataset, _runs(found)] = claims.findings(results(), dataset, predictions(dataset))
 
 
 def against(dataset: str, pair: tuple[str, str]) -> Against:

@@ -13,7 +13,7 @@ from app import tables
 from app.outcomes import RANDOMISATION, Cells, cell, errors_behind, p_value, pair_cells
 from umt_core.analysis.benchmark import UMT, Cost, Count, Results, Standing, made_by, only
 from umt_core.analysis.benchmark_pairs import BASELINE, Against, Moved
-from umt_core.analysis.claims import SIGNS, UNDECIDED, Finding, points
+from umt_core.analysis.claims import HOLDS, SIGNS, TURNED, Finding, points
 from umt_core.analysis.ledger import GOLD_OUTCOMES
 from umt_core.analysis.paper import FIGURES, PAPER_DAGGERS
 from umt_core.analysis.reproduction import ABLATIONS, BASE, data_of
@@ -148,24 +148,28 @@ def claim_cells(found: Sequence[Finding], where: Browser = NOWHERE) -> tuple[Cel
         {"title": "Ours", "help": "the same of our first seeds, with its 95 % bootstrap interval over tweets"},
         {"title": "So", "words": True},
         {"title": "p, randomisation", "help": RANDOMISATION},
+        {"title": "Means of seeds", "help": "the same of the means over seeds, where both systems have several"},
     ]
     lines: Cells = []
     for row in found:
-        claim = row.claim
-        cells = [cell(row.claim.about), *(cell(tables.system_title(name)) for name in (claim.better, claim.worse))]
-        cells.append(cell(points(row.paper)))
-        if row.test is None or row.ours is None:
-            cells += [cell(NOT_RUN), cell(""), cell("")]
-        else:
-            ends = (points(100 * end) for end in (row.test.difference.low, row.test.difference.high))
-            pair = {"baseline": claim.worse, "system": claim.better, "outcome": "fixed,broken"}
-            cells += [
-                cell(points(row.ours), link=pair, sub=" to ".join(ends), title="opens what it fixes and breaks"),
-                cell(f"{SIGNS[row.verdict]} {row.verdict}"),
-                cell(p_value(row.test.p_randomisation)),
-            ]
-        lines.append({"cells": [_placed(each, where) for each in cells], "quiet": row.verdict in (NOT_RUN, UNDECIDED)})
+        claim, sign = row.claim, SIGNS[row.verdict]
+        cells = [cell(claim.about), *(cell(tables.system_title(name)) for name in (claim.better, claim.worse))]
+        cells += [cell(points(row.paper)), _ours(row, where)]
+        cells += [cell(f"{sign} {row.verdict}".strip() if row.test else "")]
+        cells += [cell(p_value(row.test.p_randomisation) if row.test else "")]
+        cells += [cell("" if row.means is None else points(row.means))]
+        lines.append({"cells": cells, "quiet": row.verdict not in (HOLDS, TURNED)})
     return columns, lines
+
+
+def _ours(row: Finding, where: Browser) -> dict[str, Any]:
+    """The difference with its interval, linked to what is fixed and broken where that can be looked at."""
+    if row.test is None or row.ours is None:
+        return cell(row.verdict)
+    low, high = (points(100 * end) for end in (row.test.difference.low, row.test.difference.high))
+    pair = {"baseline": row.claim.worse, "system": row.claim.better, "outcome": "fixed,broken"}
+    found = _placed(cell(points(row.ours), link=pair, sub=f"{low} to {high}"), where)
+    return found | ({"title": "opens what it fixes and breaks"} if "link" in found else {})
 
 
 def moved_cells(rows: Sequence[Moved], where: Browser = NOWHERE) -> tuple[Cells, Cells]:

@@ -7,7 +7,8 @@ import streamlit as st
 from app import benchmark, figures, standings, state
 from app.panels import charts, linked
 from app.standings import Browser
-from umt_core.analysis.benchmark_pairs import Predictions, figures_3_and_4, pairs
+from umt_core.analysis.benchmark_pairs import Predictions, figures_3_and_4
+from umt_core.analysis.claims import compared_pairs
 from umt_core.analysis.significance import RESAMPLES
 
 _HEADINGS = {
@@ -41,11 +42,11 @@ def bars(dataset: str, found: Predictions | None, where: Browser, notice: str) -
 
 def chance(dataset: str, found: Predictions | None, where: Browser, notice: str) -> None:
     """Every pair's tests, once the reader asks for them: they take seconds; ``notice`` ends their caption."""
-    wanted = pairs(dataset, found) if found else []
+    wanted = compared_pairs(dataset, found) if found else []
     if not wanted:
         return
     asked = st.toggle(
-        f"Test each system against BERT-CRF, GVATT and AdaCAN ({len(wanted)} pairs)",
+        f"Test each system against BERT-CRF, GVATT and AdaCAN, and the paper's other pairs ({len(wanted)} pairs)",
         key=f"{state.Key.BENCHMARK_CHANCE}_{dataset}",  # the small taggers and those at the paper's size stand together
         persist_state="session",
     )

@@ -10,14 +10,17 @@ from app import benchmark, markup, standings
 from app.panels import benchmark_tweets, linked
 from app.standings import Browser
 from umt_core.analysis.benchmark import Results, Standing, table_1
+from umt_core.analysis.claims import widest
 from umt_core.analysis.paper import FIGURES
 from umt_core.analysis.reproduction_document import ABLATED, about_daggers
 
 _CLAIMS = (
-    "A line is a claim of sections 3.3 and 3.4, in short: one system's F1 minus another's, first seeds, test split. It "
-    "holds (✓), or is the other way about (✗), where the difference is more than chance would give: p < 0.05 by "
-    "randomisation over tweets. What is not told from chance (○) is no finding against the paper: the table of pairs "
-    "below says what size of difference would be found."
+    "A line is what the paper says of one system beside another (sections 3.3 and 3.4, in our words): the F1 of the "
+    "one minus that of the other, first seeds, test split. It holds (✓), or is the other way about (✗), where the "
+    "difference is more than chance would give (p < 0.05, randomisation over tweets) and the means over seeds do not "
+    "turn it about. What is not told from chance (○) is no finding against the paper: the table of pairs below says "
+    "what size would be found. p knows the tweets alone: it is one training of each system, seeds of one system lie "
+    "up to {} points apart, and nothing is corrected for the number of claims."
 )
 _DEV = "Dev chose the epoch: these figures flatter. The paper prints none, and no predictions on dev are kept."
 
@@ -50,7 +53,7 @@ def table_3(dataset: str, found: Sequence[Standing], where: Browser) -> None:
     st.caption(f"Of the first seed in every row. {line(ABLATED)}")
 
 
-def claims(where: Mapping[str, Browser], notice: str) -> None:
+def claims(results: Results, where: Mapping[str, Browser], notice: str) -> None:
     """What the paper says of its systems, and whether it holds here, as soon as that is known; ``where`` by row set."""
     for dataset, place in where.items():
         st.subheader(f"What holds up: {standings.set_title(dataset)}", anchor=False)
@@ -58,7 +61,7 @@ def claims(where: Mapping[str, Browser], notice: str) -> None:
             st.caption("**Whether the paper's claims hold here is being worked out …**")
         else:
             linked.show(f"benchmark_claims_{dataset}", *standings.claim_cells(found, place))
-    st.caption(f"{_CLAIMS}{notice}")
+    st.caption(f"{_CLAIMS.format(f'{widest(results):.1f}')}{notice}")
 
 
 def counts(results: Results, data: str, where: Browser) -> None:
@@ -68,10 +71,8 @@ def counts(results: Results, data: str, where: Browser) -> None:
         st.text("Not counted yet: the first row that runs counts the data.")
         return
     linked.show(f"benchmark_1_{data}", *standings.count_cells(found, where))
-    st.caption(
-        "Ours / the paper's; below, by how much they differ: `python -m umt_core data stats` says where that comes "
-        "from. Counts of the test split lead to its entities."
-    )
+    leads = " Counts of the test split lead to its entities." if where.runs else ""
+    st.caption(f"Ours / the paper's; below, by how much they differ: `data stats` says where that comes from.{leads}")
 
 
 def missing(results: Results, found: Sequence[Standing]) -> None:

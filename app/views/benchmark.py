@@ -80,7 +80,7 @@ try:
     for name, rows in parts.items():
         benchmark_tables.table_3(name, rows, where[name])
     if of_test and results.done:
-        benchmark_tables.claims(where, notice)
+        benchmark_tables.claims(results, where, notice)
     if of_test:
         for name in names:
             st.subheader(f"Figures 3 and 4: {standings.set_title(name)}", anchor=False)

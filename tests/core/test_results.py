@@ -27,7 +27,18 @@ from umt_core.analysis.benchmark import (
     table_3,
 )
 from umt_core.analysis.benchmark_pairs import Predictions, figures_3_and_4, pairs
-from umt_core.analysis.claims import CLAIMS, HOLDS, TURNED, UNDECIDED, best, findings
+from umt_core.analysis.claims import (
+    CLAIMS,
+    HOLDS,
+    NOT_KEPT,
+    TURNED,
+    UNCLAIMED,
+    UNDECIDED,
+    Finding,
+    best,
+    compared_pairs,
+    findings,
+)
 from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3, paper_figures
 from umt_core.analysis.reproduction import Row, data_of, plan, results_folder
 from umt_core.analysis.reproduction_document import document
@@ -157,22 +168,71 @@ def test_fixed_and_broken_are_counted_against_bert_crf_and_missing_ones_are_none
     assert len({frozenset(pair) for pair in found}) == 6
 
 
-def test_a_claim_holds_is_turned_about_or_is_not_told_from_chance():
+def test_a_claim_holds_is_turned_about_or_is_not_told_from_chance(tmp_path):
     per, loc = Span(0, 1, "PER"), Span(2, 3, "LOC")
     gold, half, nothing = [{per, loc}] * 60, [{per}] * 60, [set[Span]()] * 60
     almost = [*gold[:-1], {per}]
     systems = {"bert": half, "hbilstm-crf": nothing, "bert-crf": nothing, "mt-bert-crf": gold, "umt-bert-crf": almost}
-    found = {(f.claim.better, f.claim.worse): f for f in findings("twitter2017", Predictions(gold, systems))}
+    results, predictions = Results(tmp_path, {}), Predictions(gold, systems)
+    found = {(f.claim.better, f.claim.worse): f for f in findings(results, "twitter2017", predictions)}
     assert len(found) == len(CLAIMS)
     assert found["bert", "hbilstm-crf"].verdict == HOLDS
     assert found["bert", "hbilstm-crf"].paper == pytest.approx(82.95 - 80.37)
     assert found["bert", "hbilstm-crf"].ours == pytest.approx(100 * 2 / 3)
     assert found["bert-crf", "bert"].verdict == TURNED
     assert found["umt-bert-crf", "mt-bert-crf"].verdict == UNDECIDED  # one entity in sixty tweets
-    assert found["gvatt-bert-crf", "bert-crf"].test is None
-    assert [f.claim for f in findings("twitter2017-base", None)] == [
+    assert found["gvatt-bert-crf", "bert-crf"].verdict == "not run"
+    assert [f.claim for f in findings(results, "twitter2017-base", None)] == [
         claim for claim in CLAIMS if {claim.better, claim.worse} <= {"bert-crf", "mt-bert-crf", "umt-bert-crf"}
     ]
+
+
+def test_seeds_that_turn_a_difference_about_take_its_verdict_away(folder):
+    per = {Span(0, 1, "PER")}
+    predictions = Predictions([per] * 60, {"bert-crf": [set[Span]()] * 60, "umt-bert-crf": [per] * 60})
+
+    def told() -> Finding:
+        return next(
+            found
+            for found in findings(Results.read(folder), "twitter2017", predictions)
+            if (found.claim.better, found.claim.worse) == ("umt-bert-crf", "bert-crf")
+        )
+
+    assert (told().means, told().verdict) == (None, HOLDS)  # UMT has one seed
+    write_row(folder, Row("twitter2017", UMT.system, 1))
+    text, picture = (
+        [f1_of(Row("twitter2017", name, s)) for s in range(n)] for name, n in (("bert-crf", 3), (UMT.system, 2))
+    )
+    assert told().means == pytest.approx(sum(picture) / 2 - sum(text) / 3)
+    assert told().verdict == (HOLDS if told().means > 0 else UNDECIDED)
+    values = json.loads(UMT.file(folder).read_text())
+    values["test"]["f1"] = 0.0
+    UMT.file(folder).write_text(json.dumps(values))
+    assert told().means < 0
+    assert told().verdict == UNDECIDED
+
+
+def test_a_claim_that_the_paper_has_not_on_this_data_set_is_none_and_predictions_that_are_not_kept_are_told(folder):
+    write_row(folder, Row("twitter2015", "bert-crf", 0))
+    write_row(folder, Row("twitter2015", "gvatt-bert-crf", 0))
+    per = {Span(0, 1, "PER")}
+    predictions = Predictions([per] * 60, {"bert-crf": [set[Span]()] * 60, "gvatt-bert-crf": [per] * 60})
+    for kept, verdict in ((predictions, UNCLAIMED), (None, NOT_KEPT)):
+        (found,) = [
+            found
+            for found in findings(Results.read(folder), "twitter2015", kept)
+            if (found.claim.better, found.claim.worse) == ("gvatt-bert-crf", "bert-crf")
+        ]
+        assert found.paper == pytest.approx(71.70 - 71.81)
+        assert found.verdict == verdict
+
+
+def test_each_pair_of_a_claim_is_tested_once():
+    gold = [{Span(0, 1, "PER")}]
+    predictions = Predictions(gold, dict.fromkeys(systems_of("twitter2017"), gold))
+    found = compared_pairs("twitter2017", predictions)
+    assert len({frozenset(pair) for pair in found}) == len(found)
+    assert {frozenset((c.worse, c.better)) for c in CLAIMS} <= {frozenset(pair) for pair in found}
 
 
 def test_every_claim_is_of_systems_that_the_paper_prints_and_true_there_of_one_data_set_at_least():

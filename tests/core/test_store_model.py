@@ -52,7 +52,9 @@ class Model:
 
     def in_the_way(self, action):
         """Whether another author has answered since, and that stands: to move the answer would change no labels."""
-        return action.kind != "comment" and any(a.author != action.author and a.number > action.number for a in self._standing(action.track))
+        return action.kind != "comment" and any(
+            a.author != action.author and a.number > action.number for a in self._standing(action.track)
+        )
 
     def move(self, number, author, source, target):
         """Takes the last action of one list back, or does it again, and puts it on the other."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -42,6 +42,7 @@ class Predictions:
 
     gold: list[set[Span]]
     systems: dict[str, list[set[Span]]]
+    _tests: dict[tuple[str, str, str | None], PairedTest] = field(default_factory=dict)  # that were asked before
 
     @classmethod
     def read(cls, results: Path, dataset: str) -> Self | None:
@@ -55,12 +56,17 @@ class Predictions:
 
     def test(self, baseline: str, system: str, label: str | None = None) -> PairedTest:
         """The system against the baseline; of one type alone if ``label`` is given."""
+        if (known := self._tests.get((baseline, system, label))) is not None:
+            return known
         gold, before, after = (
             [{s for s in spans if label in (None, s.label)} for spans in tweets]
             for tweets in (self.gold, self.systems[baseline], self.systems[system])
         )
         fixed, broken = self.moved(baseline, system)
-        return paired_test(Counts.of(gold, before, after), fixed=fixed, broken=broken)
+        test = self._tests[baseline, system, label] = paired_test(
+            Counts.of(gold, before, after), fixed=fixed, broken=broken
+        )
+        return test
 
     def moved(self, baseline: str, system: str) -> tuple[int, int]:
         """Gold spans that the system finds and the baseline does not, and the other way about."""

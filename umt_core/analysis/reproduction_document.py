@@ -27,10 +27,9 @@ from umt_core.analysis.benchmark_pairs import (
     against,
     daggers,
     figures_3_and_4,
-    pairs,
 )
 from umt_core.analysis.claims import CLAIMS as PAPER_CLAIMS
-from umt_core.analysis.claims import SIGNS, Finding, best, findings, points
+from umt_core.analysis.claims import SIGNS, Finding, best, compared_pairs, findings, points, widest
 from umt_core.analysis.paper import FIGURES, PAPER_DAGGERS, percent
 from umt_core.analysis.reproduction import BASE, data_of, plan
 from umt_core.labels import LABELS
@@ -71,14 +70,19 @@ BARS = """\
 Gold entities that BERT-CRF gets wrong and the system gets right (Fig. 3), and the other way about (Fig. 4); first
 seeds. The paper draws bars of the four that read pictures beside BERT, and prints no numbers."""
 CLAIMS = """\
-What the paper says of its systems (sections 3.3 and 3.4), as the F1 of one minus that of another, in points: the
-paper's / ours, of the first seeds. It holds (✓), or is the other way about (✗), where the difference is more than
-chance (p < 0.05, randomisation over tweets), and is not told from chance (○) elsewhere: that is no finding against the
-paper. From what size on a difference would be found stands below, under “More than chance?”.
-The first column is short for the paper's sentences, in our words.{}"""
+What the paper says of one system beside another (sections 3.3 and 3.4, in our words), as the F1 of the one minus that
+of the other, in points: the paper's / ours, of the first seeds. It holds (✓), or is the other way about (✗), where the
+difference is more than chance (p < 0.05, randomisation over tweets) and the means over seeds, where both systems have
+several, do not turn it about. Elsewhere it is not told from chance (○), which is no finding against the paper; or the
+paper itself has less (–). The p of each, and from what size on a difference would be found, stand below, under “More
+than chance?”. They know the tweets alone: it is one training of each system, seeds of one system lie up to {} points
+apart here, and nothing is corrected for the number of claims.{}"""
 OF_STAND_INS = """\
- Where
-the better system reads pictures, ours are stand-ins: what does not hold here may hold of the tweets' own."""
+ Where a system reads pictures, ours are stand-ins: what
+holds or does not hold here may be otherwise with the tweets' own."""
+BESIDE = """\
+UMT itself, F1 of ours, the mean of its seeds, / of the paper, which has another encoder and other pictures, so that
+this is no like for like: {}."""
 CHANCE = """\
 F1 of a system minus that of another, in points, first seeds: with the 95 % interval of a paired bootstrap over tweets;
 how often the difference is as large where the two change places in half of the tweets, by chance (randomisation);
@@ -168,22 +172,31 @@ def sections(results: Results) -> Iterator[Section]:
 
 
 def _claims(results: Results, predictions: Mapping[str, Predictions | None]) -> Section:
-    found = {name: {f.claim: f for f in findings(name, each)} for name, each in predictions.items()}
+    found = {name: {f.claim: f for f in findings(results, name, each)} for name, each in predictions.items()}
     rows = [
         [claim.about, f"`{claim.better}`", f"`{claim.worse}`", *(_verdict(of.get(claim)) for of in found.values())]
         for claim in PAPER_CLAIMS
     ]
-    beside = [f"{b.dataset} {b.ours:.2f} / {b.paper:.2f} ({b.ours - b.paper:+.2f})" for b in best(results)]
-    after = [f"UMT itself, F1 of ours, the mean of its seeds, / of the paper: {'; '.join(beside)}."] if beside else []
+    means = {
+        name: ", ".join(
+            f"`{f.claim.better}` − `{f.claim.worse}` {points(f.means)}" for f in of.values() if f.means is not None
+        )
+        for name, of in found.items()
+    }
+    told = "; ".join(f"{name}: {each}" for name, each in means.items() if each)
+    after = [f"Of the means over seeds, where both have several: {told}."] if told else []
+    beside = [f"{b.dataset} {b.ours:.2f} / {b.paper:.2f} ({points(b.ours - b.paper)})" for b in best(results)]
+    after += [BESIDE.format("; ".join(beside))] if beside else []
     heads = ["the paper says", "better", "than", *found]
-    before = [CLAIMS.format(OF_STAND_INS if stand_ins(results) else "")]
+    apart = f"{widest(results):.1f}"
+    before = [CLAIMS.format(apart, OF_STAND_INS if stand_ins(results) else "")]
     return Section("What holds up", heads, rows, before=before, after=after)
 
 
 def _verdict(found: Finding | None) -> str:
     if found is None:
         return ""
-    ours = NOT_RUN if found.ours is None else f"{points(found.ours)} {SIGNS[found.verdict]}"
+    ours = found.verdict if found.ours is None else f"{points(found.ours)} {SIGNS[found.verdict]}"
     return f"{points(found.paper)} / {ours}"
 
 
@@ -254,7 +267,7 @@ def _bar(count: int | None) -> str:
 
 def _differences(dataset: str, predictions: Predictions) -> Section:
     rows = []
-    for baseline, system in pairs(dataset, predictions):
+    for baseline, system in compared_pairs(dataset, predictions):
         found = against(predictions, baseline, system)
         test = found.test
         value, low, high = (100 * n for n in (test.difference.value, test.difference.low, test.difference.high))
