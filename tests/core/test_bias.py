@@ -17,7 +17,7 @@ from umt_core.analysis.run_set import set_examples
 from umt_core.analysis.sets import PredictionSet
 from umt_core.data.images import open_image
 from umt_core.errors import DataError
-from umt_core.explain import bias, keep_bias
+from umt_core.explain import bias, foreign, keep_bias
 from umt_core.explain.bias import Bias, Read, TweetBias, bias_json, read_bias
 from umt_core.explain.foreign import Pool, sample_pictures, set_pictures
 from umt_core.explain.kept import kept_file, read_kept
@@ -235,6 +235,13 @@ def test_pictures_of_a_set_are_of_other_tweets(found):
     assert list(set_pictures(found, "fixed", 1)) == list(pictures)[:1]
     with pytest.raises(DataError, match="wanted the tweet 'none'"):
         set_pictures(found, "none")
+
+
+def test_large_pictures_of_a_set_are_made_smaller_and_the_others_stay(found, monkeypatch):
+    whole = {title: picture.size for title, picture in set_pictures(found, "fixed").items()}
+    monkeypatch.setattr(foreign, "LONGEST_SIDE", max(map(max, whole.values())) - 1)
+    for title, picture in set_pictures(found, "fixed").items():
+        assert max(picture.size) == min(max(whole[title]), foreign.LONGEST_SIDE)
 
 
 def test_pictures_of_samples_leave_out_the_samples_own():

@@ -13,6 +13,7 @@ from umt_core.data.samples import load_samples, sample_picture
 from umt_core.errors import DataError, ImageError
 
 FOREIGN = 8  # pictures for a tweet, unless said otherwise
+LONGEST_SIDE = 1600  # pixels of a drawn picture: dozens of photographs as they come would fill gigabytes
 
 
 class Pool:
@@ -50,7 +51,8 @@ class Pool:
 def set_pictures(found: PredictionSet, identity: str, count: int = FOREIGN, seed: int = 0) -> dict[str, Image.Image]:
     """Pictures of other tweets of a set, by a title that names the tweet; fewer where the set has not as many.
 
-    ``identity`` is the tweet's id. Files that cannot be read, and copies of its own or of each other, are passed over.
+    ``identity`` is the tweet's id. Files that cannot be read, and copies of its own or of each other, are passed over;
+    larger ones are made smaller (``LONGEST_SIDE``), which is far more than the 224 pixels that a vision encoder reads.
 
     Raises:
         DataError: the set has no such tweet, or came without its pictures.
@@ -79,7 +81,9 @@ def set_pictures(found: PredictionSet, identity: str, count: int = FOREIGN, seed
         try:
             data = read_image_bytes(path, name=path.name)
             if (digest := content_hash(data)) not in seen:
-                pictures[f"picture of tweet {rows[i]['id']}"] = open_image(data, name=path.name)
+                picture = open_image(data, name=path.name)
+                picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), reducing_gap=3)
+                pictures[f"picture of tweet {rows[i]['id']}"] = picture
                 seen.add(digest)
         except ImageError:
             continue
