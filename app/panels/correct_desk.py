@@ -159,7 +159,7 @@ class Answers:
         """Does what is new in a message; whether something was. ``again``: also what could not be stored."""
         answers: dict[str, Answer] = {nonce: {"line": line} for nonce, line in message.refused.items()}
         # What was stored before its data set went away has its answer.
-        answers |= {nonce: self.of.get(nonce, {"error": line}) for nonce, line in message.away.items()}
+        answers |= {nonce: self.of.get(nonce, {"error": line, "away": True}) for nonce, line in message.away.items()}
         new = False
         for action in message.actions:
             known = self.of.get(action.nonce)

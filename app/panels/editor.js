@@ -263,7 +263,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   const first = !ed;
   if (first) {
     ed = { data: null, place: 0, items: new Map(), drafts: new Map(), outbox: restored(), conflicts: new Map(),
-           cursor: 0, anchor: 0, keys: [], mode: "", line: "", failure: "", refused: "", number: data.heard, more: false, asked: 0, sent: 0, saved: 0, parts: {}, fresh: true };
+           cursor: 0, anchor: 0, keys: [], mode: "", line: "", failure: "", away: [], giving: false, refused: "", number: data.heard, more: false, asked: 0, sent: 0, saved: 0, parts: {}, fresh: true };
     editors.set(parentElement, ed);
     // Keys count wherever the focus is nowhere: after a click beside the words, or when the page has just come.
     ed.onKey = event => {

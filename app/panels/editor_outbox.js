@@ -79,6 +79,16 @@ function send(ed) {
   });
 }
 
+function giveUp(ed) {  // the person's own word, twice: nothing is dropped otherwise
+  if (!ed.giving) return void (ed.giving = true);
+  ed.outbox = ed.outbox.filter(a => !ed.away.includes(a));
+  say(ed, `Given up, never stored: ${ed.away.map(told).join("; ")}.`);
+  Object.assign(ed, { giving: false, failure: "", away: [] });
+  keepOutbox(ed);
+}
+
+const told = a => `${a.kind} on tweet ${a.tweet} of ${a.data}`;
+
 const pictureKey = (ed, id) => `${ed.data.data}\n${id}`;  // as Python has it
 
 function act(ed, kind, fields) {
@@ -128,6 +138,7 @@ function take(ed, data) {
   }
   for (const key of [...pictures.keys()].slice(0, -KEPT_PICTURES)) pictures.delete(key);
   ed.failure = "";
+  ed.away = [];  // of the outbox, what waits for a data set to come back
   for (const action of [...ed.outbox]) answer(ed, action, data.answers[action.nonce]);
   keepOutbox(ed);
   ed.items = new Map(data.items.map(one => [one.place, one]));
@@ -166,7 +177,10 @@ function answer(ed, action, said) {
     for (const later of pending(ed, action.tweet, action)) later.revision = Math.max(later.revision, said.event);
   } else if (said.conflict && action.after) ed.conflicts.set(action.nonce, said.conflict);
   else if (said.conflict) { drop(); ed.blocked = { kind: action.kind, line: said.conflict.line }; }
-  else if (said.error && action.after) ed.failure = said.error;
+  else if (said.error && action.after) {
+    ed.failure = said.error;
+    if (said.away) ed.away.push(action);
+  }
   else {
     drop();
     if (said.line || said.error) say(ed, said.line || said.error, true);

@@ -153,8 +153,10 @@ function drawStatus(ed) {
     : waiting ? (late ? "no answer yet: kept in this browser, and sent again" : "saving …")
     : ed.saved ? `saved ✓ event ${ed.saved}` : "";
   const again = button("Try now", "", "", () => after(ed, () => send(ed)));
+  const { away, giving } = ed, what = away.map(told).join("\n");
+  const drop = button(giving ? "Give up for good" : "Give up", "", what, () => after(ed, () => giveUp(ed)));
   status.className = "status" + (ed.failure ? " failed" : "");
-  fill(status, [says, ed.failure], () => (ed.failure ? [says, again] : [says]));
+  fill(status, [says, ed.failure, away, giving], () => (ed.failure ? [says, again, ...(away.length ? [drop] : [])] : [says]));
   const leave = button("Leave it, and go on to the step before", "", "", () => after(ed, () => {
     const { kind } = ed.blocked;
     ed.blocked = null;

@@ -433,6 +433,20 @@ def test_a_write_that_fails_is_told_and_the_edit_stays_until_it_is_stored(browse
             assert labels(store, "rules") == {"rules-0": (Span(1, 2, "LOC"),), "rules-1": (Span(1, 2, "MISC"),)}
 
 
+def test_what_waits_for_a_data_set_that_never_comes_back_can_be_given_up(page):
+    kept = {"nonce": "0" * 24, "kind": "set", "data": "gone/test", "tweet": "7", "track": "", "author": "Ann"}
+    kept |= {"before": [], "after": [[0, 1, "PER"]], "revision": 0, "base": "gold"}
+    go(page, "/correct?data=rules/test")
+    page.evaluate("box => localStorage.setItem('mner-outbox:gone', JSON.stringify(box))", {"at": 0, "actions": [kept]})
+    page.reload()
+    shows(page, "Not stored: the data set 'gone/test' is not here. It stays here and is sent again")
+    page.get_by_role("button", name="Give up", exact=True).click()
+    page.get_by_role("button", name="Give up for good").click()
+    page.locator(".line").get_by_text("Given up, never stored: set on tweet 7 of gone/test.").wait_for()
+    page.get_by_role("button", name="Give up for good").wait_for(state="detached")
+    assert page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('mner-outbox:'))") == []
+
+
 def test_a_second_opinion_is_given_blind_and_then_decided_between(page, ben, store):
     go(page, "/correct?data=blind/test")
     press(page, "ArrowRight", "1", "Enter", "Enter")

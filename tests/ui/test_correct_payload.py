@@ -99,7 +99,8 @@ def test_what_was_done_while_its_data_set_is_away_is_kept_and_done_when_it_is_ba
     monkeypatch.setattr(Answers, "_do", lambda *_: {"event": 1})
     answers = Answers()
     assert not answers.take(away, None, None, again=True)
-    assert answers.of == {SOUND["nonce"]: {"error": "the data set 'tiny/test' is not here."}}  # the browser keeps it
+    told = {"error": "the data set 'tiny/test' is not here.", "away": True}
+    assert answers.of == {SOUND["nonce"]: told}  # the browser keeps it
     assert not answers.take(back, None, None, again=False)
     assert answers.take(back, None, None, again=True)
     assert answers.of == {SOUND["nonce"]: {"event": 1}}
