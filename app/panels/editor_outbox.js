@@ -87,7 +87,7 @@ function giveUp(ed) {  // the person's own word, twice: nothing is dropped other
   keepOutbox(ed);
 }
 
-const told = a => `${a.kind} on tweet ${a.tweet} of ${a.data}`;
+const told = a => `${a.kind === "set" || a.kind === "accept" ? "labels" : a.kind} of tweet ${a.tweet} of ${a.data}`;
 
 const pictureKey = (ed, id) => `${ed.data.data}\n${id}`;  // as Python has it
 

@@ -442,7 +442,7 @@ def test_what_waits_for_a_data_set_that_never_comes_back_can_be_given_up(page):
     shows(page, "Not stored: the data set 'gone/test' is not here. It stays here and is sent again")
     page.get_by_role("button", name="Give up", exact=True).click()
     page.get_by_role("button", name="Give up for good").click()
-    page.locator(".line").get_by_text("Given up, never stored: set on tweet 7 of gone/test.").wait_for()
+    page.locator(".line").get_by_text("Given up, never stored: labels of tweet 7 of gone/test.").wait_for()
     page.get_by_role("button", name="Give up for good").wait_for(state="detached")
     assert page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('mner-outbox:'))") == []
 
