@@ -14,6 +14,7 @@ from umt_core.schema import GRID
 from umt_core.showing import TYPE_COLOURS as TYPE_COLOURS
 from umt_core.showing import escape as escape
 from umt_core.showing import right_to_left as right_to_left
+from umt_core.showing import shown_words as shown_words
 from umt_core.showing import visible as visible
 
 HEAT = ((20, 12, 40), (130, 20, 60), (225, 90, 10), (255, 225, 90))  # the overlay's ramp, see overlay.js

@@ -163,7 +163,7 @@ def _named(span: Span, entry: Entry, words: Sequence[str]) -> str:
 
 
 def _surface(span: Span, words: Sequence[str]) -> str:
-    return " ".join(markup.visible(word) for word in words[span.start : span.end])
+    return markup.shown_words(words[span.start : span.end])
 
 
 def card(row: Row, baseline: str, system: str, titles: Mapping[str, str], thumbnail: str | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from umt_core.explain.emissions import Change
 from umt_core.explain.provenance import ESD, MAIN, TRANSITIONS, Provenance, SpanNeeds, deciders
 from umt_core.model.chain import Scoring
 from umt_core.schema import Span
+from umt_core.showing import shown_words, visible
 from umt_core.spans import spans_to_tags
 
 RULED_OUT = -50.0  # transitions below this are held out and not weighed: their score is -100
@@ -27,7 +28,7 @@ ERRORS = {"missed": "gone", "type": "another type", "boundary": "other words", "
 def words(tokens: Sequence[str], found: Provenance, gold: Sequence[Span] | None) -> pd.DataFrame:
     """Word by word, what each part alone would have said, and who decided."""
     n = len(found.decoded)
-    columns: dict[str, Sequence[str]] = {"Word": list(tokens[:n])}
+    columns: dict[str, Sequence[str]] = {"Word": [visible(token) for token in tokens[:n]]}
     if gold is not None:
         columns[GOLD] = spans_to_tags(gold, len(tokens))[:n]
     columns |= {"Decoded": found.decoded, "Main alone": found.main_alone}
@@ -73,7 +74,7 @@ def held_back(tokens: Sequence[str], found: Provenance) -> pd.DataFrame:
 
 def named(tokens: Sequence[str], span: Span) -> str:
     """A span as its type and words."""
-    return f"{span.label} {span.text(tuple(tokens))}"
+    return f"{span.label} {shown_words(tokens[span.start : span.end])}"
 
 
 def _becomes(tokens: Sequence[str], needed: SpanNeeds, part: str) -> str:

@@ -18,6 +18,7 @@ from umt_core.explain.attributions import Ablation
 from umt_core.explain.faithfulness import MEAN, TITLES, SpanFaithfulness
 from umt_core.labels import LABELS
 from umt_core.schema import GRID, Inspection, ScoredSpan, Span
+from umt_core.showing import shown_words, visible
 from umt_core.upload import Outcome
 
 SYSTEM_TITLES = {
@@ -106,7 +107,7 @@ def entities(
     for span in every:
         holders = [system for system, by_span in scores.items() if span in by_span]
         row: dict[str, object] = {
-            "Entity": span.text(tuple(tokens)),
+            "Entity": shown_words(tokens[span.start : span.end]),
             "Type": span.label,
             "Agreement": _agreement(len(holders), len(scores)),
             **{system: by_span.get(span) for system, by_span in scores.items()},
@@ -195,7 +196,7 @@ def words_of_block(tokens: Sequence[str], column: np.ndarray) -> pd.DataFrame:
     order = np.argsort(-column, kind="stable")
     return pd.DataFrame(
         {
-            "Word": [tokens[i] for i in order],
+            "Word": [visible(tokens[i]) for i in order],
             "Position": order + 1,
             "Weight": column[order].astype(float),
         }

@@ -26,7 +26,7 @@ def span_line(span: Span, tokens: Sequence[str]) -> str:
     >>> span_line(Span(0, 2, "LOC"), ("New", "York"))
     'New York (LOC)'
     """
-    return f"{' '.join(markup.visible(token) for token in tokens[span.start : span.end])} ({span.label})"
+    return f"{markup.shown_words(tokens[span.start : span.end])} ({span.label})"
 
 
 def change_lines(change: Change, before: Sequence[str], after: Sequence[str]) -> list[str]:
@@ -49,7 +49,7 @@ def reliance(found: Mapping[str, Counterfactuals]) -> pd.DataFrame:
             rows.append(
                 {
                     "Tagger": title,
-                    "Entity": " ".join(markup.visible(t) for t in tokens[scored.span.start : scored.span.end]),
+                    "Entity": markup.shown_words(tokens[scored.span.start : scored.span.end]),
                     "Type": scored.span.label,
                     "Probability": scored.score,
                     "Mean change": reliance.change.value,
@@ -170,7 +170,7 @@ def wordings(found: Mapping[str, TextWhatIf]) -> pd.DataFrame:
         for title, of in found.items():
             lines = change_lines(of.reworded[i].change, edit.before, edit.tokens)
             row[title] = "; ".join(lines) or "same"
-        rows.append(row | {"Words": " ".join(markup.visible(token) for token in edit.tokens)})
+        rows.append(row | {"Words": markup.shown_words(edit.tokens)})
     return pd.DataFrame(rows, columns=["Wording", *found, "Words"])
 
 

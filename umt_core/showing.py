@@ -37,6 +37,15 @@ def visible(token: str) -> str:
     return " ".join(f"U+{ord(c):04X}" for c in token) or "empty"
 
 
+def shown_words(words: Iterable[str]) -> str:
+    """Words beside each other as they are shown.
+
+    >>> shown_words(["\\u202eNew", "York"])
+    'New York'
+    """
+    return " ".join(map(visible, words))
+
+
 def right_to_left(words: Iterable[str]) -> bool:
     """Whether most letters run from right to left.
 

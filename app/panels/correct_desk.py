@@ -284,7 +284,7 @@ def told(event: Event, tweets: Tweets) -> str:
 
 
 def surface(example: Example, span: Span) -> str:
-    return " ".join(markup.visible(word) for word in example.tokens[span.start : span.end])
+    return markup.shown_words(example.tokens[span.start : span.end])
 
 
 def base_title(base: str) -> str:

@@ -109,7 +109,7 @@ def _spans(case: Case, title: str) -> dict[str, str]:
 
 
 def _text(case: Case, span: Span) -> str:
-    return " ".join(markup.visible(word) for word in case.example.tokens[span.start : span.end])
+    return markup.shown_words(case.example.tokens[span.start : span.end])
 
 
 def _span(name: str) -> Span:

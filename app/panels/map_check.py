@@ -50,7 +50,7 @@ def faithfulness(case: Case, checkpoint: str, span: Span) -> SpanFaithfulness | 
 def line(found: SpanFaithfulness, attention_map: AttentionMap, head: int | None, tokens: tuple[str, ...]) -> str:
     """What a sceptic wants to know of the map."""
     check = found.check(attention_map.name, head)
-    name = markup.plain(f"“{found.span.text(tokens)}”")
+    name = markup.plain(f"“{markup.shown_words(tokens[found.span.start : found.span.end])}”")
     rho = None if check is None else check.rho
     if rho is None:
         return f"The map is even: it orders no blocks for {name}."

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app import figures, markup, state, tables
+from app import figures, markup, parts, state, tables
 from tests.ui.fake import fabricate
 from umt_core.analysis.agreement import differences
 from umt_core.schema import Example, ScoredSpan, Span
@@ -60,6 +60,14 @@ def test_the_entity_table_has_a_row_for_each_reading():
         ["Paris", "LOC", "no", 0.8, None, "≠ 1 of 2"],
         ["Paris", "ORG", "no", None, 0.6, "≠ 1 of 2"],
     ]
+
+
+def test_no_word_of_a_table_turns_its_cell_around():
+    tokens = ("\u202eevil", "\u200b")
+    found = {"A": [ScoredSpan(Span(0, 2, "PER"), 0.9)]}
+    assert list(tables.entities(tokens, found)["Entity"]) == ["evil U+200B"]
+    assert list(tables.words_of_block(tokens, np.array([0.7, 0.3]))["Word"]) == ["evil", "U+200B"]
+    assert parts.named(tokens, Span(0, 2, "PER")) == "PER evil U+200B"
 
 
 def test_an_empty_entity_table_has_the_columns_of_a_full_one():
