@@ -140,6 +140,7 @@ function take(ed, data) {
   ed.failure = "";
   ed.away = [];  // of the outbox, what waits for a data set to come back
   for (const action of [...ed.outbox]) answer(ed, action, data.answers[action.nonce]);
+  ed.giving &&= ed.away.length > 0;
   keepOutbox(ed);
   ed.items = new Map(data.items.map(one => [one.place, one]));
   // Of a server that was started again (another desk, the same queue) the editor knows better where it is.
