@@ -146,8 +146,7 @@ def claim_cells(found: Sequence[Finding], where: Browser = NOWHERE) -> tuple[Cel
         {"title": "than", "words": True},
         {"title": "The paper", "help": "points of F1 between the two"},
         {"title": "Ours", "help": "the same of our first seeds, with its 95 % bootstrap interval over tweets"},
-        {"title": "So", "words": True},
-        {"title": "p, randomisation", "help": RANDOMISATION},
+        {"title": "So", "words": True, "help": f"p by randomisation: {RANDOMISATION}"},
         {"title": "Means of seeds", "help": "the same of the means over seeds, where both systems have several"},
     ]
     lines: Cells = []
@@ -155,8 +154,8 @@ def claim_cells(found: Sequence[Finding], where: Browser = NOWHERE) -> tuple[Cel
         claim, sign = row.claim, SIGNS[row.verdict]
         cells = [cell(claim.about), *(cell(tables.system_title(name)) for name in (claim.better, claim.worse))]
         cells += [cell(points(row.paper)), _ours(row, where)]
-        cells += [cell(f"{sign} {row.verdict}".strip() if row.test else "")]
-        cells += [cell(p_value(row.test.p_randomisation) if row.test else "")]
+        p = p_value(row.test.p_randomisation) if row.test else ""
+        cells += [cell(f"{sign} {row.verdict}", sub=f"p {p}") if row.test else cell("")]
         cells += [cell("" if row.means is None else points(row.means))]
         lines.append({"cells": cells, "quiet": row.verdict not in (HOLDS, TURNED)})
     return columns, lines
