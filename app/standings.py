@@ -13,13 +13,12 @@ from app import tables
 from app.outcomes import RANDOMISATION, Cells, cell, errors_behind, p_value, pair_cells
 from umt_core.analysis.benchmark import UMT, Cost, Count, Results, Standing, made_by, only
 from umt_core.analysis.benchmark_pairs import BASELINE, Against, Moved
-from umt_core.analysis.claims import HOLDS, SIGNS, TURNED, Finding, points
+from umt_core.analysis.claims import HOLDS, NOT_RUN, SIGNS, TURNED, Finding, points
 from umt_core.analysis.ledger import GOLD_OUTCOMES
 from umt_core.analysis.paper import FIGURES, PAPER_DAGGERS
 from umt_core.analysis.reproduction import ABLATIONS, BASE, data_of
 from umt_core.labels import LABELS
 
-NOT_RUN = "not run"
 SPLIT_TITLES = {"test": "Test", "dev": "Dev"}
 COSTS = {"parameters": "Parameters, M", "time": "Milliseconds a tweet"}
 TEXT, PICTURE = "text", "text and picture"
@@ -190,11 +189,11 @@ def _count(row: Moved, name: str, where: Browser) -> dict[str, Any]:
 
 
 def moved_table(rows: Sequence[Moved], gold: int) -> pd.DataFrame:
-    """The bars of ``figures.outcome_bars``; of systems that are not run none. ``gold``: entities of the test set."""
-    columns = ["system", "title", "place", "outcome", "type", "count", "share", "gold"]
+    """The bars of ``figures.moved_bars``; of systems that are not run none. ``gold``: entities of the test set."""
+    columns = ["title", "outcome", "count", "share", "gold"]
     bars = [
-        (row.system, tables.system_title(row.system), place, name, "all", count, count / gold, gold)
-        for place, row in enumerate(rows)
+        (tables.system_title(row.system), name, count, count / gold, gold)
+        for row in rows
         for name, count in (("fixed", row.fixed), ("broken", row.broken))
         if count is not None
     ]

@@ -15,7 +15,7 @@ from app.panels.correct_payload import Action, Message
 from umt_core.access.users import Role
 from umt_core.analysis.sets import PredictionSet
 from umt_core.corrections.events import BLIND, COMMON, GOLD, ConflictError, Edit, Event, Labels, TweetKey
-from umt_core.corrections.fold import ANSWERS
+from umt_core.corrections.fold import Standing
 from umt_core.corrections.second_opinion import ADJUDICATION, Case, cases
 from umt_core.corrections.store import Store
 from umt_core.errors import StoreError
@@ -46,8 +46,7 @@ class Desk:
     born: str = field(default_factory=lambda: secrets.token_hex(4))  # tells it from others of the same name
     jump: int = 0  # rises where the editor is to go to ``place``
     labels: dict[str, Labels] = field(default_factory=dict)  # of tweets with events
-    standing: dict[str, set[int]] = field(default_factory=dict)  # answers to each that nobody has undone, by number
-    given: dict[int, str] = field(default_factory=dict)  # who gave each answer
+    standing: dict[str, Standing] = field(default_factory=dict)  # answers to each that nobody has undone
     seen: int = 0  # the last event that ``labels`` knows
     built: int = 0  # the last event that ``cases`` know
     found: PredictionSet | None = None  # whose predictions ``by_systems`` holds
@@ -68,7 +67,7 @@ class Desk:
             seen = event.number
             if event.track == self.track and (self.track == COMMON or event.author == self.author):
                 touched.add(event.key)
-                self._take(event)
+                self.standing.setdefault(event.key.tweet, Standing()).take(event)
             if event.key.tweet in self.cases and event.number > self.built:
                 doubtful.add(event.key.tweet)
         for key in touched:
@@ -78,18 +77,10 @@ class Desk:
             (self.decided.add if decided else self.decided.discard)(identity)
         self.seen = seen  # only now: what could not be read is read again
 
-    def _take(self, event: Event) -> None:
-        standing = self.standing.setdefault(event.key.tweet, set())
-        if event.action in ANSWERS:
-            self.given[event.number] = event.author
-            standing.add(event.number)
-        elif event.of in self.given:  # else it was a comment
-            (standing.discard if event.action == "undo" else standing.add)(event.of)
-
     def by(self, identity: str) -> str:
         """Whose the labels are, not who undid others; "": nobody's."""
         standing = self.standing.get(identity)
-        return self.given[max(standing)] if standing else ""
+        return standing.author if standing else ""
 
     def spans(self, identity: str) -> tuple[Span, ...]:
         """The labels as they stand."""

@@ -29,12 +29,10 @@ from umt_core.analysis.benchmark_pairs import (
     figures_3_and_4,
 )
 from umt_core.analysis.claims import CLAIMS as PAPER_CLAIMS
-from umt_core.analysis.claims import SIGNS, Finding, best, compared_pairs, findings, points, widest
+from umt_core.analysis.claims import NOT_RUN, SIGNS, Finding, best, compared_pairs, findings, points, widest
 from umt_core.analysis.paper import FIGURES, PAPER_DAGGERS, percent
 from umt_core.analysis.reproduction import BASE, data_of, plan
 from umt_core.labels import LABELS
-
-NOT_RUN = "not run"
 
 INTRODUCTION = """\
 # The paper's comparison, run again

@@ -60,14 +60,18 @@ class Standing:
     """
 
     def __init__(self) -> None:
-        self._done: dict[int, Entry] = {}  # all answers, by number
+        self._done: dict[int, tuple[Event, bool]] = {}  # all answers and whether each is a skip, by number
         self._numbers: set[int] = set()  # of those that stand
 
-    def take(self, entry: Entry) -> None:
-        """Goes one event on."""
-        event = entry.event
+    @property
+    def author(self) -> str:
+        """Who gave the newest; "": none stands."""
+        return self._done[max(self._numbers)][0].author if self._numbers else ""
+
+    def take(self, event: Event, *, skipped: bool = False) -> None:
+        """Goes one event on; ``skipped``: as its entry has it, which nobody needs to know for ``author``."""
         if event.action in ANSWERS:
-            self._done[event.number] = entry
+            self._done[event.number] = event, skipped
             self._numbers.add(event.number)
         elif event.action in ("undo", "redo"):
             self._numbers = self._moved(event.action, event.of)
@@ -75,14 +79,13 @@ class Standing:
     def after(self, action: str, number: int) -> Labels:
         """The labels once an event is undone or done again; its number tells nothing."""
         standing = [self._done[n] for n in sorted(self._moved(action, number))]
-        told = [entry for entry in standing if entry.event.action != "skip"]
-        skipped = bool(standing) and standing[-1].skipped
-        return Labels(told[-1].event.after if told else None, skipped=skipped)
+        told = [event for event, _ in standing if event.action != "skip"]
+        return Labels(told[-1].after if told else None, skipped=bool(standing) and standing[-1][1])
 
     def later_than(self, number: int, author: str) -> str | None:
         """Of the others who have answered after an event, whose answer came last."""
-        later = [n for n in self._numbers if n > number and self._done[n].event.author != author]
-        return self._done[max(later)].event.author if later else None
+        later = [n for n in self._numbers if n > number and self._done[n][0].author != author]
+        return self._done[max(later)][0].author if later else None
 
     def _moved(self, action: str, number: int) -> set[int]:
         if action == "undo" or number not in self._done:  # a comment is no answer
@@ -134,7 +137,7 @@ class Fold:
         wrong = self._wrong_labels(entry, now) or self._wrong_stack(entry)
         self._entries.append(entry)
         self._before.append(now)
-        self._standing.setdefault(entry.track, Standing()).take(entry)
+        self._standing.setdefault(entry.track, Standing()).take(entry.event, skipped=entry.skipped)
         self.labels[entry.track] = entry.labels
         return wrong and f"event {number} ({entry.event.action}) {wrong}"
 

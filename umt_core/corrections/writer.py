@@ -89,9 +89,9 @@ class Writer:
         of_tweet = log.entries(self._connection, log.of_track(top.track).order_by(EVENTS.c.number))
         current, standing = of_tweet[-1].labels, Standing()
         for found in of_tweet:
-            standing.take(found)
-        key, reason = top.event.key, ""
-        about, then = log.entry(self._connection, top.about), current
+            standing.take(found.event, skipped=found.skipped)
+        key, reason, then = top.event.key, "", current
+        about = next((found for found in of_tweet if found.event.number == top.about), None)
         if about is None or about.event.action in ANSWERS:  # a comment changes no labels, nor does its undo
             if other := standing.later_than(top.about, author):
                 if not keep:
