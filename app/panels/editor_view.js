@@ -152,18 +152,23 @@ function drawStatus(ed) {
     : conflictHere(ed) || torn ? "waiting for your choice"
     : waiting ? (late ? "no answer yet: kept in this browser, and sent again" : "saving …")
     : ed.saved ? `saved ✓ event ${ed.saved}` : "";
-  const again = button("Try now", "", "", () => after(ed, () => send(ed)));
-  const { away, giving } = ed, what = away.map(told).join("\n");
-  const drop = button(giving ? "Give up for good" : "Give up", "", what, () => after(ed, () => giveUp(ed)));
+  const { away, giving } = ed;
   status.className = "status" + (ed.failure ? " failed" : "");
-  fill(status, [says, ed.failure, away, giving], () => (ed.failure ? [says, again, ...(away.length ? [drop] : [])] : [says]));
-  const leave = button("Leave it, and go on to the step before", "", "", () => after(ed, () => {
-    const { kind } = ed.blocked;
-    ed.blocked = null;
-    step(ed, kind, true);
-  }));
+  fill(status, [says, ed.failure, away, giving], () => {
+    if (!ed.failure) return [says];
+    const again = button("Try now", "", "", () => after(ed, () => send(ed))), what = away.map(told).join("\n");
+    const drop = button(giving ? "Give up for good" : "Give up", "", what, () => after(ed, () => giveUp(ed)));
+    return away.length ? [says, again, drop] : [says, again];
+  });
   line.className = ed.blocked || ed.problem ? "line problem" : "line";
-  fill(line, [ed.blocked, ed.line, ed.said], () => (ed.blocked ? [ed.blocked.line + " ", leave] : [ed.line]));
+  fill(line, [ed.blocked, ed.line, ed.said], () => {
+    if (!ed.blocked) return [ed.line];
+    return [ed.blocked.line + " ", button("Leave it, and go on to the step before", "", "", () => after(ed, () => {
+      const { kind } = ed.blocked;
+      ed.blocked = null;
+      step(ed, kind, true);
+    }))];
+  });
 }
 
 function visit(ed, id, { data, track } = ed.data) {
