@@ -59,6 +59,7 @@ CHANGES: dict[str, Change] = {
     "layer-decay": Change("each layer of the encoder learns 0.8 times as fast as the one above", {"layer_decay": 0.8}),
     "no-layer-decay": Change("all layers of the encoder learn as fast", {"layer_decay": 1.0}),
     "no-word-shape": Change("words have no shape", {"word_shape": False}),
+    "spelling": Change("filters over a word's characters join its embeddings", {"word_spelling": True}),
     "no-averaging": Change("the last weights in place of their running average", {"average_decay": 0.0}),
     "word-dropout": Change("one word in ten is hidden", {"word_dropout": 0.1}),
     "more-dropout": Change("dropout 0.2 in place of 0.1 on what the encoder gives", {"dropout": 0.2}),
@@ -67,6 +68,7 @@ CHANGES: dict[str, Change] = {
     "both-sets": Change("the other data set's train split joins in", uses=("also",)),
     "both-sets-marked": Change("the same, its tweets marked by a learned vector", {"other_set": True}, uses=("also",)),
     "as-split": Change("tweets of elsewhere stay split as they were published", {"restyle": False}),
+    "several-teachers": Change("of which there are several: their mean", {"teacher_weight": 1.0}, uses=("teachers",)),
     "distil": Change("teachers' marginals beside the labels", {"teacher_weight": 1.0}, uses=("teachers",)),
     "distil-unlabelled": Change(
         "teachers' marginals beside the labels and on unlabelled tweets",

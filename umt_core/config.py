@@ -63,6 +63,7 @@ class ModelSettings(Settings):
     dropout: float = 0.1  # probability, in the added layers and on the encoder's output (3.1)
     max_subwords: int = 128  # subwords of a tweet that are read, [CLS] and [SEP] among them (3.1)
     word_shape: bool | None = None  # show the model each word's shape; None: where the encoder is uncased
+    word_spelling: bool = False  # filters over each word's characters join its subwords' embeddings
     other_set: bool = False  # a learned vector marks tweets of another data set in training; its own have none
     tagging: str = "word"  # "word": nine tags read at each word's first subword; "subword": the released 13
     constrain_bio: bool = False  # hold transitions that BIO2 forbids at a score of -100

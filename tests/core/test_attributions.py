@@ -16,7 +16,7 @@ from umt_core.checkpoint import Loaded
 from umt_core.errors import ConfigError, DataError
 from umt_core.explain import attributions as attr
 from umt_core.explain import span_score
-from umt_core.explain.span_score import SpanScore, attribute
+from umt_core.explain.span_score import SpanScore, ablations, attribute, piece
 from umt_core.predict import Predictor
 from umt_core.schema import REGIONS, Span
 from umt_core.systems import SYSTEMS
@@ -26,9 +26,9 @@ SPAN = Span(2, 4, "ORG")
 every_system = pytest.mark.parametrize("system", [*SYSTEMS, "subwords"])
 
 
-def make(system: str = "umt-bert-crf", seed: int = 0) -> Predictor:
+def make(system: str = "umt-bert-crf", seed: int = 0, **settings: Any) -> Predictor:
     released: dict[str, Any] = {"tagging": "subword", "esd_mix": "mean"} if system == "subwords" else {}
-    tagger = tiny.system("umt-bert-crf" if system == "subwords" else system, seed=seed, **released)
+    tagger = tiny.system("umt-bert-crf" if system == "subwords" else system, seed=seed, **released | settings)
     if tagger.word_shape is not None:
         tagger.word_shape.weight.data[0] = 0  # as training leaves it
     vision = tiny.TinyVision() if tagger.uses_image else None
@@ -40,6 +40,14 @@ def regions(seed: int = 3) -> np.ndarray:
     (found,) = tiny.pictures(1, seed)
     assert found is not None
     return found
+
+
+def test_what_a_word_is_spelled_like_counts_among_what_it_adds_where_it_joins_the_embeddings():
+    predictor = make("bert-crf", word_spelling=True)
+    score = SpanScore(predictor, TWEET, None, SPAN)
+    assert not piece(score, "occlusion", 0).spelling_stays
+    assert [a.feature for a in ablations(score)] == ["word shape", "spelling"]
+    assert len({a.score for a in ablations(score)} | {score(*score.inputs).item()}) == 3
 
 
 def log_odds(predictor: Predictor, of: np.ndarray | None, span: Span = SPAN) -> float:

@@ -14,7 +14,7 @@ from torch import Tensor
 from tests.core import tiny
 from umt_core.checkpoint import freeze_embeddings, load_checkpoint, put_weights, trained_names
 from umt_core.errors import ConfigError, DataError
-from umt_core.features import Batch, encode_examples
+from umt_core.features import Batch, encode_examples, word_of_subword
 from umt_core.manifest import WEIGHTS
 from umt_core.model.crf import LinearChainCRF
 from umt_core.schema import Example
@@ -227,6 +227,33 @@ def test_characters_show_capitals_and_must_be_given(name):
         tagger(replace(plain, characters=None))
 
 
+@every_system
+def test_a_spelled_word_shows_its_capitals(name):
+    tagger = tiny.system(name, word_shape=False, word_spelling=True)
+    lower, upper = (
+        tiny.batch(tagger, [Example("t", ("anna", word, "in"))], tiny.pictures(1), targets=False)
+        for word in ("nba", "NBA")
+    )
+    with torch.no_grad():
+        unread, plain, shouted = tagger.encoder.embed(lower.subwords), tagger.embed(lower), tagger.embed(upper)
+    word = word_of_subword(lower)[0]
+    assert [not torch.equal(a, b) for a, b in zip(plain[0], shouted[0], strict=True)] == (word == 1).tolist()
+    assert [not torch.equal(a, b) for a, b in zip(plain[0], unread[0], strict=True)] == (word >= 0).tolist()
+    assert not torch.allclose(forward(tagger, lower).emissions, forward(tagger, upper).emissions, atol=1e-3)
+    with pytest.raises(DataError, match="wanted the characters of words"):
+        tagger(replace(lower, characters=None))
+
+
+@every_system
+def test_a_spelled_word_is_read_alike_alone_and_in_a_batch(name):
+    tagger = tiny.system(name, word_spelling=True)
+    pictures = tiny.pictures(len(tiny.TWEETS))
+    together = forward(tagger, tiny.batch(tagger, tiny.TWEETS, pictures, targets=False))
+    for i, (tweet, picture) in enumerate(zip(tiny.TWEETS, pictures, strict=True)):
+        alone = forward(tagger, tiny.batch(tagger, [tweet], [picture], targets=False))
+        close(alone.emissions[0], together.emissions[i][together.mask[i]])
+
+
 @pytest.mark.parametrize("name", ON_WORDS)
 def test_what_reads_words_has_no_tags_on_subwords(name):
     with pytest.raises(ConfigError, match=f"setting tagging: {name} reads words"):
@@ -247,13 +274,17 @@ def test_capitals_are_seen_through_word_shapes_alone(name):
 
 
 @every_system
-def test_a_new_system_has_not_learned_shapes_yet(name):
+@pytest.mark.parametrize("setting", ["word_shape", "word_spelling"])
+def test_a_new_system_has_not_learned_shapes_or_spelling_yet(name, setting):
+    settings = {"word_shape": False, "word_spelling": False}
     shown, plain = (
-        build_system(name, tiny.settings(word_shape=w), tiny.encoder(), tiny.CHANNELS) for w in (True, False)
+        build_system(name, tiny.settings(**settings | {setting: w}), tiny.encoder(), tiny.CHANNELS)
+        for w in (True, False)
     )
-    weights = {n: value for n, value in shown.state_dict().items() if n != "word_shape.weight"}
+    weights = {n: value for n, value in shown.state_dict().items() if not n.startswith(setting)}
     plain.load_state_dict(weights)
-    assert torch.equal(*(tagger.eval().encode(tiny.batch(tagger)) for tagger in (shown, plain)))
+    batch = tiny.batch(shown)
+    assert torch.equal(*(tagger.eval().encode(batch) for tagger in (shown, plain)))
 
 
 @every_tagging

@@ -127,7 +127,8 @@ def piece(score: SpanScore, method: str, number: int, steps: int = STEPS) -> Att
     with torch.no_grad():
         here, baseline = float(score(*score.inputs)), float(score(*score.baselines))
     predictor = score.predictor
-    spelling_stays = score.batch.characters is not None
+    tagger = predictor.loaded.tagger
+    spelling_stays = tagger.uses_characters and tagger.word_spelling is None  # else it is in the embeddings
     about = (method, predictor.name, predictor.system, score.span, here, baseline)
     return Attribution(*about, words, blocks, steps, spelling_stays)
 

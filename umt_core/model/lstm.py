@@ -54,6 +54,22 @@ class CharacterCnn(nn.Module):
         return found.amax(-1).view(*characters.shape[:2], FILTERS)
 
 
+class WordSpelling(nn.Module):
+    """What a word's characters add to the embeddings of its subwords: nothing before it is trained."""
+
+    def __init__(self, characters: int, embedding_size: int) -> None:
+        super().__init__()
+        self.read = CharacterCnn(characters)
+        self.project = nn.Linear(self.read.size, embedding_size, bias=False)
+        nn.init.zeros_(self.project.weight)
+
+    def forward(self, characters: Tensor, word: Tensor) -> Tensor:
+        # characters: (batch, words, characters); word: (batch, subwords), which word each is of, -1: none
+        spelled = self.project(self.read(characters))  # (batch, words, embedding)
+        of_subword = word.clamp(min=0).unsqueeze(-1).expand(-1, -1, spelled.shape[-1])
+        return spelled.gather(1, of_subword) * (word >= 0).unsqueeze(-1)  # (batch, subwords, embedding)
+
+
 class CharacterLstm(nn.Module):
     """A word by an LSTM over its characters, from both ends (Lample et al., 2016)."""
 

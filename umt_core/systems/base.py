@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from umt_core.config import ModelSettings
 from umt_core.encoders.text import TextEncoder
 from umt_core.errors import ConfigError, DataError
-from umt_core.features import SHAPES, Batch
+from umt_core.features import CHARACTER_COUNT, SHAPES, Batch, word_of_subword
 from umt_core.labels import (
     SUBWORD_ESD_TAGS,
     SUBWORD_TAGS,
@@ -23,6 +23,7 @@ from umt_core.labels import (
 )
 from umt_core.model.crf import LinearChainCRF
 from umt_core.model.fusion import AdaptiveCoAttention, Fused, VisualAttention
+from umt_core.model.lstm import WordSpelling
 from umt_core.model.mmi import Interaction
 from umt_core.model.visual import VisualProjection
 
@@ -67,7 +68,7 @@ class Tagger(nn.Module):
     name: ClassVar[str]
     uses_image: ClassVar[bool] = False
     uses_esd: ClassVar[bool] = False
-    uses_characters: ClassVar[bool] = False  # reads ``Batch.characters``
+    uses_characters: bool = False  # reads ``Batch.characters``; every system does where words are spelled
 
     def __init__(self, settings: ModelSettings, encoder: TextEncoder) -> None:
         super().__init__()
@@ -89,6 +90,8 @@ class Tagger(nn.Module):
         )
         if self.word_shape is not None:
             nn.init.zeros_(self.word_shape.weight)  # starts as the encoder was published
+        self.word_spelling = WordSpelling(CHARACTER_COUNT, encoder.embedding_size) if settings.word_spelling else None
+        self.uses_characters = self.uses_characters or settings.word_spelling
         # Zero, as the tagger's own tweets have it at any time.
         self.other_set = nn.Parameter(torch.zeros(encoder.embedding_size)) if settings.other_set else None
         self.crf = self.make_crf()
@@ -103,7 +106,7 @@ class Tagger(nn.Module):
         return self.dropout(self.encoder(batch.subwords, batch.mask, self._added(batch)))
 
     def embed(self, batch: Batch) -> Tensor:
-        """What the text encoder reads of a batch, each subword with its word's shape: (batch, subwords, embedding).
+        """What the text encoder reads, each subword with its word's shape and spelling: (batch, subwords, embedding).
 
         As ``Batch.embedded`` it gives the same answer as the subwords themselves.
         """
@@ -111,12 +114,15 @@ class Tagger(nn.Module):
         return words if added is None else words + added
 
     def _added(self, batch: Batch) -> Tensor | None:
-        """What is added to the embeddings, (batch, subwords or 1, embedding): word shapes, the other set's mark."""
-        shapes = None if self.word_shape is None else self.word_shape(batch.shapes)
-        if self.other_set is None or batch.other_set is None:
-            return shapes
-        mark = batch.other_set[:, None, None] * self.other_set  # (batch, 1, embedding)
-        return mark if shapes is None else shapes + mark
+        """What joins the embeddings, (batch, subwords or 1, embedding): shapes, spelling, the mark of the other set."""
+        added = []
+        if self.word_shape is not None:
+            added.append(self.word_shape(batch.shapes))
+        if self.word_spelling is not None:
+            added.append(self.word_spelling(self.characters(batch), word_of_subword(batch)))
+        if self.other_set is not None and batch.other_set is not None:
+            added.append(batch.other_set[:, None, None] * self.other_set)  # (batch, 1, embedding)
+        return sum(added[1:], start=added[0]) if added else None
 
     def at_words(self, scores: Tensor, batch: Batch) -> Tensor:
         """Scores where tags are: at each word's first subword, or at all subwords."""
@@ -134,6 +140,16 @@ class Tagger(nn.Module):
         if batch.regions is None:
             raise DataError(f"{self.name} wanted the regions of pictures (zeros where there is none), got none")
         return batch.regions
+
+    def characters(self, batch: Batch) -> Tensor:
+        """The characters of words, (batch, words, characters).
+
+        Raises:
+            DataError: the batch was made without them.
+        """
+        if batch.characters is None:
+            raise DataError(f"{self.name} wanted the characters of words, got none")
+        return batch.characters
 
     def tag_mask(self, batch: Batch) -> Tensor:
         return batch.mask if self.settings.tagging == "subword" else batch.word_mask

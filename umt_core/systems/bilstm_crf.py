@@ -18,7 +18,7 @@ from torch import Tensor
 
 from umt_core.config import ModelSettings
 from umt_core.encoders.text import SubwordEmbeddings, TextEncoder
-from umt_core.errors import ConfigError, DataError
+from umt_core.errors import ConfigError
 from umt_core.features import CHARACTER_COUNT, Batch, word_means
 from umt_core.model.lstm import BiLstm, CharacterCnn, CharacterLstm
 from umt_core.systems.base import TextTagger
@@ -48,9 +48,7 @@ class BiLstmCrf(TextTagger):
     def encode(self, batch: Batch) -> Tensor:
         words = word_means(super().encode(batch), batch)  # (batch, words, embedding)
         if self.spelling is not None:
-            if batch.characters is None:
-                raise DataError(f"{self.name} wanted the characters of words, got none")
-            words = torch.cat((words, self.dropout(self.spelling(batch.characters))), dim=-1)
+            words = torch.cat((words, self.dropout(self.spelling(self.characters(batch)))), dim=-1)
         return self.dropout(self.lstm(words, batch.word_mask))  # (batch, words, hidden)
 
     def encoded_mask(self, batch: Batch) -> Tensor:

@@ -290,7 +290,7 @@ def shuffled_batches(tweets: TweetSet, batch_size: int, rng: np.random.Generator
 
 
 HEADS = ("classifier.", "crf.", "esd.classifier.", "esd_crf.", "conversion.", "word_shape.", "other_set")
-AT_THE_BOTTOM = ("word_shape.", "other_set")  # what is added to the embeddings
+AT_THE_BOTTOM = ("word_shape.", "word_spelling.", "other_set")  # what is added to the embeddings
 
 
 def hold_lower_layers(tagger: Tagger, trained: int | None) -> dict[str, nn.Parameter]:
