@@ -84,6 +84,10 @@ def command(request: JobRequest) -> str:
         words += ["--train", _part(part)]
     for name, value in (("valid", request.valid), ("test", request.test)):
         words += [f"--{name}", value.data] if value else []
+    for teacher in request.teachers:
+        words += ["--teacher", teacher]
+    for part in request.unlabelled:
+        words += ["--unlabelled", _part(part)]
     if request.store:
         words += ["--corrections", "default" if request.store == default_url() else request.store]
     defaults = JobRequest(request.base, request.train)

@@ -124,6 +124,9 @@ class Key(StrEnum):
     TRAIN_UNCORRECTED = "train_uncorrected"  # corrections cannot be read: whether to do without
     TRAIN_REPEAT = "train_repeat"
     TRAIN_CORRECT_VALID = "train_correct_valid"
+    TRAIN_TAUGHT = "train_taught"  # whether teachers are open to be chosen
+    TRAIN_TEACHERS = "train_teachers"
+    TRAIN_UNLABELLED = "train_unlabelled"
     TRAIN_MORE = "train_more"  # whether the settings that seldom change are open
     TRAIN_EPOCHS = "train_epochs"
     TRAIN_PATIENCE = "train_patience"

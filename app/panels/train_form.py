@@ -97,6 +97,7 @@ def _request(bases: dict[str, str]) -> JobRequest | None:
         counted = jobs.corrections(default_url())
         parts = _parts(dataset, counted)
         corrected = _corrections(counted)
+    teachers, unlabelled = _teachers(bases)
     more = _more(mode)
     if corrected is None:
         return None
@@ -112,6 +113,8 @@ def _request(bases: dict[str, str]) -> JobRequest | None:
             test=test,
             mode=mode,
             store=store,
+            teachers=teachers,
+            unlabelled=unlabelled,
             repeat=repeat,
             correct_valid=correct_valid,
             author=access.author() or st.session_state.get(Key.AUTHOR) or "",
@@ -192,6 +195,26 @@ def _corrections(counted: jobs.Corrections) -> tuple[str | None, int, bool] | No
         help="Dev F1 then compares with no earlier one.",
     )  # fmt: skip
     return default_url(), int(repeat), correct_valid
+
+
+def _teachers(bases: dict[str, str]) -> tuple[tuple[str, ...], tuple[Part, ...]]:
+    """Taggers to learn from beside the labels, and tweets to learn of from them alone."""
+    with st.expander("Learn from other taggers too", key=Key.TRAIN_TAUGHT):
+        st.caption(
+            "Each teacher tags the tweets once, before training; what it holds for probable is learned beside the "
+            "labels. Most is to be had from a larger tagger and from tweets that it was not trained on."
+        )
+        left, right = st.columns(2, gap="large")
+        teachers = left.multiselect(
+            "Teachers", list(bases), format_func=bases.__getitem__, key=Key.TRAIN_TEACHERS, persist_state="session"
+        )
+        unlabelled = right.multiselect(
+            "Tweets without their labels", list(sets.sources()), format_func=tables.data_set_title,
+            disabled=not teachers, help="What the teachers say of them is learned. Labels that they have are not "
+            "looked at, and tweets that stand in what the epoch is chosen by or tested on are left out.",
+            key=Key.TRAIN_UNLABELLED, persist_state="session",
+        )  # fmt: skip
+    return tuple(teachers), tuple(Part(name) for name in unlabelled) if teachers else ()
 
 
 def _more(mode: str) -> dict[str, Any]:

@@ -159,6 +159,59 @@ def test_the_data_is_that_of_the_moment_when_the_job_was_asked_for(home):
     assert written["twitter0/train/t1#1"] == (Span(0, 1, "MISC"),)
 
 
+def test_a_job_learns_from_teachers_and_from_tweets_without_their_labels(home):
+    """Teachers are fixed when the job is asked for; of the tweets without labels none stands among the others."""
+    request = home.request(
+        teachers=(BASE,), unlabelled=(Part("twitter0/test"), Part("twitter0/train", 0.5)), epochs=1, author="ann"
+    )
+    assert jobs.plan(request).memory > jobs.plan(replace(request, teachers=(), unlabelled=())).memory
+    identity = jobs.submit(request)
+    job = work()
+    assert job.state == "done", job.line
+    assert job.request == request
+    assert (job.plan.teachers, job.plan.counts["unlabelled"]) == ((f"{BASE}@original",), 4)  # train is read with labels
+    manifest = read_manifest(versions_folder(BASE) / identity)
+    base = find_checkpoint(f"{BASE}@original").manifest
+    assert manifest.teachers == [{"name": f"{BASE}@original", "weights_sha256": base.weights_sha256}]
+    assert manifest.train.teacher_weight == 1
+    assert manifest.history[0]["loss_taught"] > 0
+    (row,) = manifest.data["unlabelled"]["from"]
+    assert (row["data"], row["tweets"]) == ("twitter0/test", 4)
+    written = read_examples(folder_of(identity) / "data" / "unlabelled.jsonl")
+    assert {example.spans for example in written} == {None}
+    said = facts(job)
+    assert (said["Teachers"], said["Without labels"]) == (f"{BASE}@original", "twitter0/test, 50 % of twitter0/train")
+    assert "12 tweets to train on, 4 without their labels, 4 to choose the epoch by" in said["Tweets"]
+    assert any("on unlabelled: 4 of 4" in event_line(event) for event in job.events)
+    # What comes next from it is taught again only where that is asked for.
+    jobs.submit(home.request(f"{BASE}@{identity}", epochs=1))
+    again = read_manifest(versions_folder(BASE) / work().id)
+    assert (again.teachers, again.train.teacher_weight) == ([], 0)
+
+
+def test_teaching_that_cannot_be_is_refused_before_anything_is_done(home):
+    with pytest.raises(ConfigError, match="twitter0/test: wanted a teacher to learn from unlabelled tweets, got none"):
+        home.request(unlabelled=(Part("twitter0/test"),))
+    with pytest.raises(CheckpointError, match="nobody"):
+        jobs.submit(home.request(teachers=("twitter0/nobody",)))
+    with pytest.raises(DataError, match="unlabelled: wanted tweets that are in no other part, got none among 12"):
+        jobs.submit(home.request(teachers=(BASE,), unlabelled=(Part("twitter0/train"),)))
+    with pytest.raises(ConfigError, match="wanted each data set once, got twitter0/test again"):
+        jobs.submit(home.request(teachers=(BASE,), unlabelled=(Part("twitter0/test"), Part("twitter0/test"))))
+    subwords = tiny.system("bert-crf", text_encoder=str(home.root / "encoder"), tagging="subword", word_shape=False)
+    tiny.save_tagger(home.root / "checkpoints", subwords, dataset="released")
+    with pytest.raises(JobError, match="wanted a tagger of words, as teachers speak of them, got one of subwords"):
+        jobs.submit(home.request("released/bert-crf", train=(Part("twitter0/train"),), valid=None, teachers=(BASE,)))
+    assert jobs.jobs() == []
+
+
+def test_a_job_can_be_cancelled_while_teachers_read(home, monkeypatch):
+    identity = jobs.submit(home.request(teachers=(BASE,), epochs=1))
+    monkeypatch.setattr(runner._Listener, "should_stop", lambda listener: True)
+    assert (work().state, jobs.status(identity).history) == ("cancelled", [])
+    monkeypatch.undo()
+
+
 # --- stops, kills, faults -------------------------------------------------------------------------
 
 
@@ -427,6 +480,10 @@ def test_the_log_that_is_shown_counts_pictures_once():
     events = [{"time": float(i), "event": kind} for i, kind in enumerate(kinds)]
     assert [event["time"] for event in without_repeats(events)] == [0, 2, 3, 6]
     assert without_repeats([]) == []
+    said = [
+        {"event": "teaching", "what": what, "done": done} for what in ("a on train", "b on train") for done in (1, 2)
+    ]
+    assert [(event["what"], event["done"]) for event in without_repeats(said)] == [("a on train", 2), ("b on train", 2)]
 
 
 def test_how_far_a_job_is_follows_from_its_log(home, monkeypatch):

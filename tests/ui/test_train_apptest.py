@@ -108,6 +108,32 @@ def test_the_command_that_the_page_shows_asks_for_the_same(home):
     assert (typed.request.mode, typed.request.train[0].share) == ("full", 0.4)
 
 
+def test_teachers_and_tweets_without_labels_are_asked_for_like_by_command(home):
+    page = opened()
+    tweets = page.multiselect(key="train_unlabelled")
+    assert tweets.disabled  # nobody would say anything of them
+    page.selectbox(key="train_test_twitter0").set_value("no test").run()
+    page.multiselect(key="train_teachers").set_value([f"{BASE}@original"]).run()
+    page.multiselect(key="train_unlabelled").set_value(["twitter0/test"]).run()
+    assert "12 tweets to train on, 4 without their labels" in said(page)
+    command = page.code[0].value
+    assert f"--teacher {BASE}@original --unlabelled twitter0/test" in command
+    press(page, "Start training")
+    assert main(shlex.split(command)[3:]) == 0
+    clicked, typed = jobs.jobs()
+    assert clicked.request == typed.request
+    assert clicked.request.unlabelled == (Part("twitter0/test"),)
+
+
+def test_without_a_teacher_no_tweet_without_labels_is_asked_for(home):
+    page = opened()
+    page.multiselect(key="train_teachers").set_value([f"{BASE}@original"]).run()
+    page.multiselect(key="train_unlabelled").set_value(["twitter0/test"]).run()
+    page.multiselect(key="train_teachers").set_value([]).run()
+    assert not page.exception
+    assert "--unlabelled" not in page.code[0].value
+
+
 def test_corrected_labels_are_counted_and_used_unless_switched_off(home):
     tweets = tiny_data.tweets()
     with Store() as store:

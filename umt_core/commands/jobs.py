@@ -56,6 +56,12 @@ def submit(
     images: Annotated[str, typer.Option(help="Pictures of the files: a folder or a .tsv.")] = "",
     mode: Annotated[str, typer.Option(help="quick or full")] = "quick",
     corrections: Annotated[str, typer.Option(help="URL of a store; `default`: the app's.")] = "",
+    teacher: Annotated[
+        list[str] | None, typer.Option(help="Checkpoint whose word on each tweet is learned too; give several.")
+    ] = None,
+    unlabelled: Annotated[
+        list[str] | None, typer.Option(help="As --train: tweets of which the teachers' word is learned alone.")
+    ] = None,
     repeat: Annotated[int, typer.Option(help="How often a corrected tweet stands among the others.")] = 1,
     correct_valid: Annotated[bool, typer.Option(help="Choose the epoch by corrected labels, too.")] = False,
     epochs: Annotated[int | None, typer.Option(help="At most; by default the mode's.")] = None,
@@ -74,7 +80,9 @@ def submit(
     """Put a job into the queue; prints its id. It goes on when this command, or the app, has ended."""
     request = jobs.JobRequest(
         base=base,
-        train=tuple(_part(text, images) for text in train),
+        train=tuple(_part("--train", text, images) for text in train),
+        teachers=tuple(teacher or ()),
+        unlabelled=tuple(_part("--unlabelled", text, images) for text in unlabelled or ()),
         valid=_held(valid, images),
         test=_held(test, images),
         mode=mode,
@@ -126,14 +134,14 @@ def log(job: JobArgument) -> None:
         out.print(text, markup=False, highlight=False)
 
 
-def _part(text: str, images: str) -> Part:
+def _part(option: str, text: str, images: str) -> Part:
     name, equals, share = text.rpartition("=")
     if not equals:
         return Part(text, images=_images(text, images))
     try:
         return Part(name, float(share), _images(name, images))
     except ValueError as error:
-        raise ConfigError(f"--train: wanted DATA or DATA=SHARE, got {text!r}") from error
+        raise ConfigError(f"{option}: wanted DATA or DATA=SHARE, got {text!r}") from error
 
 
 def _held(name: str, images: str) -> Part | None:

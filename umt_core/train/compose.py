@@ -25,7 +25,7 @@ from umt_core.errors import ConfigError, DataError
 from umt_core.manifest import file_sum
 from umt_core.schema import Example
 
-TRAIN, VALID, TEST = "train", "valid", "test"
+TRAIN, VALID, TEST, UNLABELLED = "train", "valid", "test", "unlabelled"
 PICTURES = "images.tsv"
 NOTE = "corrections.json"  # beside a corrected file: what it was made from
 HELD_OUT = 0.1  # of the training tweets, to choose the epoch by where no file is given for that
@@ -58,6 +58,7 @@ class Mixture:
     repeat: int = 1  # how often a corrected tweet stands among those to train on
     correct_valid: bool = False  # choose the epoch by corrected labels, too
     seed: int = 0  # which tweets a share takes
+    unlabelled: tuple[Part, ...] = ()  # tweets of which labels are not looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,11 @@ class Split:
 class Composition:
     """All that a retraining reads."""
 
-    splits: Mapping[str, Split]  # train, valid and perhaps test
+    splits: Mapping[str, Split]  # train, valid, and perhaps test and unlabelled
     notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """Tweets: to ``train`` on (each repeat counts), of them ``corrected`` ones, to choose and to test by."""
+        """Tweets: to ``train`` on (each repeat counts), ``corrected`` ones, to choose and test by, ``unlabelled``."""
         train = self.splits[TRAIN].tweets
         found = {name: len(split.tweets) for name, split in self.splits.items()}
         return found | {"corrected": len({t.key for t in train if t.corrected})}
@@ -107,8 +108,9 @@ def compose(mixture: Mixture, labels: Mapping[TweetKey, Labels]) -> Composition:
     """
     if not mixture.train:
         raise ConfigError("wanted data to train on, got none")
-    if repeated := _repeated(find_split(part.data)[0] for part in mixture.train):
-        raise ConfigError(f"wanted each data set once, got {repeated} again")
+    for parts in (mixture.train, mixture.unlabelled):
+        if repeated := _repeated(find_split(part.data)[0] for part in parts):
+            raise ConfigError(f"wanted each data set once, got {repeated} again")
     chosen = [tweet for part in mixture.train for tweet in _share(_read(part, labels), part.share, mixture.seed)]
     valid = _held(mixture.valid, labels if mixture.correct_valid else {})
     test = _held(mixture.test, {})
@@ -119,10 +121,12 @@ def compose(mixture: Mixture, labels: Mapping[TweetKey, Labels]) -> Composition:
     tweets = {TRAIN: [t for t in chosen for _ in range(mixture.repeat if t.corrected else 1)], VALID: valid}
     if test is not None:
         tweets[TEST] = test
+    raw = _without_labels(mixture, tweets)
     for name, found in tweets.items():
         if not any(t.example.spans for t in found):
             raise DataError(f"{name}: wanted labelled tweets with entities, got {len(found)} without any")
-    given = {TRAIN: mixture.train}
+    tweets |= {UNLABELLED: raw} if raw else {}
+    given = {TRAIN: mixture.train, UNLABELLED: mixture.unlabelled}
     given |= {name: (part,) for name, part in ((VALID, mixture.valid), (TEST, mixture.test)) if part}
     files = {name: dict(find_split(part.data) for part in parts) for name, parts in given.items()}
     splits = {name: Split(tuple(of), _origins(of, files.get(name, files[TRAIN]))) for name, of in tweets.items()}
@@ -224,15 +228,29 @@ def _find(part: Part) -> tuple[str, Path, Path | None]:
     return name, file, of.images() if of else None
 
 
-def _read(part: Part, labels: Mapping[TweetKey, Labels]) -> list[Tweet]:
-    """The labelled tweets of a part, with their labels from the store where it has some."""
+def _without_labels(mixture: Mixture, others: Mapping[str, Sequence[Tweet]]) -> list[Tweet]:
+    """The tweets that are learned from without their labels: none that stands among the others under its name."""
+    if not mixture.unlabelled:
+        return []
+    known = {tweet.key for of in others.values() for tweet in of}
+    read = [t for part in mixture.unlabelled for t in _share(_read(part, {}, raw=True), part.share, mixture.seed)]
+    found = [tweet for tweet in read if tweet.key not in known]
+    if not found:
+        raise DataError(f"{UNLABELLED}: wanted tweets that are in no other part, got none among {len(read)}")
+    return found
+
+
+def _read(part: Part, labels: Mapping[TweetKey, Labels], *, raw: bool = False) -> list[Tweet]:
+    """The labelled tweets of a part, with their labels from the store where it has some; ``raw``: all, without any."""
     name, file, images = _find(part)
     index = ImageIndex.open(images) if images else None
     examples = read_examples(file)
     given = _given(labels, name)
     tweets = []
     for before, after in zip(examples, corrected(examples, given), strict=True):
-        if after.spans is None or not after.tokens:
+        if raw:
+            after = replace(after, spans=None)
+        if (after.spans is None and not raw) or not after.tokens:
             continue
         picture = index.path(after.image) if index else None
         key, touched = TweetKey(name, after.id), after.id in given

@@ -30,6 +30,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,17 @@ from umt_core.encoders.needs import lacking
 from umt_core.errors import ConfigError, DataError, JobError, UmtError
 from umt_core.manifest import Manifest
 from umt_core.registry import CheckpointInfo, check_version, find_checkpoint, versions_folder
-from umt_core.train.compose import TRAIN, VALID, Composition, Mixture, Part, compose, current_labels, write_composition
+from umt_core.train.compose import (
+    TRAIN,
+    UNLABELLED,
+    VALID,
+    Composition,
+    Mixture,
+    Part,
+    compose,
+    current_labels,
+    write_composition,
+)
 from umt_core.train.log import read_events
 
 FORMAT = 1  # of request.json
@@ -75,6 +86,8 @@ class JobRequest:
     test: Part | None = None  # scored once, at the end
     mode: str = "quick"
     store: str | None = None  # URL of the corrections to use; None: labels as the data sets have them
+    teachers: tuple[str, ...] = ()  # checkpoints whose word on each tweet is learned beside its labels
+    unlabelled: tuple[Part, ...] = ()  # tweets of which the teachers' word is learned alone
     repeat: int = 1  # how often a corrected tweet stands among those to train on
     correct_valid: bool = False
     epochs: int | None = None  # None, here and below: as the mode has it
@@ -94,22 +107,27 @@ class JobRequest:
             raise ConfigError(f"repeat: wanted 1 to 100, got {self.repeat}")
         if self.devices < 1:
             raise ConfigError(f"devices: wanted at least 1, got {self.devices}")
+        if self.unlabelled and not self.teachers:
+            raise ConfigError(f"{self.unlabelled[0].data}: wanted a teacher to learn from unlabelled tweets, got none")
         if self.version:
             check_version(self.version)
 
     def mixture(self) -> Mixture:
-        return Mixture(self.train, self.valid, self.test, self.repeat, self.correct_valid, self.seed)
+        return Mixture(self.train, self.valid, self.test, self.repeat, self.correct_valid, self.seed, self.unlabelled)
 
     def settings(self, base: TrainSettings) -> TrainSettings:
         """Those of the run, given those of the base (``ConfigError`` if one is out of range)."""
+        weight = (base.teacher_weight or 1.0) if self.teachers else None
         return MODES[self.mode].settings(
-            base, self.rates, epochs=self.epochs, patience=self.patience, train_layers=self.layers, seed=self.seed
-        )
+            base, self.rates, epochs=self.epochs, patience=self.patience, train_layers=self.layers, seed=self.seed,
+            teacher_weight=weight,
+        )  # fmt: skip
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> JobRequest:
         parts = {name: Part(**values[name]) if values.get(name) else None for name in ("valid", "test")}
-        return cls(**{**values, **parts, "train": tuple(Part(**part) for part in values["train"])})
+        several = {name: tuple(Part(**part) for part in values.get(name, ())) for name in ("train", "unlabelled")}
+        return cls(**{**values, **parts, **several, "teachers": tuple(values.get("teachers", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +142,7 @@ class Plan:
     memory: int  # bytes
     disk: int  # bytes
     notes: tuple[str, ...]
+    teachers: tuple[str, ...] = ()  # exact names
     read_before: bool = False  # the base has learned from the tweets that the epoch is chosen by
 
 
@@ -248,6 +267,12 @@ def _prepare(request: JobRequest) -> _Prepared:
     info = _base(request.base)
     if line := lacking(info.manifest.model):
         raise JobError(f"{info.family}: {line}")
+    teachers = [_base(name) for name in request.teachers]
+    for teacher in teachers:
+        if line := lacking(teacher.manifest.model):
+            raise JobError(f"{teacher.family}: {line}")
+    if teachers and info.manifest.model.tagging != "word":
+        raise JobError(f"{info.family}: wanted a tagger of words, as teachers speak of them, got one of subwords")
     settings = request.settings(info.manifest.train)
     if request.version and (versions_folder(info.family) / request.version).exists():
         raise JobError(f"{info.family}: wanted a new version name, got {request.version!r}, which is taken")
@@ -264,7 +289,8 @@ def _prepare(request: JobRequest) -> _Prepared:
     memory, disk = room(info.manifest)
     check_devices(request, settings.batch_size)
     memory *= request.devices  # each process has its own
-    seconds = _epoch_seconds(info.manifest, request.mode, counts[TRAIN])
+    memory += max((4 * sum(_weights(teacher.manifest)) for teacher in teachers), default=0)  # one after the other
+    seconds = _epoch_seconds(info.manifest, request.mode, _read_tweets(counts))
     found = Plan(
         base=info.name,
         counts=counts,
@@ -274,6 +300,7 @@ def _prepare(request: JobRequest) -> _Prepared:
         memory=memory,
         disk=disk,
         notes=notes,
+        teachers=tuple(teacher.name for teacher in teachers),
         read_before=bool(read_before),
     )
     check_room(memory, disk)
@@ -298,9 +325,14 @@ def _base(name: str) -> CheckpointInfo:
 
 def room(base: Manifest) -> tuple[int, int]:
     """Bytes of memory and of disk that a run from a checkpoint needs at most."""
-    trained, frozen = base.parameters["trained"], base.parameters["frozen"]
+    trained, frozen = _weights(base)
     state = trained * (STATES - 4)  # all but the gradients
     return BASE_MEMORY + 4 * frozen + STATES * trained, 2 * state + 4 * trained
+
+
+def _weights(of: Manifest) -> tuple[int, int]:
+    """How many of a checkpoint's weights are trained, and how many are as published."""
+    return of.parameters["trained"], of.parameters["frozen"]
 
 
 def devices_there(device: str = "auto") -> tuple[int, str]:
@@ -359,12 +391,17 @@ def _epoch_seconds(base: Manifest, mode: str, tweets: int) -> float | None:
     for job in reversed(jobs()):
         seconds = [row["seconds"] for row in job.history]
         same = (job.request.mode, job.plan.base.partition("@")[0]) == (mode, base.name)
-        if same and seconds and job.plan.counts[TRAIN]:
-            return sum(seconds) / len(seconds) / job.plan.counts[TRAIN] * tweets
-    read = base.data.get(TRAIN, {}).get("tweets")
+        if same and seconds and _read_tweets(job.plan.counts):
+            return sum(seconds) / len(seconds) / _read_tweets(job.plan.counts) * tweets
+    read = _read_tweets({name: of.get("tweets", 0) for name, of in base.data.items()})
     if not read or not base.history:
         return None
     return base.seconds / len(base.history) / read * tweets * (QUICK_SHARE if mode == "quick" else 1)
+
+
+def _read_tweets(counts: Mapping[str, int]) -> int:
+    """Tweets that an epoch reads, given those of each split."""
+    return counts.get(TRAIN, 0) + counts.get(UNLABELLED, 0)
 
 
 def _write_request(folder: Path, request: JobRequest, prepared: _Prepared) -> None:
@@ -454,7 +491,8 @@ def read_request(folder: Path) -> dict[str, Any]:
         if values["format"] != FORMAT:
             raise ValueError(f"format {values['format']!r}, wanted {FORMAT}")
         values["request"] = JobRequest.from_dict(values["request"])
-        values["plan"] = Plan(**{**values["plan"], "notes": tuple(values["plan"]["notes"])})
+        several = {name: tuple(values["plan"].get(name, ())) for name in ("notes", "teachers")}
+        values["plan"] = Plan(**values["plan"] | several)
         return dict(values)
     except (OSError, ValueError, TypeError, KeyError, UmtError) as error:
         raise JobError(f"{path}: wanted a job's request, got: {error!r}") from error

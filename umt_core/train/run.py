@@ -283,7 +283,7 @@ def _read(
         more.append(read_also(job.also, index(job.also_images), style, held, as_published=as_published))
     if job.unlabelled:
         found = read_unlabelled(job.unlabelled, index(job.unlabelled_images), style, held, as_published=as_published)
-        more.append(found)
+        more.append(replace(found, made_from=job.made_from.get(UNLABELLED)))
     where = " or ".join(split.name for split in held)
     for split in more:
         watcher.note(f"{split.name}: {len(split.examples)} tweets, {split.dropped} left out: they are in {where}")

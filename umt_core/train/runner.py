@@ -23,12 +23,12 @@ from umt_core.manifest import MANIFEST, read_manifest
 from umt_core.promotions import changing, sync_folder
 from umt_core.registry import versions_folder
 from umt_core.train import jobs
-from umt_core.train.compose import PICTURES, TEST, TRAIN, VALID
+from umt_core.train.compose import PICTURES, TEST, TRAIN, UNLABELLED, VALID
 from umt_core.train.log import Log
 from umt_core.train.watcher import Watcher
 
 PATIENCE = 2.0  # seconds in which a runner that is about to end lets go
-EVERY = 1.0  # seconds between two lines about pictures
+EVERY = 1.0  # seconds between two lines that count pictures or tweets
 
 
 def work_on_queue() -> None:
@@ -113,6 +113,9 @@ def _train(folder: Path) -> str | None:
             settings=TrainSettings.from_dict(values["settings"]),
             recipe=values["recipe"],
             images=data / PICTURES,
+            teachers=values["plan"].teachers,
+            unlabelled=data / f"{UNLABELLED}.jsonl" if UNLABELLED in values["splits"] else None,
+            unlabelled_images=data / PICTURES,
             dataset=values["dataset"],
             set_name=values.get("set_name", ""),  # a job of an earlier version has none
             about_images=values["images"],
@@ -124,10 +127,7 @@ def _train(folder: Path) -> str | None:
             device=values["request"].device,
             devices=values["request"].devices,
         )
-        try:
-            if run_job(job, _Listener(folder)) is None:
-                return None
-        except _Stop:
+        if run_job(job, _Listener(folder)) is None:
             return None
     return _publish(folder, values)
 
@@ -161,10 +161,6 @@ def _published(folder: Path) -> str | None:
     return str(values["name"])
 
 
-class _Stop(Exception):
-    """Somebody asked for an end while pictures were read."""
-
-
 class _Listener(Watcher):
     """Writes what is to be seen of a run into the job's log, and asks for its stop file."""
 
@@ -173,11 +169,15 @@ class _Listener(Watcher):
         self.said = 0.0
 
     def features(self, done: int, total: int) -> None:
+        self._count(done, total, event="pictures")
+
+    def teaching(self, what: str, done: int, total: int) -> None:
+        self._count(done, total, event="teaching", what=what)
+
+    def _count(self, done: int, total: int, **event: str) -> None:
         if done == total or time.monotonic() - self.said > EVERY:
             self.said = time.monotonic()
-            self.log.write(event="pictures", done=done, total=total)
-        if self.should_stop():
-            raise _Stop
+            self.log.write(**event, done=done, total=total)
 
     def note(self, text: str) -> None:
         self.log.write(event="note", text=text)

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from umt_core.train.compose import TEST, TRAIN, VALID, Part
+from umt_core.train.compose import TEST, TRAIN, UNLABELLED, VALID, Part
 from umt_core.train.jobs import CANCELLED, DONE, FAILED, INTERRUPTED, QUEUED, RUNNING, STOPPING, Plan, Status
 
 STATES = {
@@ -18,6 +18,8 @@ STATES = {
     CANCELLED: "was cancelled",
     INTERRUPTED: "was interrupted",
 }
+
+COUNTING = ("pictures", "teaching")  # events that tell how far one thing is
 
 
 def clock(seconds: float | None) -> str:
@@ -46,7 +48,7 @@ def size(count: int) -> str:
 def standing(job: Status) -> str:
     """How far a job is."""
     if job.state in (DONE, FAILED, CANCELLED, INTERRUPTED, QUEUED) or job.position is None:
-        last = next((event for event in reversed(job.events) if event["event"] in ("pictures", "note")), None)
+        last = next((event for event in reversed(job.events) if event["event"] in (*COUNTING, "note")), None)
         busy = job.state in (RUNNING, STOPPING)
         return event_text(last) if busy and last else "loads the checkpoint and the data" if busy else STATES[job.state]
     epoch, step, steps = job.position
@@ -60,6 +62,8 @@ def counts(plan: Plan) -> str:
     words = [f"{plan.counts[TRAIN]:,} tweets to train on"]
     if plan.corrections is not None:
         words.append(f"with corrected labels for {plan.counts['corrected']:,} of them")
+    if UNLABELLED in plan.counts:
+        words.append(f"{plan.counts[UNLABELLED]:,} without their labels")
     words.append(f"{plan.counts[VALID]:,} to choose the epoch by")
     if TEST in plan.counts:
         words.append(f"{plan.counts[TEST]:,} to test")
@@ -74,6 +78,7 @@ def facts(job: Status) -> dict[str, str]:
         "Starts from": job.plan.base,
         "Mode": asked.mode,
         "Trains on": ", ".join(_part(part) for part in asked.train),
+        **_taught(job),
         "Chooses by": asked.valid.data if asked.valid else "a tenth of these, held out",
         "Tests on": asked.test.data if asked.test else "nothing",
         "Tweets": counts(job.plan),
@@ -89,6 +94,11 @@ def facts(job: Status) -> dict[str, str]:
     return rows
 
 
+def _taught(job: Status) -> dict[str, str]:
+    rows = {"Teachers": job.plan.teachers, "Without labels": [_part(part) for part in job.request.unlabelled]}
+    return {name: ", ".join(of) for name, of in rows.items() if of}
+
+
 def event_text(event: dict[str, Any]) -> str:
     """An event of the log."""
     match event:
@@ -98,6 +108,8 @@ def event_text(event: dict[str, Any]) -> str:
             return f"epoch {epoch}, step {step} of {steps}: loss {loss:.3f}"
         case {"event": "pictures", "done": done, "total": total}:
             return f"regions of pictures: {done:,} of {total:,}"
+        case {"event": "teaching", "what": what, "done": done, "total": total}:
+            return f"{what}: {done:,} of {total:,}"
         case {"event": "note", "text": text}:
             return str(text)
         case {"event": "start"}:
@@ -126,15 +138,15 @@ def no_better(job: Status) -> str | None:
 
 
 def without_repeats(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Events with but the last of several in a row that count pictures."""
-    following = (*events[1:], None)
-    return [
-        e for e, after in zip(events, following, strict=False) if not _counts_pictures(e) or not _counts_pictures(after)
-    ]
+    """Events with but the last of several in a row that count the same: pictures, or tweets of one teacher."""
+    following = (*map(_counted, events[1:]), None)
+    return [e for e, after in zip(events, following, strict=False) if _counted(e) is None or _counted(e) != after]
 
 
-def _counts_pictures(event: dict[str, Any] | None) -> bool:
-    return event is not None and event["event"] == "pictures"
+def _counted(event: dict[str, Any] | None) -> tuple[Any, ...] | None:
+    if event is None or event["event"] not in COUNTING:
+        return None
+    return event["event"], event.get("what")
 
 
 def event_line(event: dict[str, Any]) -> str:
