@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from umt_core.data.files import write_text
+from umt_core.encoders.needs import lacking
 from umt_core.encoders.text import SubwordTokenizer, TextEncoder, load_text_encoder, load_tokenizer
-from umt_core.errors import CheckpointError, ConfigError
+from umt_core.errors import BackboneError, CheckpointError, ConfigError
 from umt_core.manifest import CARD, MANIFEST, WEIGHTS, Manifest, card, file_sum
 from umt_core.registry import CheckpointInfo, find_checkpoint
 from umt_core.systems import Tagger, build_system
@@ -104,6 +105,8 @@ def load_checkpoint(
     """
     info = find_checkpoint(name)
     manifest = info.manifest
+    if encoder is None and (line := lacking(manifest.model)):
+        raise BackboneError(f"{info.name}: {line}")
     weights = read_weights(info.folder, manifest.weights_sha256)
     encoder = encoder or load_text_encoder(manifest.model.text_encoder)
     check_encoder(info, manifest.model.text_encoder, encoder.weights_sha256)

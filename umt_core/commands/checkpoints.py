@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -50,12 +49,9 @@ def _lacking(manifests: Iterable[Manifest]) -> list[str]:
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="<dataset>/<system>, with @<version> for one of them.")]) -> None:
     """A checkpoint's manifest and what it needs to be read, as JSON."""
-    from umt_core.manifest import needs
     from umt_core.registry import find_checkpoint
 
-    manifest = find_checkpoint(name).manifest
-    values = json.loads(manifest.to_json()) | {"needs": needs(manifest).replace("`", "")}
-    print(json.dumps(values, indent=2, ensure_ascii=False))
+    print(find_checkpoint(name).manifest.to_json(), end="")
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from umt_core.encoders.catalog import PEFT
+from umt_core.encoders.catalog import PEFT, pip_install
 from umt_core.errors import BackboneError
 
 SCALE = 2  # of what an adapter adds: alpha / rank, so that a learning rate means the same at every rank
@@ -23,6 +23,6 @@ def add_adapters(model: nn.Module, rank: int) -> None:
     try:
         from peft import LoraConfig, inject_adapter_in_model  # only who has adapters needs it
     except ImportError as error:
-        raise BackboneError(f"adapters of rank {rank} want the package peft: pip install {PEFT[1]}") from error
+        raise BackboneError(f"adapters of rank {rank} want the package peft: {pip_install([PEFT[1]])}") from error
     linear = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=SCALE * rank, target_modules=linear), model)

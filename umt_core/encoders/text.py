@@ -170,6 +170,8 @@ def load_tokenizer(name: str) -> SubwordTokenizer:
         except Exception as error:  # the library raises bare Exception
             raise BackboneError(f"{file}: not a tokenizer: {error}") from error
         names = _special_tokens(folder)
+        if not all(names[kind] for kind in _SPECIAL_TOKENS):  # bert-base-cased's files name none: its class does
+            names = _convert_tokenizer(folder)[1] | {kind: token for kind, token in names.items() if token}
     else:
         tokenizer, names = _convert_tokenizer(folder)
     if tokenizer.token_to_id("\u0120the") is not None:  # byte-level: a word's first piece carries its space
@@ -294,7 +296,7 @@ def _special_tokens(folder: Path) -> dict[str, str]:
 
 
 def _convert_tokenizer(folder: Path) -> tuple[Tokenizer, dict[str, str]]:
-    """The fast form of a tokenizer that was saved in an older one (vocab.txt and the like)."""
+    """A tokenizer as the library has it, from vocab.txt and the like too, and its special tokens."""
     with _quiet():
         from transformers import AutoTokenizer
 

@@ -20,6 +20,7 @@ from umt_core.data.files import locked
 from umt_core.data.images import ImageIndex, images_sum
 from umt_core.data.jsonl import read_examples
 from umt_core.devices import PRECISIONS, pick_devices, quick_answers
+from umt_core.encoders.needs import lacking
 from umt_core.encoders.text import SubwordTokenizer, TextEncoder, load_text_encoder, load_tokenizer, weights_sum
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
 from umt_core.errors import BackboneError, CheckpointError, ConfigError
@@ -126,6 +127,8 @@ def _run(job: Job, watcher: Watcher, fresh: bool) -> Manifest:
     devices = pick_devices(job.device, job.devices)
     if (job.output / MANIFEST).exists() and not fresh:
         raise CheckpointError(f"{job.output}: holds a finished checkpoint: wanted another folder, or --fresh")
+    if line := lacking(job.model):
+        raise BackboneError(line)
     began = time.perf_counter()
     device = devices[0]
     system = system_class(job.system)
