@@ -12,7 +12,8 @@ import streamlit as st
 from app import corrections, markup, sets, tables
 from app.lineage import SPLITS, Line
 from umt_core.analysis.before_after import BeforeAfter, ChangedTweet, before_after
-from umt_core.analysis.benchmark import row_sets, systems_of
+from umt_core.analysis.benchmark import YOUR_PICTURES, row_sets, systems_of
+from umt_core.analysis.paper import TEXT_ALONE
 from umt_core.analysis.reproduction import data_of
 from umt_core.analysis.sets import PredictionSet
 from umt_core.analysis.significance import Interval
@@ -125,22 +126,22 @@ def system_rows() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["System", *missing])
 
 
-def train_command(source: sets.Source | None, name: str, system: str, pictures: str) -> str:
-    """The command line that trains a system of a checkpoint set afresh.
+def train_command(source: sets.Source | None, name: str, system: str) -> str:
+    """The command line that trains a system of a checkpoint set afresh, and tests it once.
 
     Args:
         source: a split of its data set.
-        pictures: what they are; "": nobody has said.
     """
     data = data_of(name)
-    files = {split: f"{data}/{split}.txt" for split in ("train", "valid")}
+    files = {split: f"{data}/{split}.txt" for split in ("train", "valid", "test")}
     images = "IMAGES"
     if source is not None:
         files |= {split: sets.short(path) for split, path in source.of.splits.items() if split in files}
         images = sets.short(source.of.listed_images) if source.of.listed_images else images
-    words = ["train", "--system", system, "--train", files["train"]]
-    words += ["--valid", files["valid"], "--images", images]
+    words = ["train", "--system", system]
+    for split, file in files.items():
+        words += [f"--{split}", file]
+    words += [] if system in TEXT_ALONE else ["--images", images, "--about-images", YOUR_PICTURES]
     if name != data:
         words += ["--text-encoder", MPNET_BASE.name, "--name", name]
-    words += ["--about-images", pictures] if pictures else []
     return markup.command(*words, "--output", sets.short(checkpoints_folder() / name / system))

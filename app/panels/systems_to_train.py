@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import benchmark, markup, models, sets, tables
 from app.state import Key
-from umt_core.analysis.benchmark import facts, run_words
+from umt_core.analysis.benchmark import OWN_RUNS, run_words
 from umt_core.analysis.reproduction import data_of
 from umt_core.errors import DataError
 
@@ -37,8 +37,11 @@ def show() -> None:
     except DataError as error:
         st.warning(markup.plain(str(error)))
         return
-    pictures = next(iter(facts(results)["pictures"]), "")
-    st.code(models.train_command(source, name, system, pictures), language="bash", wrap_lines=True)
-    st.caption("Or as a row of the reproduction, with a test and predictions that the Benchmark page shows:")
-    row = shlex.join(run_words(results, name, system, benchmark.shell_data()))
-    st.code(row, language="bash", wrap_lines=True)
+    st.code(models.train_command(source, name, system), language="bash", wrap_lines=True)
+    row = run_words(results, name, system, benchmark.shell_data())
+    # A row that is done has predictions, and no weights: they would be too many to ship.
+    where = (
+        f" with UMT_RESULTS={OWN_RUNS}; here that row is done, without its checkpoint" if str(OWN_RUNS) in row else ""
+    )
+    st.caption(f"Or as a row of the reproduction, with predictions that the Benchmark page shows{where}:")
+    st.code(shlex.join(row), language="bash", wrap_lines=True)

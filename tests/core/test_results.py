@@ -40,7 +40,7 @@ from umt_core.analysis.claims import (
     findings,
 )
 from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3, paper_figures
-from umt_core.analysis.reproduction import Row, data_of, plan, results_folder
+from umt_core.analysis.reproduction import RESULTS, Row, data_of, plan, results_folder
 from umt_core.analysis.reproduction_document import document
 from umt_core.errors import DataError
 from umt_core.schema import Span
@@ -145,10 +145,17 @@ def test_counts_are_ours_beside_the_papers(folder):
     assert table_1(Results.read(folder), "twitter2015") is None
 
 
-def test_the_command_for_a_row_runs_that_row_and_says_what_the_pictures_are(folder, tmp_path):
-    words = run_words(Results.read(folder), "twitter2017", "mt-bert-crf", "data")
-    assert words[words.index("--about-images") + 1] == "stand-in photographs"
-    assert plan([words[words.index("--only") + 1]]) == [Row("twitter2017", "mt-bert-crf", seed) for seed in (0, 1, 2)]
+def test_the_command_for_a_row_runs_that_row_and_wants_to_know_what_the_pictures_are(folder, tmp_path):
+    words = run_words(Results.read(folder), UMT.dataset, UMT.system, "data")
+    assert words[words.index("--about-images") + 1] == "what your pictures are"
+    assert words[words.index("--output") + 1] == "runs/own"  # here it is done, and would not be run again
+    again = made_by(Results.read(folder))
+    assert again[again.index("--about-images") + 1] == "stand-in photographs"
+    assert again[again.index("--output") + 1] == str(folder)
+    for every in ("bert", "gvatt-bert-crf"):  # all rows of the project are done
+        assert "runs/own" in run_words(Results.read(RESULTS), "twitter2015", every)
+    assert "--output" not in made_by(Results.read(RESULTS))
+    assert plan([words[words.index("--only") + 1]]) == [Row(UMT.dataset, UMT.system, seed) for seed in (0, 1, 2)]
     help_ = CliRunner().invoke(app, ["reproduce", "--help"], env={"COLUMNS": "200"}).output
     assert all(word in help_ for word in words if word.startswith("--"))
     assert "--about-images" not in run_words(Results.read(tmp_path / "none"), "twitter2017", "bert")
@@ -325,7 +332,13 @@ def test_rows_that_were_set_otherwise_are_told(folder):
     words = made_by(results)
     assert "epochs=2" in words
     assert not any("dropout" in word for word in words)
-    assert run_words(results, "twitter2017", "bert") == [*words, "--only", "twitter2017/bert"]
+    told = words.index("--about-images")
+    assert run_words(results, "twitter2017", "bert") == [
+        *words[:told],
+        *words[told + 2 :],
+        "--only",
+        "twitter2017/bert",
+    ]
 
 
 def test_rows_that_have_an_encoder_of_their_own_lend_it_to_no_other(tmp_path):

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.core import tiny
+from umt_core.analysis.paper import TEXT_ALONE
 from umt_core.checkpoint import freeze_embeddings, load_checkpoint, put_weights, trained_names
 from umt_core.errors import ConfigError, DataError
 from umt_core.features import Batch, encode_examples, word_of_subword
@@ -151,7 +152,11 @@ def test_held_bio2_is_never_broken(name):
 # Pictures
 
 
-@pytest.mark.parametrize("name", [name for name in SYSTEMS if name not in WITH_IMAGES])
+def test_what_reads_text_alone_is_known_without_torch():
+    assert set(TEXT_ALONE) == set(SYSTEMS) - set(WITH_IMAGES)
+
+
+@pytest.mark.parametrize("name", TEXT_ALONE)
 def test_a_text_only_system_reads_no_picture(name):
     tagger = tiny.system(name)
     batch = tiny.batch(tagger)

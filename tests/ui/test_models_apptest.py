@@ -271,11 +271,21 @@ def test_versions_of_a_checkpoint_set_are_compared_on_what_its_data_set_is_teste
 def test_what_is_missing_comes_with_commands_for_the_folders_and_pictures_that_are_meant(world, tmp_path, monkeypatch):
     monkeypatch.setenv("UMT_RESULTS", str(tmp_path / "results"))
     write_row(tmp_path / "results", Row("twitter2017", "mt-bert-crf", 0))
-    train, row = [code.value for code in opened().code if "bilstm-crf" in code.value]
-    about = "--about-images 'stand-in photographs'"
-    assert train.endswith(f"{about} --output {checkpoints_folder()}/twitter2017/bilstm-crf")
-    as_the_other = f"--data {tmp_path}/data {about} --set epochs=2"
+    page = opened()
+    train, row = [code.value for code in page.code if "bilstm-crf" in code.value]
+    assert train.startswith("python -m umt_core train --system bilstm-crf --train twitter2017/train.txt --valid ")
+    assert train.endswith(f" --test twitter2017/test.txt --output {checkpoints_folder()}/twitter2017/bilstm-crf")
+    as_the_other = f"--data {tmp_path}/data --output {tmp_path}/results --set epochs=2"
     assert row == f"python -m umt_core reproduce {as_the_other} --only twitter2017/bilstm-crf"
+    # Nobody but the reader knows what the reader's pictures are; and a row that is done is not run twice.
+    (system,) = [box for box in page.selectbox if box.key.startswith("models_system")]
+    system.set_value("mt-bert-crf").run()
+    train, row = [code.value for code in page.code if "mt-bert-crf" in code.value]
+    about = "--about-images 'what your pictures are'"
+    assert f" --images IMAGES {about} --output " in train
+    as_the_other = f"--data {tmp_path}/data --output runs/own {about} --set epochs=2"
+    assert row == f"python -m umt_core reproduce {as_the_other} --only twitter2017/mt-bert-crf"
+    assert "with UMT_RESULTS=runs/own; here that row is done" in said(page)
     Row("twitter2017", "mt-bert-crf", 0).file(tmp_path / "results").write_text("{")
     assert "seed-0.json: wanted results in JSON" in said(opened())
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from umt_core.analysis.paper import FIGURES, PAPER_TABLE_2, PAPER_TABLE_3
+from umt_core.analysis.paper import FIGURES, PAPER_TABLE_2, PAPER_TABLE_3, TEXT_ALONE
 from umt_core.analysis.reproduction import (
     ABLATIONS,
     BASE,
+    RESULTS,
     SEEDS,
     Row,
     Values,
@@ -32,6 +33,8 @@ from umt_core.manifest import AS_GIVEN
 UMT = "umt-bert-crf"
 SPLITS = ("test", "dev")
 PAPERS_ENCODER = "bert-base-cased"
+OWN_RUNS = Path("runs/own")  # the results of who runs again what is done
+YOUR_PICTURES = "what your pictures are"  # to be filled in: nobody else can say
 TOLD_ELSEWHERE = ("text_encoder", "vision_encoder", "word_shape", "seed")  # the tokenizer decides on word shapes
 
 
@@ -281,12 +284,25 @@ def otherwise(values: Values) -> Values:
     return {k: v for k, v in found.items() if k not in TOLD_ELSEWHERE and v != usual.get(k, v)}
 
 
-def made_by(results: Results, data: str = "FOLDER", *, on_base: bool = False) -> list[str]:
+def made_by(
+    results: Results,
+    data: str = "FOLDER",
+    *,
+    on_base: bool = False,
+    about_images: str | None = None,
+    output: Path | None = None,
+) -> list[str]:
     """The words of the command that makes these rows, by what the rows say; ``data``: the folder of data sets.
 
-    ``on_base``: of the rows at the paper's size, which have an encoder and a recipe of their own.
+    Args:
+        on_base: of the rows at the paper's size, which have an encoder and a recipe of their own.
+        about_images: what the pictures are, where they may be others than those of the rows.
+        output: the folder of results, where it is another than that of the rows.
     """
     words = ["python", "-m", "umt_core", "reproduce", "--data", data]
+    output = output or results.folder
+    # Named where it is not the command's own, so that it does not depend on UMT_RESULTS.
+    words += ["--output", str(output)] if output.resolve() != RESULTS else []
     usual = {row: values for row, values in results.done.items() if not row.on_base}
     if not (rows := usual or dict(results.done)):
         return words
@@ -297,9 +313,9 @@ def made_by(results: Results, data: str = "FOLDER", *, on_base: bool = False) ->
     for option, values, default in (
         ("--text-encoder", [] if own else [text_encoder], ModelSettings().text_encoder),
         ("--vision-encoder", found["vision encoder"], ModelSettings().vision_encoder),
-        ("--about-images", found["pictures"], AS_GIVEN),
+        ("--about-images", found["pictures"] if about_images is None else [about_images], AS_GIVEN),
     ):
-        words += [option, values[0]] if values and values[0] != default else []
+        words += [option, values[0]] if values and values[0] not in ("", default) else []
     if not own and any(v["recipe"] != default_recipe(row.system, text_encoder) for row, v in rows.items()):
         words += ["--recipe", str(first["recipe"])]
     for text, of in _set_otherwise(these).items():
@@ -318,8 +334,14 @@ def other_encoders(results: Results) -> list[str]:
 
 
 def run_words(results: Results, dataset: str, system: str, data: str = "FOLDER") -> list[str]:
-    """The words of the command that runs a system's rows as those that are there; ``data``: the folder of data sets."""
-    return [*made_by(results, data, on_base=dataset.endswith(BASE)), *only(dataset, system)]
+    """The words of the command that runs a system's rows as those that are there; ``data``: the folder of data sets.
+
+    A row that is done is run elsewhere, as no row is run twice; its pictures are the reader's.
+    """
+    output = OWN_RUNS if any((row.dataset, row.system) == (dataset, system) for row in results.done) else None
+    about = "" if system in TEXT_ALONE else YOUR_PICTURES
+    words = made_by(results, data, on_base=dataset.endswith(BASE), about_images=about, output=output)
+    return [*words, *only(dataset, system)]
 
 
 def only(dataset: str, system: str) -> list[str]:

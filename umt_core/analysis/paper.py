@@ -7,6 +7,7 @@ from umt_core.promotions import ORIGINAL
 FIGURES = ("PER", "LOC", "ORG", "MISC", "precision", "recall", "f1")  # F1 of each type, then overall; in percent
 
 MAIN_SYSTEMS = ("bert-crf", "mt-bert-crf", "umt-bert-crf")  # from plain to full
+TEXT_ALONE = ("bilstm-crf", "cnn-bilstm-crf", "hbilstm-crf", "bert", "bert-crf")  # of Table 2; all else sees pictures
 
 # Table 2, on the test splits.
 PAPER_TABLE_2: dict[str, dict[str, tuple[float, ...]]] = {
