@@ -52,7 +52,9 @@ class Change:
     uses: tuple[str, ...] = ()  # fields of ``Means`` that must be given
 
 
+FLOAT32 = "float32"
 CHANGES: dict[str, Change] = {
+    FLOAT32: Change("products in float32, not in 16 bits", {"precision": FLOAT32}),
     "longer": Change("twice the epochs", times_epochs=2),
     "shorter": Change("half the epochs", times_epochs=0.5),
     "warmup": Change("the rates rise over a quarter of the steps", {"warmup": 0.25}),
@@ -252,6 +254,17 @@ def read_results(results: Path = RESULTS) -> dict[tuple[str, str], dict[str, dic
     return found
 
 
+def baselines(changes: Mapping[str, Mapping[int, Values]], change: str) -> dict[int, Values]:
+    """What each run of a change is held against, by seed: the recipe as it stands, with the same products if it ran so."""
+    plain, in_float32 = changes.get(BASELINE, {}), changes.get(FLOAT32, {})
+    found = {}
+    for seed, values in changes[change].items():
+        same = in_float32 if change != FLOAT32 and values["precision"] == FLOAT32 and seed in in_float32 else plain
+        if seed in same:
+            found[seed] = same[seed]
+    return found
+
+
 def summary(runs: Mapping[int, Values], baseline: Mapping[int, Values]) -> Values:
     """Mean and spread of dev F1 in percent, and the difference to the baseline over the seeds that both have."""
     scores = [100 * values["f1"] for values in runs.values()]
@@ -276,9 +289,8 @@ def table(found: Mapping[tuple[str, str], Mapping[str, Mapping[int, Values]]]) -
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for (dataset, system), changes in found.items():
-        baseline = changes.get(BASELINE, {})
         for change, runs in changes.items():
-            s = summary(runs, baseline)
+            s = summary(runs, baselines(changes, change))
             against = ["", ""]
             if change != BASELINE and s["paired"]:
                 against = [

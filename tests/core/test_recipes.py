@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks import recipes
-from benchmarks.recipes import BASELINE, CHANGES, Means, Setup, main, read_results, summary, table
+from benchmarks.recipes import BASELINE, CHANGES, FLOAT32, Means, Setup, main, read_results, summary, table
 from tests.core import tiny
 from tests.core.test_pretrain import save_masking_encoder
 from tests.core.tiny_data import write_data
@@ -147,6 +147,22 @@ def test_the_summary_pairs_seeds_and_the_table_says_it(tmp_path):
     assert shown[3] == "| d, s | longer | twice the epochs | 4 | 86.25 ± 8.62 | +1.00 ± 2.00 | 2 of 3 | 2 | a, b |"
     alone = table({("d", "s"): {BASELINE: runs({0: 0.5})}}).splitlines()[2]
     assert "| 1 | 50.00 |  |  |" in alone
+
+
+def test_a_run_in_float32_is_held_against_the_recipe_in_float32_where_that_was_run():
+    def runs(precision: str, *scores: float) -> dict[int, dict]:
+        return {seed: {"f1": f1, "seconds": 60, "precision": precision} for seed, f1 in enumerate(scores)}
+
+    changes = {
+        BASELINE: runs("bfloat16", 0.80, 0.80),
+        FLOAT32: runs(FLOAT32, 0.70),
+        "longer": runs(FLOAT32, 0.75, 0.75),
+        "warmup": runs("bfloat16", 0.81, 0.81),
+    }
+    rows = {line.split(" | ")[1]: line for line in table({("d", "s"): changes}).splitlines()[2:]}
+    assert "| +0.00 ± 7.07 | 1 of 2 |" in rows["longer"]  # +5 against float32; of the second seed there is none: -5
+    assert "| +1.00 ± 0.00 | 2 of 2 |" in rows["warmup"]
+    assert "| -10.00 | 0 of 1 |" in rows[FLOAT32]
 
 
 def test_a_result_is_of_its_pictures_and_its_teachers_precision(world, tmp_path, capsys, monkeypatch):
