@@ -11,14 +11,12 @@ import streamlit as st
 from app import lineage, markup, sets
 from umt_core.corrections.store import Store, default_url, is_unbegun
 from umt_core.errors import StoreError, UmtError
-from umt_core.promotions import REMOVE, RENAME, records
-from umt_core.registry import CheckpointInfo, families, find_checkpoint, served, versions
+from umt_core.registry import CheckpointInfo, families, served, versions
 from umt_core.train import jobs
 from umt_core.train.compose import Part
 from umt_core.train.jobs import JobRequest, Plan, Status
 
 FRESH = 10  # seconds for which what was read of data and store holds
-SECOND = len("2026-01-01T00:00:00")  # of a time in ISO 8601: the log of versions tells no parts of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +45,9 @@ def _title(info: CheckpointInfo, now: str) -> str:
 @st.cache_data(ttl=FRESH, show_spinner=False)
 def corrections(url: str) -> Corrections:
     """How many tweets of which data set have labels in the store."""
-    if url == default_url() and is_unbegun(None):
-        return Corrections({})  # nobody has corrected anything yet
     try:
+        if url == default_url() and is_unbegun(None):
+            return Corrections({})  # nobody has corrected anything yet
         with Store(url, read_only=True) as store:
             labels = store.current().items()
             return Corrections(Counter(k.data for k, of in labels if of.spans is not None and not of.skipped))
@@ -100,15 +98,13 @@ def command(request: JobRequest) -> str:
 def result(job: Status) -> str | None:
     """The version that came of a job, by the name that it has now; ``None``: it is not here any more."""
     family, _, version = (job.checkpoint or "").partition("@")
-    for record in records():
-        if record.family != family or record.time[:SECOND] < job.created[:SECOND]:
-            continue  # of another one, which had its name before
-        if record.action == RENAME and record.before == version:
-            version = record.version
-        elif record.action == REMOVE and record.version == version:
-            return None
+
+    def is_it(info: CheckpointInfo) -> bool:
+        return info.manifest.weights_sha256 == job.weights_sha256 if job.weights_sha256 else info.version == version
+
     with suppress(UmtError):
-        return find_checkpoint(f"{family}@{version}").name
+        found = sorted(filter(is_it, versions(family)), key=lambda info: info.version != version)
+        return found[0].name if found else None
     return None
 
 

@@ -27,6 +27,7 @@ class Key(StrEnum):
     ASKED = "asked"  # id of a sample to show from the next run on
     ACTED = "acted"  # the reader gave a text or a picture: this run is about that, whatever the address says
     LINKED = "linked"  # the address, and the view it stands for (None: not drawn yet)
+    UNDRAWN = "undrawn"  # whether the page that the reader has turned to has not been drawn to its end yet
     OWN = "own"  # Request: the reader's tweet, while the address shows a sample in its place
     PAGE = "page"  # title of the page that ran last
     TURNED = "turned"  # whether the reader has just come to it
@@ -61,7 +62,6 @@ class Key(StrEnum):
     SPAN = "explain_span"  # "0-2-PER": the entity whose score it is
     METHOD = "explain_method"
     STEPS = "explain_steps"
-    HALTED = "explain_halted"  # what was being computed when the reader stopped it
     OCCLUSION = "explain_occlusion"  # how a block is taken out
     PICTURES = "explain_pictures"  # how many foreign ones
     SEED = "explain_seed"  # they are drawn by
@@ -135,7 +135,8 @@ class Key(StrEnum):
     TRAIN_VERSION = "train_version"
     TRAIN_DEVICES = "train_devices"
     TRAIN_START = "train_start"
-    MODELS_DATA = "models_data"  # split of before and after
+    TRAIN_FORM = "train_form"  # how many jobs were asked for by it
+    MODELS_DATA = "models_data"  # split of before and after, one for each data set that versions are of
     MODELS_AGAINST = "models_against"  # exact name of the other version
     MODELS_NAME = "models_name"  # new name of a version
     MODELS_SET = "models_set"  # name of the set that a system is to be trained for
@@ -266,6 +267,13 @@ def start(
     elif params != _linked()[0] and not acted and (params or not st.session_state.get(Key.TURNED)):
         _follow(params, samples, opening, find, names)
         st.session_state[Key.LINKED] = params, None
+    elif not params and st.session_state.get(Key.TURNED):
+        st.session_state[Key.LINKED] = {}, {}  # or a run that is broken off before it has an address asked for another
+        st.session_state[Key.UNDRAWN] = True
+    if st.session_state.get(Key.UNDRAWN):
+        for key in names.values():  # Streamlit forgets them with the second run that does not come to their widgets
+            if key in st.session_state:
+                st.session_state[key] = st.session_state[key]
 
 
 def _follow(
@@ -500,15 +508,6 @@ def show_wording(name: str) -> None:
     st.session_state[Key.WORDING] = name
 
 
-def halt(what: str | None) -> None:
-    """Notes that the reader stopped something, or that it may go on."""
-    st.session_state[Key.HALTED] = what
-
-
-def halted(what: str) -> bool:
-    return bool(st.session_state.get(Key.HALTED) == what)
-
-
 def esd_share(most: float) -> float:
     """The share of ESD that is asked for, 0 to ``most``; as trained where a link has none that can be."""
     share = st.session_state.get(Key.ESD_SHARE)
@@ -572,6 +571,7 @@ def remember_in_link(names: Mapping[str, Key] = LINK) -> None:
         chosen = {name: st.session_state.get(key) for name, key in names.items()}
         view |= {k: _in_address(v) for k, v in chosen.items() if v is not None}
     address, stands_for = _linked()
+    st.session_state[Key.UNDRAWN] = False
     if stands_for is not None and view != stands_for:
         address = view
     st.session_state[Key.LINKED] = address, view
@@ -635,10 +635,14 @@ def follow_data_link() -> None:
         st.session_state[Key.AGAINST] = asked["against"]
 
 
-def keep_data_address(data: str, against: str | None = None) -> None:
-    """Writes the data set into the address, and where it has many systems what they are compared with."""
+def keep_data_address(data: str, against: str | None = None, key: Key = Key.SCORES_ADDRESS) -> None:
+    """Writes the data set into the address, and where it has many systems what they are compared with.
+
+    ``key`` is where the page keeps what it wrote last. One that has nothing to show of a data set writes this too:
+    else the link to it would be followed again and again, and nobody could choose another.
+    """
     address = {"data": data} | ({"against": against} if against else {})
-    st.session_state[Key.SCORES_ADDRESS] = address
+    st.session_state[key] = address
     if st.query_params.to_dict() != address:
         st.query_params.from_dict(address)
 

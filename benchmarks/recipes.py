@@ -255,7 +255,7 @@ def read_results(results: Path = RESULTS) -> dict[tuple[str, str], dict[str, dic
 
 
 def baselines(changes: Mapping[str, Mapping[int, Values]], change: str) -> dict[int, Values]:
-    """What each run of a change is held against, by seed: the recipe as it stands, with the same products if it ran so."""
+    """What each run of a change is held against, by seed: the recipe as it stands, in the same products if it ran."""
     plain, in_float32 = changes.get(BASELINE, {}), changes.get(FLOAT32, {})
     found = {}
     for seed, values in changes[change].items():

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from umt_core.commands import backup, bias, faithfulness, jobs, patterns, users, what_if
 from umt_core.commands.checkpoints import app as checkpoints_app
 from umt_core.commands.console import (
     Device,
     ImagesOption,
+    TextTable,
     advance,
     check_place,
     comparison_table,
@@ -147,7 +147,7 @@ def evaluate(
         tags = predictor.tags(examples, features, progress=advance(bar, task))
     gold = [gold_spans(example, strict=strict) for example in examples]
     scores = score_spans(gold, [tags_to_spans(row, strict=strict) for row in tags]).to_dict()
-    table = Table("type", "precision", "recall", "F1", "entities", title=f"{predictor.name} on {data}")
+    table = TextTable("type", "precision", "recall", "F1", "entities", title=f"{predictor.name} on {data}")
     for label in LABELS:
         _score_row(table, label, scores["by_type"][label])
     _score_row(table, "all", scores | {"support": scores["spans"]})
@@ -344,7 +344,7 @@ def sets_list() -> None:
     from umt_core.analysis.sets import prediction_sets, sets_folder
 
     sets, complaints = prediction_sets()
-    table = Table("set", "key", "tweets", "entities", "predictions of", title=str(sets_folder()))
+    table = TextTable("set", "key", "tweets", "entities", "predictions of", title=str(sets_folder()))
     for found in sets:
         info = found.info
         table.add_row(info.name, info.key, str(info.tweets), str(info.gold), ", ".join(found.runs))
@@ -447,7 +447,7 @@ def data_doctor(
             image_index(images),
             progress=lambda paths: bar.track(paths, description="pictures"),
         )
-    table = Table("check", "count", "of", "for example", title=str(path))
+    table = TextTable("check", "count", "of", "for example", title=str(path))
     for row in rows:
         table.add_row(row["check"], str(row["count"]), str(row["of"]), "; ".join(row["items"][:3]))
     out.print(table)
@@ -480,7 +480,7 @@ def _predictions(
         )
 
 
-def _score_row(table: Table, name: str, scores: dict[str, Any]) -> None:
+def _score_row(table: TextTable, name: str, scores: dict[str, Any]) -> None:
     figures = (f"{100 * scores[key]:.2f}" for key in ("precision", "recall", "f1"))
     table.add_row(name, *figures, str(scores["support"]))
 

@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from umt_core.corrections.database import file_url
+from umt_core.corrections.database import file_url, parsed_url
 from umt_core.corrections.store import Store, default_url
 from umt_core.data.files import home_dir, write_stream
 from umt_core.errors import DataError, UmtError
@@ -187,9 +187,7 @@ def _copy_store(url: str, path: Path) -> int:
 
 
 def _sqlite_file(url: str) -> Path:
-    from sqlalchemy import make_url
-
-    return Path(make_url(url).database or "")
+    return Path(parsed_url(url).database or "")
 
 
 def _others(home: Path, url: str) -> Iterator[tuple[str, Path]]:

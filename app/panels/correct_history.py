@@ -8,7 +8,7 @@ from app import access, markup, state
 from app.corrections import OWN_LABELS
 from app.panels.correct_desk import Desk, labels_line, told
 from umt_core.access.users import Role
-from umt_core.corrections.events import COMMON, ConflictError, Event
+from umt_core.corrections.events import COMMON, ConflictError, Event, TweetKey
 from umt_core.corrections.store import Store
 from umt_core.errors import StoreError
 from umt_core.schema import Span
@@ -51,7 +51,7 @@ def _row(desk: Desk, store: Store, event: Event, *, newest: bool, read_only: boo
             disabled=newest or read_only,
             help=None if newest else "Sets the labels as they were after this event",
             on_click=access.guarded(Role.ANNOTATE, restore),
-            args=(desk, store, event.number),
+            args=(desk, store, desk.key, _revision(desk), event.number),
             key=f"restore_{event.number}",
         )
 
@@ -65,7 +65,7 @@ def _start(desk: Desk, store: Store, *, read_only: bool) -> None:
             "Restore",
             disabled=read_only,
             on_click=access.guarded(Role.ANNOTATE, restore),
-            args=(desk, store, 0),
+            args=(desk, store, desk.key, _revision(desk), 0),
             key="restore_0",
         )
 
@@ -88,11 +88,18 @@ def _time(event: Event) -> str:
     return event.time.replace("T", " ")[:16] + " UTC"
 
 
-def restore(desk: Desk, store: Store, number: int) -> None:
-    """Sets the labels of the tweet in view as they were after an event; a line for the page if that fails."""
+def _revision(desk: Desk) -> int:
     labels = desk.labels.get(desk.tweet)
+    return labels.revision if labels else 0
+
+
+def restore(desk: Desk, store: Store, key: TweetKey, revision: int, number: int) -> None:
+    """Sets the labels of a tweet as they were after an event; a line for the page if that fails.
+
+    The tweet and its revision are those that were drawn: by the time of the click another may be in view.
+    """
     try:
-        store.restore(desk.key, number, desk.author, revision=labels.revision if labels else 0)
+        store.restore(key, number, desk.author, revision=revision)
     except ConflictError:
         state.complain_of_correction("Somebody changed this tweet meanwhile; look at it again before you go back.")
     except StoreError as error:

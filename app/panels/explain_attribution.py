@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import figures, markup, services, state, tables
+from app import asking, figures, markup, services, state, tables
 from app.explaining import Case
+from app.panels import asking as asking_panel
 from app.panels import charts
 from umt_core.explain.attributions import METHODS, SPELLING, STEPS, Ablation, Attribution, add, pieces
 from umt_core.schema import Span
@@ -118,23 +119,21 @@ def _span(name: str) -> Span:
 
 
 def _computed(case: Case, checkpoint: str, span: Span, method: str, steps: int) -> Attribution | None:
-    """The attribution, piece by piece; ``None``: the reader has stopped it. What is done is kept."""
+    """The attribution, piece by piece; ``None``: it goes on, or the reader has stopped it. What is done is kept."""
     count = pieces(method, steps)
-    what = f"{case.doc} {checkpoint} {span} {method} {steps}"
-    if state.halted(what):
-        st.text("Stopped. What was computed is kept.")
-        st.button("Go on", icon=":material/play_arrow:", on_click=state.halt, args=(None,))
-        return None
-    place = st.empty()
-    with place.container(horizontal=True, vertical_alignment="center"):
-        bar = st.progress(0.0, text="Attributing …", width="stretch")
-        st.button("Stop", on_click=state.halt, args=(what,), key="attribution_stop")
-    found: list[Attribution] = []
-    for number in range(count):
-        bar.progress(number / count, text=f"Attributing: {number} of {count} parts")
-        found.append(_ask(case, "workbench_piece", checkpoint, span, method, number, steps))
-    place.empty()
-    return reduce(add, found)
+    weights = "".join(info.manifest.weights_sha256[:8] for info in case.chosen)
+
+    def all_pieces(report: asking.Report) -> Attribution:
+        found: list[Attribution] = []
+        for number in range(count):
+            report("attributing, in parts", number, count)
+            found.append(_ask(case, "workbench_piece", checkpoint, span, method, number, steps))
+        return reduce(add, found)
+
+    answer: Attribution | None = asking_panel.answer(
+        f"attribution_{case.doc}_{weights}_{checkpoint}_{span}_{method}_{steps}", all_pieces
+    )
+    return answer
 
 
 def _ask(case: Case, function: str, checkpoint: str, *arguments: Any) -> Any:

@@ -60,7 +60,8 @@ def _data(info: CheckpointInfo) -> str:
     names = list(dict.fromkeys([*sets.sources(), *sets.folders()[0]]))
     usual = f"{info.manifest.dataset}/test"
     place = names.index(usual) if usual in names else 0
-    name: str = st.selectbox("On", names, index=place, format_func=tables.data_set_title, key=Key.MODELS_DATA)
+    key = f"{Key.MODELS_DATA}_{info.manifest.dataset}"  # another data set's versions are compared on theirs
+    name: str = st.selectbox("On", names, index=place, format_func=tables.data_set_title, key=key)
     return name
 
 

@@ -52,7 +52,7 @@ def show(found: PredictionSet, query: Query) -> None:
             default=others,
             format_func=lambda run: titles[run],
             label_visibility="collapsed",
-            key=f"{state.Key.BARS}_{query.baseline}",
+            key=f"{state.Key.BARS}_{found.info.key}_{query.baseline}_{len(others)}",  # a run that is new has a bar
         )
     if not systems:
         st.text("Choose a system to see its bars.")
@@ -109,9 +109,10 @@ def _rest(rows: list[dict[str, object]], titles: Mapping[str, str], query: Query
     if not counts:
         return "Click on a bar to see its tweets."
     net = counts["fixed"] - counts["broken"]
+    p = outcomes.p_value(mcnemar(counts["fixed"], counts["broken"]))
     right = f"{abs(net)} {'more' if net > 0 else 'fewer'}" if net else "as many"
     return (
         f"Click on a bar to see its tweets. {titles[query.system]} fixes {counts['fixed']} and breaks "
-        f"{counts['broken']}, so it has {right} right (McNemar's p {mcnemar(counts['fixed'], counts['broken']):.2f}); "
+        f"{counts['broken']}, so it has {right} right (McNemar's p {p}); "
         f"it removes {counts['spurious_removed']} spurious entities and adds {counts['spurious_added']}."
     )

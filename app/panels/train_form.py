@@ -58,7 +58,7 @@ def show(others: Sequence[Status]) -> None:
             icon=":material/play_arrow:",
             disabled=plan is None or bool(why_not),
             on_click=_start,
-            args=(request,),
+            args=(request, st.session_state.get(Key.TRAIN_FORM, 0)),
             key=Key.TRAIN_START,
         )
         if line := st.session_state.pop(Key.TRAIN_COMPLAINT, None):
@@ -255,8 +255,11 @@ def _tell(plan: Plan) -> None:
         st.caption(markup.plain(note))
 
 
-def _start(request: JobRequest) -> None:
-    """Submits the job and opens it."""
+def _start(request: JobRequest, form: int) -> None:
+    """Submits the job and opens it, once: who clicks again while the tweets are put together means the same job."""
+    if form != st.session_state.get(Key.TRAIN_FORM, 0):
+        return
+    st.session_state[Key.TRAIN_FORM] = form + 1
     try:
         access.require(Role.TRAIN)
         st.query_params.from_dict({"job": submit(request)})

@@ -32,8 +32,10 @@ for line in lines:
 st.dataframe(tables.data_set_table(rows), hide_index=True, alt="Data sets, with their tweets, labels and pictures")
 st.caption("More data sets: point UMT_DATA at a folder that holds twitter2017/test.txt and the like.")
 names = [row["name"] for row in rows]
-if st.session_state.get(state.field_key("data")) not in names:
+if (asked := st.session_state.get(state.field_key("data"))) not in names:
     st.session_state.pop(state.field_key("data"), None)
+    if asked is not None and asked == st.query_params.get("data"):
+        st.warning(markup.plain(f"The link asks for the data set {asked!r}, which is not here; this is another one."))
 with st.container(horizontal=True, vertical_alignment="center"):
     chosen = st.selectbox(
         "Data set",

@@ -13,6 +13,7 @@ found = chosen.found
 if found is None or building.is_first(chosen):
     for line in state.link_complaints():
         st.warning(markup.plain(line))
+    state.keep_data_address(chosen.name, key=state.Key.ADDRESS)
     building.empty(chosen)
     st.stop()
 try:

@@ -27,6 +27,7 @@ chosen = data_set.choose()
 if chosen.found is None or building.is_first(chosen):
     for line in state.link_complaints():
         st.warning(markup.plain(line))
+    state.keep_data_address(chosen.name, key=state.Key.PATTERNS_ADDRESS)
     building.empty(chosen)
     st.stop()
 try:

@@ -266,6 +266,12 @@ def test_users_are_asked_for_everywhere_and_the_file_need_not_hold_any(monkeypat
         door("127.0.0.1")
 
 
+def test_users_who_could_sign_in_at_a_provider_alone_need_one():
+    add_user(User("Ann", Role.PROMOTE, email="ann@example.org"))
+    with pytest.raises(AccessError, match=r"got 1 in .* without a password, and no \[auth\] in secrets.toml; add one"):
+        door("0.0.0.0")
+
+
 def test_a_provider_is_a_way_in(tmp_path, monkeypatch):
     secrets = tmp_path / ".streamlit" / "secrets.toml"
     secrets.parent.mkdir()

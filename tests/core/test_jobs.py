@@ -302,6 +302,36 @@ def test_a_cancelled_job_goes_on_where_it_was(home, monkeypatch):
     assert (versions_folder(BASE) / identity / "weights.safetensors").read_bytes() == whole
 
 
+def test_how_a_try_ended_is_no_matter_of_the_next_one(home):
+    identity = jobs.submit(home.request())
+    for code, said in ((-9, "ended by signal 9, perhaps for want of memory"), (None, "ended from outside")):
+        folder, lock = runner._take()
+        lock.close()
+        if code is not None:
+            runner.Log(folder / jobs.LOG).write(event="ended", code=code)
+        job = jobs.status(identity)
+        assert (job.state, said in job.line) == ("interrupted", True), job.line
+        jobs.resume(identity)
+    # A kill between an outcome and the ticket, of `cancel` or of `resume`: the outcome is not the next try's.
+    jobs.write_outcome(folder, jobs.CANCELLED)
+    _, lock = runner._take()
+    lock.close()
+    assert jobs.status(identity).state == "interrupted"
+
+
+@pytest.mark.parametrize("act", [jobs.cancel, jobs.remove])
+def test_what_cannot_be_written_is_one_line(home, monkeypatch, act):
+    identity = jobs.submit(home.request())
+
+    def full(self, *_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "unlink", full)
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(JobError, match="wanted to write, got: No space left on device"):
+        act(identity)
+
+
 def test_a_waiting_job_can_be_cancelled_resumed_and_removed(home):
     first, second = (jobs.submit(home.request()) for _ in range(2))
     assert states() == ["queued", "queued"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from app import figures, markup
+from app import asking, figures, markup
 from tests.ui import fake, reading
-from tests.ui.reading import address, button, said
+from tests.ui.reading import address, button, said, wait_until
 from umt_core.explain.attributions import SPELLING
 
 pytestmark = pytest.mark.usefixtures("made")
@@ -65,22 +66,31 @@ def test_a_tweet_without_entities_has_no_score_to_attribute():
     assert "no score to attribute" in said(opened(tweet="added"))
 
 
-def test_stopping_keeps_what_is_done_and_offers_to_go_on():
-    page = opened(tweet="fixed")
-    page.session_state["explain_halted"] = next(iter(_asked(page)))
-    page.run()
-    assert "Stopped" in said(page)
+def test_stop_ends_the_work_between_two_parts_and_going_on_asks_for_the_rest_alone(monkeypatch):
+    piece, asked = fake.workbench_piece, []
+    at_second, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments):
+        asked.append(arguments[6])
+        if asked == [0, 1]:
+            at_second.set()
+            assert go_on.wait(60)
+        return piece(*arguments)
+
+    monkeypatch.setattr(fake, "workbench_piece", slow)
+    with monkeypatch.context() as patch:
+        patch.setattr(asking, "QUICK", 0.0)
+        page = opened(tweet="fixed", steps="100")
+        assert at_second.wait(60)
+        button(page, "Stop").click().run()
+        go_on.set()
+        wait_until(lambda: not any(job.running for job in asking._asked().values()))
+        page.run()
+    assert "Stopped." in said(page)
+    assert asked == [0, 1]
     button(page, "Go on").click().run()
     assert "convergence delta" in said(page)
-
-
-def _asked(page):
-    """What the page would be stopped at."""
-    from umt_core.schema import Span
-
-    start, end, label = address(page)["span"].split("-")
-    doc = reading.component_data(page, "tracks")["doc"]
-    yield f"{doc} twitter2017/umt-bert-crf {Span(int(start), int(end), label)} integrated_gradients 50"
+    assert asked == list(range(10))
 
 
 def test_signs_are_told_without_colour():

@@ -154,6 +154,19 @@ def test_history_restores_any_version(made, store):
     assert store.labels(TweetKey(DATA, "fixed")).spans is None
 
 
+def test_a_restore_is_of_the_tweet_that_was_drawn(made, store):
+    """The editor has gone on to the next one, and the page was not drawn again before the click."""
+    first = store.append(edit("fixed", (BERLIN,), "Ann"))
+    store.append(edit("fixed", (PARIS,), "Ann", first))
+    store.append(edit("broken", (), "Ben"))
+    page = opened(tweet="fixed")
+    desk = page.session_state["correct_desk"]
+    desk.place = desk.ids.index("broken")
+    page.button(key="restore_0").click().run()
+    assert store.labels(TweetKey(DATA, "broken")).spans == ()
+    assert store.labels(TweetKey(DATA, "fixed")).spans is None
+
+
 def test_a_restore_over_what_somebody_did_meanwhile_is_refused(made, store):
     first = store.append(edit("fixed", (BERLIN,), "Ann"))
     second = store.append(edit("fixed", (PARIS,), "Ann", first))

@@ -254,6 +254,26 @@ def test_an_address_that_is_gone_back_to_brings_its_data_set_back(other, view):
     assert gone_to(page, view, **there) == "tiny/test"
 
 
+@pytest.mark.parametrize("view", ["errors", "patterns", "scores"])
+def test_a_data_set_without_predictions_that_a_link_led_to_can_be_left(made, data, view):
+    file = data.parents[1] / "bare" / "test.jsonl"
+    file.parent.mkdir()
+    write_jsonl(file, [Example("1", ("word",), spans=())])
+    page = reading.opened(view, data="bare/test")
+    assert "No predictions" in page.subheader[0].value
+    assert address(page) == {"data": "bare/test"}
+    page.selectbox(key="errors_data").set_value("tiny/test").run()
+    assert address(page)["data"] == page.selectbox(key="errors_data").value == "tiny/test"
+
+
+def test_a_run_that_is_new_has_bars_too(made):
+    page = opened()
+    write_run(made, "bilstm-crf", {})
+    page.run()
+    figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+    assert [len(figure["data"]) for figure in figures] == [3, 3]
+
+
 def test_two_sessions_keep_their_own_filters(made):
     one, other = opened(outcome="fixed"), opened(outcome="broken")
     one.run()

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from app import services
 from tests.ui import fake
 from umt_core import registry
 from umt_core.data.samples import OPENING_SAMPLE, load_samples
@@ -45,6 +46,21 @@ def component_data(page: AppTest, key: str) -> dict:
     (element,) = [e for e in page.get("bidi_component") if key in e.proto.id]
     data: dict = json.loads(element.proto.json)
     return data
+
+
+@pytest.mark.parametrize("view", ["inspect", "explain"])
+def test_a_first_run_that_is_broken_off_is_no_way_back_to_the_opening_sample(page, monkeypatch, view):
+    """As by a click while taggers are loaded: the page has not written its address yet."""
+    other = next(s.example.id for s in load_samples() if s.example.id != OPENING_SAMPLE)
+    page.query_params["sample"] = other
+    page.switch_page("views/explain.py" if view == "inspect" else "views/inspect.py").run()
+    page.query_params.clear()  # as the menu's link has none
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "load", lambda chosen: ({}, []))
+        page.switch_page(f"views/{view}.py").run()
+    assert not page.query_params
+    page.run()
+    assert page.query_params["sample"] == other
 
 
 def test_it_opens_on_a_sample_that_is_analysed(page):

@@ -265,7 +265,7 @@ def test_versions_of_a_checkpoint_set_are_compared_on_what_its_data_set_is_teste
     family = "tiny-base/bert-crf"
     write_checkpoint(checkpoints_folder() / family, "0", set_name="tiny-base")
     write_checkpoint(versions_folder(family) / "v1", "1", set_name="tiny-base")
-    assert opened(model=f"{family}@v1").selectbox(key="models_data").value == "tiny/test"
+    assert opened(model=f"{family}@v1").selectbox(key="models_data_tiny").value == "tiny/test"
 
 
 def test_what_is_missing_comes_with_commands_for_the_folders_and_pictures_that_are_meant(world, tmp_path, monkeypatch):

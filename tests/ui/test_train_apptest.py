@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import jobs as app_jobs
 from app import markup
+from app.panels import train_form
 from tests.core import tiny_data
 from tests.core.tiny_jobs import BASE, Home, copy_home, make_template
 from tests.core.versioned import write_checkpoint
@@ -21,7 +22,7 @@ from tests.ui.reading import said
 from umt_core.__main__ import main
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
-from umt_core.registry import checkpoints_folder, versions_folder
+from umt_core.registry import checkpoints_folder, find_checkpoint, versions_folder
 from umt_core.schema import Span
 from umt_core.train import jobs, runner
 from umt_core.train.compose import Part
@@ -77,6 +78,26 @@ def test_a_start_opens_the_job_and_the_link_restores_it(home):
     assert f"Job {job.id}" in said(opened(job=job.id))
     page = press(opened(), "Open")
     assert f"Job {job.id}" in said(page)
+
+
+def test_a_second_click_while_the_first_is_at_work_asks_for_nothing(home, monkeypatch):
+    """The button that is clicked again is the one that was drawn: it brings the same arguments."""
+    submitted: list[jobs.JobRequest] = []
+    monkeypatch.setattr(train_form, "submit", lambda request: submitted.append(request) or jobs.submit(request))
+    monkeypatch.setattr(train_form.access, "require", lambda role: None)
+
+    def clicked_twice() -> None:
+        from app.panels import train_form
+        from tests.core.tiny_jobs import BASE
+        from umt_core.train.compose import Part
+        from umt_core.train.jobs import JobRequest
+
+        request = JobRequest(f"{BASE}@original", (Part("twitter0/train"),))
+        for _ in range(2):
+            train_form._start(request, 0)
+
+    AppTest.from_function(clicked_twice, default_timeout=300).run()
+    assert len(submitted) == 1
 
 
 @pytest.mark.parametrize("asked", [BASE, f"{BASE}@v1"])
@@ -242,9 +263,11 @@ def test_what_a_click_on_a_job_that_goes_on_came_to_is_told_by_the_page(home):
 def test_a_job_leads_to_its_version_by_the_name_that_this_has_now(home):
     identity = jobs.submit(home.request())
     folder, lock = runner._take()
-    jobs.write_outcome(folder, "done", checkpoint=f"{BASE}@v1")
     lock.close()
     write_checkpoint(versions_folder(BASE) / "v1", "1", dataset="twitter0")
+    jobs.write_outcome(
+        folder, "done", checkpoint=f"{BASE}@v1", weights_sha256=find_checkpoint(f"{BASE}@v1").manifest.weights_sha256
+    )
     assert [line.value for line in opened(job=identity).success] == [markup.plain(f"The new version is {BASE}@v1.")]
     rename(f"{BASE}@v1", "better", "Ann")
     write_checkpoint(versions_folder(BASE) / "v1", "another", dataset="twitter0")

@@ -42,13 +42,15 @@ def door(address: str | None) -> Door:
         return Door(login=False)
     if provider and importlib.util.find_spec("authlib") is None:
         raise AccessError("[auth] in secrets.toml wants the package Authlib, which is not installed")
-    if not users and not provider:
+    passwords = any(user.password for user in users.values())
+    if not passwords and not provider:
         where = f"served on {address or 'all addresses'}"
         raise AccessError(
-            f"{where}: wanted users who may sign in, got none in {path}; "
+            f"{where}: wanted users who may sign in, got {len(users) or 'none'} in {path}"
+            f"{' without a password, and no [auth] in secrets.toml' if users else ''}; "
             "add one: python -m umt_core users add NAME --role promote"
         )
-    return Door(True, any(user.password for user in users.values()), provider)
+    return Door(True, passwords, provider)
 
 
 def is_loopback(address: str | None) -> bool:

@@ -6,9 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from umt_core.commands.console import Device, check_place, out, progress_bar, reporter, say_pictures, write_json
+from umt_core.commands.console import (
+    Device,
+    TextTable,
+    check_place,
+    out,
+    progress_bar,
+    reporter,
+    say_pictures,
+    write_json,
+)
 from umt_core.commands.what_if import SetName
 
 if TYPE_CHECKING:
@@ -60,8 +68,10 @@ def bias(
         write_json(json_out, {"set": found.name, "baseline": against, "runs": values})
 
 
-def _table(title: str, kept: Bias) -> Table:
-    table = Table("entities found", "count", "gone: foreign", "gone: no picture", "change of probability", title=title)
+def _table(title: str, kept: Bias) -> TextTable:
+    table = TextTable(
+        "entities found", "count", "gone: foreign", "gone: no picture", "change of probability", title=title
+    )
     for rate in kept.by_type():
         shift = "" if rate.shift is None else _percent(rate.shift)
         table.add_row(rate.group, str(rate.count), _percent(rate.foreign), _percent(rate.none), shift)
@@ -70,10 +80,10 @@ def _table(title: str, kept: Bias) -> Table:
     return table
 
 
-def _outcomes(title: str, rates: list[Rate]) -> Table:
+def _outcomes(title: str, rates: list[Rate]) -> TextTable:
     from umt_core.explain.bias import FLIPS
 
-    table = Table("outcome", "count", "what a foreign picture does", "how often", "no picture", title=title)
+    table = TextTable("outcome", "count", "what a foreign picture does", "how often", "no picture", title=title)
     for rate in rates:
         means = FLIPS[rate.group].removesuffix(" beside a foreign picture")
         table.add_row(rate.group, str(rate.count), means, _percent(rate.foreign), _percent(rate.none))

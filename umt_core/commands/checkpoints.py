@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from umt_core.commands.console import out, say
+from umt_core.commands.console import TextTable, out, say
 from umt_core.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def list_() -> None:
     """The checkpoint that is served of each family, with its F1."""
     from umt_core.registry import checkpoints, checkpoints_folder, complaints
 
-    table = Table(
+    table = TextTable(
         "checkpoint", "version", "text encoder", "pictures", "dev F1", "test F1", title=str(checkpoints_folder())
     )
     for info in checkpoints():
@@ -61,7 +60,7 @@ def versions(
     """All versions: the original, and what was retrained from it."""
     from umt_core.registry import Damaged, check_family, complaints, families, served, survey
 
-    table = Table("version", "served", "made", "parent", "corrections", "dev F1", "test F1")
+    table = TextTable("version", "served", "made", "parent", "corrections", "dev F1", "test F1")
     damaged = []
     for name in [check_family(family)] if family else families():
         try:
@@ -125,7 +124,7 @@ def log(
     from umt_core.promotions import records
     from umt_core.registry import check_family
 
-    table = Table("time", "author", "action", "version", "before")
+    table = TextTable("time", "author", "action", "version", "before")
     for record in records():
         if record.family == check_family(family or record.family):
             table.add_row(record.time, record.author, record.action, f"{record.family}@{record.version}", record.before)

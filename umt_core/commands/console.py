@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from umt_core.errors import ConfigError, DataError
 
@@ -30,6 +31,22 @@ ImagesOption = Annotated[
 ]
 
 
+class TextTable(Table):
+    """A table of text as it is: what people wrote is no markup, and a terminal obeys nothing of it."""
+
+    def __init__(self, *heads: str, title: str | None = None, **options: Any) -> None:
+        super().__init__(title=None if title is None else as_it_is(title), **options)
+        for head in heads:
+            self.add_column(as_it_is(head))
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*map(as_it_is, cells), **options)
+
+
+def as_it_is(text: str) -> Text:
+    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+
+
 def say(text: str) -> None:
     """One line on stderr, whatever the text holds and however wide the terminal is."""
     err.print(" ".join(text.splitlines()), markup=False, highlight=False, soft_wrap=True)
@@ -42,7 +59,7 @@ def say_pictures(found: PredictionSet) -> None:
 
 
 def progress_bar() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Into a file or a pipe it would write an empty line.
     return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
@@ -63,8 +80,8 @@ def reporter(bar: Progress) -> Callable[[str, int, int], None]:
     return report
 
 
-def rows_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table(title=title)
+def rows_table(title: str, rows: Sequence[dict[str, Any]]) -> TextTable:
+    table = TextTable(title=title)
     for name in rows[0]:
         table.add_column(name, no_wrap=True)
     for row in rows:
@@ -72,12 +89,12 @@ def rows_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def comparison_table(title: str, compared: Mapping[str, dict[str, Any]]) -> Table:
+def comparison_table(title: str, compared: Mapping[str, dict[str, Any]]) -> TextTable:
     """The figures of ``compare``, a column for each system; F1 in percent."""
     from umt_core.analysis.ledger import OUTCOMES
     from umt_core.analysis.paper import percent
 
-    table = Table("", *compared, title=title)
+    table = TextTable("", *compared, title=title)
     rows = [(row, row["paired_test"]) for row in compared.values()]
     for outcome in OUTCOMES:
         table.add_row(outcome.replace("_", " "), *(str(row[outcome]) for row, _ in rows))

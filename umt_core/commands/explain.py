@@ -66,7 +66,10 @@ def explain(
     examples = [example for example in read_examples(input) if example.tokens]
     if not examples:
         raise DataError(f"{input}: wanted at least one tweet with words, got none")
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{output}: wanted a folder to write to, got: {error.strerror}") from error
     index = image_index(images)
     history = _history(corrections, corrections_data or f"{input.resolve().parent.name}/{input.stem}", authors)
     names = file_names([example.id for example in examples])

@@ -6,9 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from umt_core.commands.console import Device, check_place, out, progress_bar, reporter, say, say_pictures, write_json
+from umt_core.commands.console import (
+    Device,
+    TextTable,
+    check_place,
+    out,
+    progress_bar,
+    reporter,
+    say,
+    say_pictures,
+    write_json,
+)
 from umt_core.commands.what_if import SetName
 
 if TYPE_CHECKING:
@@ -55,8 +64,8 @@ def faithfulness(
         write_json(json_out, {"set": found.name, "runs": values})
 
 
-def _table(title: str, rows: list[MapFaithfulness]) -> Table:
-    table = Table("map", "spans", "rho (95 %)", "quartiles", "area below random", title=title)
+def _table(title: str, rows: list[MapFaithfulness]) -> TextTable:
+    table = TextTable("map", "spans", "rho (95 %)", "quartiles", "area below random", title=title)
     for row in rows:
         quartiles = " ".join(f"{value:+.2f}" for value in row.quartiles)
         area = "" if row.area is None else f"{row.area.value:+.3f} ({row.area.low:+.3f} to {row.area.high:+.3f})"

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from umt_core.commands.console import out, say
+from umt_core.commands.console import TextTable, out, say
 from umt_core.errors import ConfigError
 from umt_core.train import jobs
 from umt_core.train.compose import Part
@@ -23,7 +22,9 @@ JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="As `jobs list` 
 @app.command("list")
 def list_() -> None:
     """Jobs, oldest first, and how far they are."""
-    table = Table("job", "state", "base", "mode", "epoch", "dev F1", "left", "result", title=str(jobs.jobs_folder()))
+    table = TextTable(
+        "job", "state", "base", "mode", "epoch", "dev F1", "left", "result", title=str(jobs.jobs_folder())
+    )
     for job in jobs.jobs():
         epoch = f"{len(job.history)} of {job.plan.epochs}"
         best = max((row["dev_f1"] for row in job.history), default=None)

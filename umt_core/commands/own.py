@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from umt_core.commands.console import check_place, out, progress_bar, say
+from umt_core.commands.console import TextTable, check_place, out, progress_bar, say
 from umt_core.errors import UmtError
 
 own_app = typer.Typer()
@@ -63,7 +62,7 @@ def data_list() -> None:
     from umt_core.data.datasets import data_complaint, data_sets
     from umt_core.data.stats import data_set_rows
 
-    table = Table("data set", "tweets", "labelled", "entities", "with a picture", "where")
+    table = TextTable("data set", "tweets", "labelled", "entities", "with a picture", "where")
     complaints = [line for line in [data_complaint()] if line]
     for of in data_sets():
         try:

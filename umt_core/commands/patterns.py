@@ -6,9 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from umt_core.commands.console import Device, check_place, out, progress_bar, reporter, say, say_pictures, write_json
+from umt_core.commands.console import (
+    Device,
+    TextTable,
+    check_place,
+    out,
+    progress_bar,
+    reporter,
+    say,
+    say_pictures,
+    write_json,
+)
 from umt_core.commands.what_if import SetName
 
 if TYPE_CHECKING:
@@ -56,8 +65,8 @@ def patterns(
         write_json(json_out, {"set": found.name, "runs": values})
 
 
-def _table(title: str, rows: list[Box]) -> Table:
-    table = Table("", "count", "tweets", "mean", "5 %", "25 %", "50 %", "75 %", "95 %", title=title)
+def _table(title: str, rows: list[Box]) -> TextTable:
+    table = TextTable("", "count", "tweets", "mean", "5 %", "25 %", "50 %", "75 %", "95 %", title=title)
     for row in rows:
         figures = (f"{value:.3f}" for value in (row.mean, *row.quantiles))
         table.add_row(row.group.replace("_", " "), str(row.count), str(row.tweets), *figures)

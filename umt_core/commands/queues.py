@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from umt_core.commands.console import Device, check_place, out, pairs, progress_bar, reporter, say
+from umt_core.commands.console import Device, TextTable, check_place, out, pairs, progress_bar, reporter, say
 from umt_core.commands.exchange import DataOption, StoreOption
 from umt_core.errors import ConfigError, DataError
 
@@ -141,34 +140,34 @@ def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     say(f"{len(rows)} tweets written to {path}")
 
 
-def _queue_table(built: Queue) -> Table:
+def _queue_table(built: Queue) -> TextTable:
     left = built.total - built.answered
-    table = Table("tweet", "score", "why", title=f"{built.name} of {built.data}: {left} of {built.total} to do")
+    table = TextTable("tweet", "score", "why", title=f"{built.name} of {built.data}: {left} of {built.total} to do")
     for item in built.items:
         score = "" if item.score is None else f"{item.score:.3f}"
-        table.add_row(_plain(item.tweet), score, _plain(("answered; " if item.answered else "") + item.reason))
+        table.add_row(item.tweet, score, ("answered; " if item.answered else "") + item.reason)
     return table
 
 
-def _agreement_table(title: str, found: Sequence[Agreement]) -> Table:
+def _agreement_table(title: str, found: Sequence[Agreement]) -> TextTable:
     columns = ("first", "second", "tweets", "alike", "tokens", "kappa", "F1 of spans")
-    table = Table(*columns, title=f"agreement on {title}")
+    table = TextTable(*columns, title=f"agreement on {title}")
     for row in found:
         kappa = "not defined" if row.kappa is None else f"{row.kappa:.3f}"
         counts = (str(count) for count in (row.tweets, row.alike, row.tokens))
-        table.add_row(_plain(row.first), _plain(row.second), *counts, kappa, f"{100 * row.spans.overall.f1:.2f}")
+        table.add_row(row.first, row.second, *counts, kappa, f"{100 * row.spans.overall.f1:.2f}")
     return table
 
 
-def _case_table(found: Sequence[Case]) -> Table:
-    table = Table("tweet", "answers", title="undecided")
+def _case_table(found: Sequence[Case]) -> TextTable:
+    table = TextTable("tweet", "answers", title="undecided")
     for case in found:
         if case.decision is None:
             told = "; ".join(
                 f"{a.author}: {', '.join(f'{s.label} {s.start}-{s.end}' for s in a.spans) or 'nothing'}"
                 for a in case.answers
             )
-            table.add_row(_plain(case.key.tweet), _plain(told))
+            table.add_row(case.key.tweet, told)
     return table
 
 
@@ -176,10 +175,3 @@ def _case_row(case: Case) -> dict[str, Any]:
     answers = {answer.author: [asdict(span) for span in answer.spans] for answer in case.answers}
     decision = case.decision and {"author": case.decision.author, "spans": [asdict(s) for s in case.decision.spans]}
     return {"tweet": case.key.tweet, "answers": answers, "decision": decision}
-
-
-def _plain(text: str) -> Any:
-    """Text that a terminal shows as it is: no markup, no control characters."""
-    from rich.text import Text
-
-    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from umt_core.commands.console import Device, check_place, out, progress_bar, reporter, say, write_json
+from umt_core.commands.console import Device, TextTable, check_place, out, progress_bar, reporter, say, write_json
 from umt_core.commands.training import Interrupts, Stopped
 from umt_core.errors import ConfigError
 
@@ -98,7 +97,7 @@ def evaluate(
     relevance = Relevance.load(model, device)
     with progress_bar() as bar:
         found = retrieval(relevance, _sources([data], [images])[0], progress=reporter(bar))
-    table = Table(
+    table = TextTable(
         "", "own picture beats another", title=f"{data}: {found.tweets:,} tweets, {found.pictures:,} pictures"
     )
     table.add_row("tweets with their own pictures", _interval(found.beats))
@@ -165,9 +164,11 @@ def _sources(data: Sequence[Path], images: Sequence[Path]) -> list[Source]:
     return [Source(*both) for both in zip(data, images, strict=True)]
 
 
-def _parts_table(name: str, pair: Pair, parts: Sequence[Part]) -> Table:
+def _parts_table(name: str, pair: Pair, parts: Sequence[Part]) -> TextTable:
     title = f"{name}: {pair.system} against {pair.baseline} by relevance"
-    table = Table("relevance", "tweets", "fixed", "broken", "baseline F1", "system F1", "difference", "p", title=title)
+    table = TextTable(
+        "relevance", "tweets", "fixed", "broken", "baseline F1", "system F1", "difference", "p", title=title
+    )
     for part in parts:
         where = "no picture" if part.low is None else f"{part.low:.2f} to {part.high:.2f}"
         figures = (f"{100 * part.baseline:.2f}", f"{100 * part.system:.2f}", _interval(part.test.difference, "+.2f"))
@@ -176,8 +177,8 @@ def _parts_table(name: str, pair: Pair, parts: Sequence[Part]) -> Table:
     return table
 
 
-def _router_table(name: str, routed: Routed) -> Table:
-    table = Table("", "dev F1", "test F1", title=f"{name}: a router whose threshold dev has chosen")
+def _router_table(name: str, routed: Routed) -> TextTable:
+    table = TextTable("", "dev F1", "test F1", title=f"{name}: a router whose threshold dev has chosen")
     names = {"baseline": routed.baseline, "system": routed.system, "router": "router", "oracle": "oracle router"}
     for key, shown in names.items():
         table.add_row(shown, f"{100 * routed.dev[key]:.2f}", _interval(routed.test[key], ".2f"))

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from rich.text import Text
 
-from umt_core.commands.console import Device, out, progress_bar, say
+from umt_core.commands.console import Device, TextTable, out, progress_bar, say
 from umt_core.commands.training import Interrupts, Stopped, TrainingView, assignments
 from umt_core.errors import ConfigError, DataError
 
@@ -105,11 +104,11 @@ def _show(results: Path) -> None:
     for section in sections(found):
         out.print(Text(section.title, style="bold"))
         _say_lines(section.before)
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        table = TextTable(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for i, head in enumerate(section.heads):
             table.add_column(head, no_wrap=True, justify="right" if i else "left")
         for row in section.rows:
-            table.add_row(*(Text(cell.replace("`", "")) for cell in row))
+            table.add_row(*(cell.replace("`", "") for cell in row))
         if section.heads:
             out.print(table)
         _say_lines(section.after)
@@ -178,11 +177,11 @@ def _write_document(place: Path, results: Path) -> None:
     write_text(place, document(results, shlex.join(made_by(Results.read(results)))))
 
 
-def _listing(rows: Sequence[Row], setup: Setup, done: Mapping[Row, Values]) -> Table:
+def _listing(rows: Sequence[Row], setup: Setup, done: Mapping[Row, Values]) -> TextTable:
     from umt_core.analysis.reproduction import expected_seconds
     from umt_core.train.reproduce import state_of
 
-    table = Table("row", "state", "dev F1", "test F1", "minutes", title=str(setup.results))
+    table = TextTable("row", "state", "dev F1", "test F1", "minutes", title=str(setup.results))
     left = 0.0
     for row in rows:
         values = done.get(row)

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from umt_core.commands.console import out
+from umt_core.commands.console import TextTable, out
 from umt_core.commands.exchange import StoreOption
 from umt_core.errors import StoreError
 
@@ -98,13 +96,13 @@ def _take_back(url: str | None, author: str | None, keep: bool, action: str) -> 
     out.print(_table(f"{action} of event {event.of}", [event]))
 
 
-def _table(title: str, events: Iterable[Event]) -> Table:
-    table = Table("event", "time", "author", "data", "tweet", "action", "labels", "from", "reason", title=_shown(title))
+def _table(title: str, events: Iterable[Event]) -> TextTable:
+    table = TextTable("event", "time", "author", "data", "tweet", "action", "labels", "from", "reason", title=title)
     for e in events:
         action = f"{e.action} {e.of}" if e.of else e.action
         labels = f"{_labels(e.before)} → {_labels(e.after)}" if e.before != e.after else _labels(e.after)
         cells = (str(e.number), e.time, e.author, e.key.data, e.key.tweet, action, labels, e.base, e.reason)
-        table.add_row(*map(_shown, cells))
+        table.add_row(*cells)
     return table
 
 
@@ -113,8 +111,3 @@ def _labels(spans: Sequence[Span] | None) -> str:
     if spans is None:
         return "the data set's"
     return ", ".join(f"{s.label} {s.start + 1}–{s.end}" if s.end > s.start + 1 else f"{s.label} {s.end}" for s in spans)
-
-
-def _shown(text: str) -> Text:
-    """Text of people as it is, but for what a terminal would obey."""
-    return Text("".join(c if c.isprintable() else " " for c in text))

@@ -6,9 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from umt_core.commands.console import out
+from umt_core.commands.console import TextTable, out
 from umt_core.errors import AccessError
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def list_() -> None:
     """All users, their roles, and how they sign in."""
     from umt_core.access.users import read_users, users_path
 
-    table = Table("name", "role", "signs in by", title=str(users_path()))
+    table = TextTable("name", "role", "signs in by", title=str(users_path()))
     for user in read_users().values():
         ways = (["password"] if user.password else []) + ([user.email] if user.email else [])
         table.add_row(user.name, user.role, ", ".join(ways))

@@ -41,11 +41,7 @@ class Database:
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         self.read_only = read_only
-        try:
-            parsed = make_url(url)
-        except (ArgumentError, ValueError):
-            # The text is not shown: it may hold a password.
-            raise StoreError("wanted a store's URL, sqlite:///FILE or postgresql://…, got none") from None
+        parsed = parsed_url(url)
         if parsed.drivername == "sqlite":
             self._backend: _Sqlite | _Postgres = _Sqlite(parsed.database or "", read_only)
         elif parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
@@ -253,6 +249,15 @@ class _Postgres:
 
     def integrity(self, connection: Connection) -> str | None:
         return None
+
+
+def parsed_url(url: str) -> URL:
+    """A store's URL in its parts (``StoreError``: it is none)."""
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        # The text is not shown: it may hold a password.
+        raise StoreError("wanted a store's URL, sqlite:///FILE or postgresql://…, got none") from None
 
 
 def _without_password(url: URL) -> str:

@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Select, func, insert, make_url, select
+from sqlalchemy import Select, func, insert, select
 
 from umt_core.corrections import log
-from umt_core.corrections.database import Database, file_url
+from umt_core.corrections.database import Database, file_url, parsed_url
 from umt_core.corrections.events import BLIND, COMMON, Edit, Event, Labels, TweetKey
 from umt_core.corrections.fold import ANSWERS, Entry, Fold, track_of
 from umt_core.corrections.log import DATA_SUMS, EVENTS
@@ -41,8 +41,10 @@ def default_url() -> str:
 
 def is_unbegun(url: str | None) -> bool:
     """Whether it is the app's own store (``None``), and nobody has stored anything yet: there is no file."""
-    own = make_url(default_url())
-    return url is None and own.drivername == "sqlite" and not Path(own.database or "").exists()
+    if url is not None:
+        return False
+    own = parsed_url(default_url())
+    return own.drivername == "sqlite" and not Path(own.database or "").exists()
 
 
 class Store:

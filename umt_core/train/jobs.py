@@ -30,8 +30,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -158,6 +158,7 @@ class Status:
     events: tuple[dict[str, Any], ...]  # the log, oldest first
     line: str = ""  # why it failed or was interrupted
     checkpoint: str | None = None  # exact name of the version that came out
+    weights_sha256: str = ""  # of it: by them it is known whatever its name is now; "": of an older version
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -527,6 +528,7 @@ def _status(folder: Path) -> Status:
         events=events,
         line=line,
         checkpoint=outcome.get("checkpoint"),
+        weights_sha256=outcome.get("weights_sha256", ""),
     )
 
 
@@ -551,7 +553,8 @@ def _outcome(folder: Path) -> dict[str, Any]:
 
 
 def _how_it_ended(folder: Path, events: tuple[dict[str, Any], ...]) -> str:
-    ended = next((event for event in reversed(events) if event["event"] == "ended"), None)
+    taken = max((i for i, event in enumerate(events) if event["event"] == "taken"), default=0)
+    ended = next((event for event in events[taken:] if event["event"] == "ended"), None)
     said = log_text(folder.name).strip().splitlines()
     if ended is None:
         return "its process was ended from outside, or the machine was"
@@ -564,6 +567,18 @@ def _how_it_ended(folder: Path, events: tuple[dict[str, Any], ...]) -> str:
 # --- acting ---------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _changing() -> Iterator[None]:
+    """Nobody else changes what stands for a state meanwhile (``JobError``: the files cannot be written)."""
+    try:
+        with locked(jobs_folder(), wait=True):
+            yield
+    except DataError as error:
+        raise JobError(str(error)) from error
+    except OSError as error:
+        raise JobError(f"{jobs_folder()}: wanted to write, got: {error.strerror}") from error
+
+
 def cancel(identity: str) -> None:
     """Takes a job out of the queue, or asks its process to stop; what is done is kept, to be resumed.
 
@@ -571,7 +586,7 @@ def cancel(identity: str) -> None:
         JobError: there is no such job, or it has ended.
     """
     folder = _folder(identity)
-    with locked(jobs_folder(), wait=True):
+    with _changing():
         state, _ = _state(folder)
         if state == QUEUED:
             write_outcome(folder, CANCELLED)
@@ -589,7 +604,7 @@ def resume(identity: str) -> None:
         JobError: there is no such job, or it is not one of these.
     """
     folder = _folder(identity)
-    with locked(jobs_folder(), wait=True):
+    with _changing():
         state, _ = _state(folder)
         if state in OPEN_STATES or state == DONE:
             raise JobError(f"{identity}: wanted a job that can go on, got one that is {state}")
@@ -606,7 +621,7 @@ def remove(identity: str) -> None:
     """
     folder = _folder(identity)
     trash = folder.with_name(f".trash-{identity}-{secrets.token_hex(4)}")
-    with locked(jobs_folder(), wait=True):
+    with _changing():
         state, _ = _state(folder)
         if state in (RUNNING, STOPPING):
             raise JobError(f"{identity}: wanted a job that does not run, got one that is {state}: cancel it first")
@@ -614,8 +629,10 @@ def remove(identity: str) -> None:
     shutil.rmtree(trash, ignore_errors=True)
 
 
-def write_outcome(folder: Path, state: str, *, line: str = "", checkpoint: str | None = None) -> None:
-    values = {"state": state, "line": line, "checkpoint": checkpoint}
+def write_outcome(
+    folder: Path, state: str, *, line: str = "", checkpoint: str | None = None, weights_sha256: str = ""
+) -> None:
+    values = {"state": state, "line": line, "checkpoint": checkpoint, "weights_sha256": weights_sha256}
     write_text(folder / OUTCOME, json.dumps(values, ensure_ascii=False) + "\n")
 
 

@@ -58,7 +58,9 @@ def _take() -> tuple[Path, TextIO] | None:
     folder = jobs.jobs_folder() / waiting[0].id
     lock = jobs.hold(folder / jobs.LOCK)
     assert lock is not None
-    (folder / jobs.STOP).unlink(missing_ok=True)  # asked of an earlier try
+    for of_earlier_try in (jobs.STOP, jobs.OUTCOME):
+        (folder / of_earlier_try).unlink(missing_ok=True)
+    Log(folder / jobs.LOG).write(event="taken")  # what an earlier try ended with is not how this one will
     (folder / jobs.TICKET).unlink()
     return folder, lock
 
@@ -82,11 +84,12 @@ def _run_child(folder: Path, lock: TextIO, work: TextIO) -> None:
 def run(folder: Path) -> None:
     """One job, from its folder to the registry; what comes of it is in the folder afterwards."""
     try:
-        checkpoint = _published(folder) or _train(folder)
-        if checkpoint is None:
+        made = _published(folder) or _train(folder)
+        if made is None:
             jobs.write_outcome(folder, jobs.CANCELLED)
         else:
-            jobs.write_outcome(folder, jobs.DONE, checkpoint=checkpoint)
+            name, weights = made
+            jobs.write_outcome(folder, jobs.DONE, checkpoint=name, weights_sha256=weights)
     except UmtError as error:
         jobs.write_outcome(folder, jobs.FAILED, line=str(error))
     except (OSError, MemoryError, RuntimeError) as error:  # a full disk; torch raises RuntimeError for both
@@ -94,8 +97,8 @@ def run(folder: Path) -> None:
         raise
 
 
-def _train(folder: Path) -> str | None:
-    """Trains, or goes on; the exact name of the new version, ``None`` if somebody asked for an end."""
+def _train(folder: Path) -> tuple[str, str] | None:
+    """Trains, or goes on; exact name and sum of the new version, ``None`` if somebody asked for an end."""
     values = jobs.read_request(folder)
     data, out = folder / jobs.DATA, folder / jobs.OUT
     if not (out / MANIFEST).exists():
@@ -132,8 +135,9 @@ def _train(folder: Path) -> str | None:
     return _publish(folder, values)
 
 
-def _publish(folder: Path, values: dict[str, Any]) -> str:
-    """Moves the finished checkpoint to the versions of its family, in one step."""
+def _publish(folder: Path, values: dict[str, Any]) -> tuple[str, str]:
+    """Moves the finished checkpoint to the versions of its family, in one step; its name and the sum of its weights."""
+    weights = read_manifest(folder / jobs.OUT).weights_sha256
     wanted = values["request"].version or folder.name
     out, place = folder / jobs.OUT, versions_folder(values["family"])
     for left in out.iterdir():  # of a kill between the manifest and here; a state is large, and no part of a checkpoint
@@ -148,17 +152,16 @@ def _publish(folder: Path, values: dict[str, Any]) -> str:
         place.mkdir(parents=True, exist_ok=True)
         out.rename(place / version)
         sync_folder(place)
-    return name
+    return name, weights
 
 
-def _published(folder: Path) -> str | None:
-    """The name of the version that left before a kill, if it did."""
+def _published(folder: Path) -> tuple[str, str] | None:
+    """Name and sum of the version that left before a kill, if it did."""
     path = folder / jobs.PUBLISHING
     if (folder / jobs.OUT).exists() or not path.exists():
         return None
     values = json.loads(path.read_text(encoding="utf-8"))
-    read_manifest(Path(values["folder"]))
-    return str(values["name"])
+    return str(values["name"]), read_manifest(Path(values["folder"])).weights_sha256
 
 
 class _Listener(Watcher):

@@ -112,6 +112,8 @@ def event_text(event: dict[str, Any]) -> str:
             return f"{what}: {done:,} of {total:,}"
         case {"event": "note", "text": text}:
             return str(text)
+        case {"event": "taken"}:
+            return "its turn has come"
         case {"event": "start"}:
             return "training begins"
         case {"event": "before", "dev_f1": f1}:
