@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import sets, tables
 from app.panels import upload_job
-from tests.ui.reading import button, cards, component_data, opened, said
+from tests.ui.reading import address, button, cards, component_data, opened, said
 from tests.ui.tiny_set import write_run
 from umt_core.analysis.building import build_set
 from umt_core.analysis.sets import SET, PredictionSet
@@ -38,6 +38,14 @@ def test_the_page_counts_what_is_here():
     mine = rows[MY_TWEETS]
     assert (mine["Tweets"], mine["Labelled"], mine["With a picture"], mine["Entities"]) == (1, 0, 0, 0)
     assert rows["TINY test"]["With a picture"] == 3
+
+
+def test_a_link_to_a_data_set_that_is_gone_says_that_this_is_another():
+    page = open_page(data="gone/tweets")
+    assert "The link asks for the data set 'gone/tweets', which is not here; this is another one." in said(page)
+    assert address(page)["data"] == page.selectbox(key="errors_data").value
+    page.run()
+    assert "which is not here" not in said(page)
 
 
 def test_only_own_data_sets_can_be_removed_here():

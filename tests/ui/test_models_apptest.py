@@ -21,11 +21,12 @@ from tests.ui.reading import opened as opened_page
 from umt_core.analysis.reproduction import Row
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store, default_url
+from umt_core.data.jsonl import write_jsonl
 from umt_core.labels import LABELS
 from umt_core.manifest import MANIFEST
 from umt_core.promotions import retrained_folder
 from umt_core.registry import CheckpointInfo, checkpoints_folder, find_checkpoint, versions_folder
-from umt_core.schema import Span
+from umt_core.schema import Example, Span
 from umt_core.versions import promote
 
 FAMILY = "tiny/bert-crf"
@@ -266,6 +267,20 @@ def test_versions_of_a_checkpoint_set_are_compared_on_what_its_data_set_is_teste
     write_checkpoint(checkpoints_folder() / family, "0", set_name="tiny-base")
     write_checkpoint(versions_folder(family) / "v1", "1", set_name="tiny-base")
     assert opened(model=f"{family}@v1").selectbox(key="models_data_tiny").value == "tiny/test"
+
+
+def test_each_data_sets_versions_are_compared_on_their_own_test_split(world, tmp_path):
+    """The choice of one is not the choice of the next that is looked at."""
+    write_checkpoint(checkpoints_folder() / "other/bert-crf", "0", dataset="other")
+    write_checkpoint(versions_folder("other/bert-crf") / "v1", "1", dataset="other")
+    file = tmp_path / "data" / "other" / "test.jsonl"
+    file.parent.mkdir()
+    write_jsonl(file, [Example("1", ("word",), spans=())])
+    page = opened(model=f"{FAMILY}@v1")
+    assert page.selectbox(key="models_data_tiny").value == "tiny/test"
+    page.query_params["model"] = "other/bert-crf@v1"
+    page.run()
+    assert page.selectbox(key="models_data_other").value == "other/test"
 
 
 def test_what_is_missing_comes_with_commands_for_the_folders_and_pictures_that_are_meant(world, tmp_path, monkeypatch):

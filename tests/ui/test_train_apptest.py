@@ -129,6 +129,13 @@ def test_the_command_that_the_page_shows_asks_for_the_same(home):
     assert (typed.request.mode, typed.request.train[0].share) == ("full", 0.4)
 
 
+def test_a_store_whose_url_is_none_is_told_and_not_looked_for(home, monkeypatch):
+    monkeypatch.setenv("UMT_STORE", "corrections.sqlite")
+    page = opened()
+    line = "The corrected labels cannot be read: wanted a store's URL, sqlite:///FILE or postgresql://…, got none"
+    assert line in [warning.value.replace("\\", "") for warning in page.warning]
+
+
 def test_teachers_and_tweets_without_labels_are_asked_for_like_by_command(home):
     page = opened()
     tweets = page.multiselect(key="train_unlabelled")
