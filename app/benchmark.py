@@ -17,7 +17,7 @@ from umt_core.analysis.benchmark import Results, Standing
 from umt_core.analysis.benchmark_pairs import Against, Predictions, predictions_folder
 from umt_core.analysis.building import add_texts, adopt_set
 from umt_core.analysis.claims import Finding
-from umt_core.analysis.reproduction import results_folder
+from umt_core.analysis.reproduction import COST, results_folder
 from umt_core.analysis.sets import SET, PredictionSet, sets_folder
 from umt_core.data.datasets import data_folder
 
@@ -37,7 +37,7 @@ def shell_data() -> str:
 def results() -> Results:
     """What the folder of results holds now (``DataError``: a file is damaged)."""
     folder = results_folder()
-    files = sorted(folder.glob("*/*/seed-*.json"))
+    files = sorted([*folder.glob("*/*/seed-*.json"), *folder.glob(COST)])
     return _results(folder, tuple((str(path), path.stat().st_mtime_ns) for path in files))
 
 

@@ -37,8 +37,8 @@ def seeds(found: Sequence[Standing]) -> None:
     )
 
 
-def cost(found: Sequence[Cost], split: str, by: str, notice: str) -> None:
-    """F1 against what it costs, ``by`` one of the ``COSTS``; ``notice`` ends the caption."""
+def cost(found: Sequence[Cost], split: str, by: str, timed: str, notice: str) -> None:
+    """F1 against what it costs, ``by`` one of the ``COSTS``; how it was ``timed`` and ``notice`` end the caption."""
     st.subheader("F1 against cost", anchor=False)
     if not found:
         st.info("Nothing is run yet, so nothing has cost anything.")
@@ -71,7 +71,6 @@ def cost(found: Sequence[Cost], split: str, by: str, notice: str) -> None:
     devices = ", ".join(dict.fromkeys(cost.device for cost in found))
     st.caption(
         "Parameters, in millions, are those that were trained and those that stay as published, the vision encoder's "
-        f"left out. Time is that of prediction on {devices}, in batches, with the regions of pictures computed before; "
-        "other work may have run on the machine. F1 is the mean of the seeds, their extremes are the whisker; the "
-        f"rest is of the first seed.{notice}"
+        f"left out. Time is that of prediction on {devices}, in batches, with the regions of pictures computed before. "
+        f"{timed} F1 is the mean of the seeds, their extremes are the whisker; the rest is of the first seed.{notice}"
     )

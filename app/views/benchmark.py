@@ -8,6 +8,7 @@ from umt_core.analysis.benchmark import (
     benchmark_data,
     costs,
     facts,
+    how_timed,
     other_encoders,
     row_sets,
     stand_ins,
@@ -76,7 +77,8 @@ try:
         benchmark_tables.table_2(name, rows, split, where[name])
     benchmark_tables.missing(results, [*every, *(standing for rows in parts.values() for standing in rows)])
     benchmark_charts.seeds(every)
-    benchmark_charts.cost(costs(results, names), split, cost, notice)
+    costed = costs(results, names)
+    benchmark_charts.cost(costed, split, cost, how_timed(costed, results), notice)
     for name, rows in parts.items():
         benchmark_tables.table_3(name, rows, where[name])
     if of_test and results.done:

@@ -27,7 +27,7 @@ from umt_core.analysis.benchmark_pairs import Predictions, daggers
 from umt_core.analysis.building import add_texts, adopt_set
 from umt_core.analysis.claims import CLAIMS, points
 from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3
-from umt_core.analysis.reproduction import Row, expected_seconds, plan, read_rows
+from umt_core.analysis.reproduction import COST, Row, expected_seconds, plan, read_cost, read_rows
 from umt_core.analysis.sets import PredictionSet
 from umt_core.data.files import locked
 from umt_core.errors import ConfigError, DataError
@@ -182,6 +182,21 @@ def test_a_row_tells_all_that_made_it(results, world):
     assert (values["model"]["heads"], values["train"]["epochs"]) == (HEADS, 2)
     assert values["seconds"] > 0 < values["ms_per_tweet"]
     assert values["device"]
+
+
+def test_all_systems_are_timed_by_turns_and_those_timed_before_stay(results, world, capsys):
+    given = command(world, results.parent, "twitter2017/*/0")
+    given[given.index("--output") + 1] = str(results)
+    assert main([*given, "--time"]) == 0
+    timed = read_cost(results)
+    assert set(timed["ms_per_tweet"]) == {f"twitter2017/{system}" for system in MAIN}
+    assert all(ms > 0 for ms in timed["ms_per_tweet"].values())
+    assert "Timed by turns in one process" in (results / "reproduction.md").read_text(encoding="utf-8")
+    assert "twitter2017/bert-crf" in capsys.readouterr().out
+    (results / COST).write_text(json.dumps(timed | {"ms_per_tweet": {"twitter2015/bert": 7.0}}))
+    assert main([*given, "--time"]) == 0
+    assert set(read_cost(results)["ms_per_tweet"]) == {"twitter2015/bert", *timed["ms_per_tweet"]}
+    (results / COST).unlink()
 
 
 def test_its_figures_are_those_of_evaluate(results, world, tmp_path):

@@ -16,6 +16,7 @@ from umt_core.analysis.benchmark import (
     benchmark_data,
     costs,
     facts,
+    how_timed,
     made_by,
     other_encoders,
     row_sets,
@@ -40,7 +41,7 @@ from umt_core.analysis.claims import (
     findings,
 )
 from umt_core.analysis.paper import PAPER_TABLE_2, PAPER_TABLE_3, paper_figures
-from umt_core.analysis.reproduction import RESULTS, Row, data_of, plan, results_folder
+from umt_core.analysis.reproduction import COST, RESULTS, Row, data_of, plan, results_folder
 from umt_core.analysis.reproduction_document import document
 from umt_core.errors import DataError
 from umt_core.schema import Span
@@ -126,6 +127,28 @@ def test_pictures_that_stand_in_are_told_and_encoders_that_are_not_the_papers(fo
     own = Results.read(tmp_path / "own")
     assert not stand_ins(own)
     assert other_encoders(own) == []
+
+
+def test_time_is_that_of_all_systems_by_turns_where_it_was_taken_so(folder):
+    found = costs(Results.read(folder), ["twitter2017"])
+    assert [cost.by_turns for cost in found] == [False, False]
+    assert "hardly compare" in how_timed(found, Results.read(folder))
+    each = {"twitter2017/bert-crf": 1.5, "twitter2017/umt-bert-crf": 2.5}
+    about = {"device": "cuda", "threads": 3, "tweets": 128, "rounds": 5, "ms_per_tweet": each}
+    (folder / COST).write_text(json.dumps(about))
+    results = Results.read(folder)
+    found = costs(results, ["twitter2017"])
+    assert [(cost.milliseconds, cost.by_turns, cost.device) for cost in found] == [
+        (1.5, True, "cuda"),
+        (2.5, True, "cuda"),
+    ]
+    line = "Timed by turns in one process (3 threads): the quickest of 5 rounds over 128 tweets."
+    assert how_timed(found, results) == line
+    assert line in document(folder, "make reproduce")
+    for damaged in ("{", '{"ms_per_tweet": []}', '{"ms_per_tweet": {"twitter2017/bert-crf": "fast"}}'):
+        (folder / COST).write_text(damaged)
+        with pytest.raises(DataError, match=r"cost\.json: wanted"):
+            Results.read(folder)
 
 
 def test_costs_are_of_the_first_seed_and_f1_of_all(folder):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +22,7 @@ from umt_core.analysis.reproduction import (
     Values,
     data_of,
     plan,
+    read_cost,
     read_rows,
     read_values,
 )
@@ -44,11 +45,12 @@ class Results:
 
     folder: Path
     done: Mapping[Row, Values]
+    cost: Values = field(default_factory=dict)  # as ``read_cost``
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """The results of a folder; of one that is not there: none (``DataError``: a file is damaged)."""
-        return cls(folder, read_rows(folder))
+        return cls(folder, read_rows(folder), read_cost(folder))
 
     def of(self, dataset: str, system: str) -> dict[int, Values]:
         """What has come of a system, by seed."""
@@ -121,6 +123,7 @@ class Cost:
     seconds: float  # of training
     epochs: int
     milliseconds: float  # that predicting a tweet takes, in batches, the regions of its picture computed before
+    by_turns: bool  # it was taken of all systems by turns; else when this one was trained, beside other work perhaps
     device: str
     pictures: str  # as in ``Standing``
     f1: Mapping[str, Spread]  # by split
@@ -214,7 +217,7 @@ def figures_of(values: Values, split: str = "test") -> dict[str, float]:
 
 def costs(results: Results, names: Iterable[str]) -> list[Cost]:
     """Of the systems whose first seed is done, those under these names."""
-    found = []
+    found, timed = [], results.cost.get("ms_per_tweet", {})
     for dataset in names:
         for system in systems_of(dataset):
             done = results.of(dataset, system)
@@ -230,8 +233,9 @@ def costs(results: Results, names: Iterable[str]) -> list[Cost]:
                     published=parameters["frozen"],
                     seconds=first["seconds"],
                     epochs=len(first["history"]),
-                    milliseconds=first["ms_per_tweet"],
-                    device=first["device"],
+                    milliseconds=timed.get(f"{dataset}/{system}", first["ms_per_tweet"]),
+                    by_turns=f"{dataset}/{system}" in timed,
+                    device=results.cost["device"] if f"{dataset}/{system}" in timed else first["device"],
                     pictures=_pictures(first),
                     f1=f1,
                 )
@@ -321,6 +325,17 @@ def made_by(
     for text, of in _set_otherwise(these).items():
         words += ["--set", text] if len(of) == len(rows) else []
     return words
+
+
+def how_timed(found: Sequence[Cost], results: Results) -> str:
+    """How the milliseconds were taken, in a sentence."""
+    if not found or not all(cost.by_turns for cost in found):
+        return "Timed when each row was trained, while other work may have run on the machine: they hardly compare."
+    of = results.cost
+    return (
+        f"Timed by turns in one process ({of['threads']} threads): the quickest of {of['rounds']} rounds over "
+        f"{of['tweets']} tweets."
+    )
 
 
 def stand_ins(results: Results) -> bool:

@@ -3,6 +3,7 @@
     <results>/<dataset>/<system>/seed-<n>.json   a row: settings, sums, seconds, what ``evaluate`` says of dev and test
     <results>/<dataset>/data.json                the data set's counts, for Table 1
     <results>/<dataset>/predictions/             each system's first seed on test, for ``adopt_set``: spans, no tweets
+    <results>/cost.json                          how long a tweet takes each system, all timed by turns
     <results>/work/                              checkpoints, and what is under way
 
 ``reproduction_document`` makes the document of the first three alone.
@@ -38,6 +39,7 @@ NEEDED = (
     *(f"{split}.by_type.{label}.f1" for split in ("dev", "test") for label in LABELS),
 )
 
+COST = "cost.json"  # in the results: milliseconds a tweet of all systems, timed by turns
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 Values = dict[str, Any]
@@ -119,6 +121,18 @@ def read_rows(results: Path) -> dict[Row, Values]:
         DataError: a file is damaged.
     """
     return {row: _checked(file) for row in plan() if (file := row.file(results)).exists()}
+
+
+def read_cost(results: Path) -> Values:
+    """What ``cost.json`` says; {}: nobody has timed the systems (``DataError``: it is damaged)."""
+    file = results / COST
+    if not file.exists():
+        return {}
+    values = read_values(file)
+    each = values.get("ms_per_tweet")
+    if not isinstance(each, dict) or not all(isinstance(ms, int | float) for ms in each.values()):
+        raise DataError(f"{file}: wanted milliseconds by row in ms_per_tweet, got {type(each).__name__}")
+    return values
 
 
 def _checked(file: Path) -> Values:

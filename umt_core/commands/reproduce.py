@@ -12,7 +12,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.text import Text
 
-from umt_core.commands.console import Device, TextTable, out, progress_bar, say
+from umt_core.commands.console import Device, TextTable, out, progress_bar, reporter, say
 from umt_core.commands.training import Interrupts, Stopped, TrainingView, assignments
 from umt_core.errors import ConfigError, DataError
 
@@ -41,6 +41,9 @@ def reproduce(
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Show what is done and how long the rest may take.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the tables of what is done, and run nothing.")] = False,
+    time_: Annotated[
+        bool, typer.Option("--time", help="Time the systems of rows that are done, by turns, into cost.json.")
+    ] = False,
     text_encoder: Annotated[
         str, typer.Option(help="Of all rows but twitter2017-base and twitter2015-base, which only run beside minilm.")
     ] = USUAL_ENCODER,
@@ -85,9 +88,12 @@ def reproduce(
         return
     for dataset in dict.fromkeys(data_of(row.dataset) for row in rows):
         setup.data_set(dataset)  # says what is missing before any work is done
+    if time_:
+        _time(rows, read_rows(output), setup)
     place = document or (DOCUMENT if output.resolve() == RESULTS else output / "reproduction.md")
     try:
-        _run(rows, setup)
+        if not time_:
+            _run(rows, setup)
     finally:
         _write_document(place, output)
         out.print(f"{place}: {len(read_rows(output))} of {len(plan())} rows", markup=False, highlight=False)
@@ -112,6 +118,17 @@ def _show(results: Path) -> None:
         if section.heads:
             out.print(table)
         _say_lines(section.after)
+
+
+def _time(rows: Sequence[Row], done: Mapping[Row, Values], setup: Setup) -> None:
+    from umt_core.train.timing import time_rows
+
+    with progress_bar() as bar:
+        values = time_rows(rows, done, setup, reporter(bar))
+    table = TextTable("system", "ms a tweet", title=f"{values['device']}, {values['threads']} threads")
+    for name, milliseconds in values["ms_per_tweet"].items():
+        table.add_row(name, f"{milliseconds:.2f}")
+    out.print(table)
 
 
 def _say_lines(lines: Sequence[str]) -> None:
