@@ -53,7 +53,9 @@ The rows that read text alone are not touched by this."""
 OTHER_ENCODER = """\
 **The text encoder is not the paper's** (bert-base-cased) but {}: compare our rows with each other, and the paper's
 with each other, before one with the other."""
-COUNTS = "Ours / the paper's. Where they differ, `data stats` says why."
+COUNTS = """\
+Ours / the paper's. Where they differ, `data stats` says what most of it comes from; on TWITTER-2015 21 entities are
+left without an explanation (data.md)."""
 TYPES = "F1 of each type stands under its name."
 DAGGER = """\
 † beside UMT: better than GVATT-BERT-CRF and than AdaCAN-BERT-CRF, each with
