@@ -41,7 +41,7 @@ def show(job: JobArgument) -> None:
     """What a job is to do, and what it has done."""
     found = jobs.status(job)
     for name, value in facts(found).items():
-        out.print(f"{name + ':':<14}{value}", markup=False, highlight=False)
+        out.print(f"{name + ':':<16}{value}", markup=False, highlight=False)
     for row in found.history:
         out.print(event_text(row), markup=False, highlight=False)
 
