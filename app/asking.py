@@ -60,7 +60,8 @@ def job(key: str) -> Asking | None:
 def start(key: str, steps: Callable[[Report], Any]) -> Asking:
     """Asks a question; ``steps`` calls what it is given between its pieces, each of which is short.
 
-    Models are reached through ``services.asker``, taken before: a piece of work has no session.
+    It has no session: models are reached through ``services.asker`` or what is built on it and needs none either, as
+    ``services.explained``.
     """
     asked = _asked()
     asked[key] = started = Asking(steps)

@@ -38,6 +38,11 @@ class Case:
         return self.example.id if self.data else ""
 
     @property
+    def weights(self) -> str:
+        """Changes with the weights of the taggers, whatever they are called: for keys of answers."""
+        return "".join(info.manifest.weights_sha256[:8] for info in self.chosen)
+
+    @property
     def doc(self) -> str:
         """Changes with the tweet, its picture or the taggers: for keys of widgets and of answers, to drop late ones.
 

@@ -14,7 +14,7 @@ from umt_core.analysis.before_after import BeforeAfter, ChangedTweet
 from umt_core.analysis.paper import percent
 from umt_core.analysis.significance import Interval
 from umt_core.labels import LABELS
-from umt_core.manifest import Manifest, needs
+from umt_core.manifest import Manifest, needs_line
 from umt_core.promotions import ORIGINAL, Record
 from umt_core.registry import CheckpointInfo, Damaged
 from umt_core.schema import Span
@@ -156,7 +156,7 @@ def facts(info: CheckpointInfo, served: bool, parent: CheckpointInfo | None) -> 
     rows["Pictures in training"] = m.images
     rows["Text encoder"] = m.model.text_encoder + (f", adapters of rank {r}" if (r := m.model.adapter_rank) else "")
     rows["Weights"] = f"{m.parameters['trained']:,} trained, {m.parameters['frozen']:,} as published"
-    rows["Needs"] = needs(m).replace("`", "")
+    rows["Needs"] = needs_line(m).replace("`", "")
     rows["Weights, SHA-256"] = m.weights_sha256[:12]
     return rows
 

@@ -62,6 +62,7 @@ class Key(StrEnum):
     SPAN = "explain_span"  # "0-2-PER": the entity whose score it is
     METHOD = "explain_method"
     STEPS = "explain_steps"
+    STOPPED = "explain_stopped"  # keys of the questions that this reader has stopped
     OCCLUSION = "explain_occlusion"  # how a block is taken out
     PICTURES = "explain_pictures"  # how many foreign ones
     SEED = "explain_seed"  # they are drawn by
@@ -136,6 +137,7 @@ class Key(StrEnum):
     TRAIN_DEVICES = "train_devices"
     TRAIN_START = "train_start"
     TRAIN_FORM = "train_form"  # how many jobs were asked for by it
+    TRAIN_SUBMITTED = "train_submitted"  # id of the last one
     MODELS_DATA = "models_data"  # split of before and after, one for each data set that versions are of
     MODELS_AGAINST = "models_against"  # exact name of the other version
     MODELS_NAME = "models_name"  # new name of a version
@@ -268,10 +270,11 @@ def start(
         _follow(params, samples, opening, find, names)
         st.session_state[Key.LINKED] = params, None
     elif not params and st.session_state.get(Key.TURNED):
-        st.session_state[Key.LINKED] = {}, {}  # or a run that is broken off before it has an address asked for another
+        # Should this run be broken off before it writes an address, the next must not take the empty one for a link.
+        st.session_state[Key.LINKED] = {}, {}
         st.session_state[Key.UNDRAWN] = True
     if st.session_state.get(Key.UNDRAWN):
-        for key in names.values():  # Streamlit forgets them with the second run that does not come to their widgets
+        for key in names.values():  # Streamlit forgets a widget's value where two runs end before they draw it
             if key in st.session_state:
                 st.session_state[key] = st.session_state[key]
 
@@ -620,6 +623,11 @@ def follow_link() -> None:
     st.session_state[Key.TWEET] = params.get("tweet")
     st.session_state[Key.SHARE] = "share" in params
     st.session_state[Key.BY_TYPE] = "by_type" in params
+
+
+def is_a_link(key: Key) -> bool:
+    """Whether the address is one that somebody gave us, not what the page wrote last, which ``key`` keeps."""
+    return "data" in st.query_params and st.query_params.to_dict() != st.session_state.get(key)
 
 
 def follow_data_link() -> None:

@@ -70,7 +70,7 @@ CHANGES: dict[str, Change] = {
     "both-sets": Change("the other data set's train split joins in", uses=("also",)),
     "both-sets-marked": Change("the same, its tweets marked by a learned vector", {"other_set": True}, uses=("also",)),
     "as-split": Change("tweets of elsewhere stay split as they were published", {"restyle": False}),
-    "several-teachers": Change("of which there are several: their mean", {"teacher_weight": 1.0}, uses=("teachers",)),
+    "several-teachers": Change("several teachers' mean word", {"teacher_weight": 1.0}, uses=("teachers",)),
     "distil": Change("teachers' marginals beside the labels", {"teacher_weight": 1.0}, uses=("teachers",)),
     "distil-unlabelled": Change(
         "teachers' marginals beside the labels and on unlabelled tweets",
@@ -254,15 +254,11 @@ def read_results(results: Path = RESULTS) -> dict[tuple[str, str], dict[str, dic
     return found
 
 
-def baselines(changes: Mapping[str, Mapping[int, Values]], change: str) -> dict[int, Values]:
-    """What each run of a change is held against, by seed: the recipe as it stands, in the same products if it ran."""
-    plain, in_float32 = changes.get(BASELINE, {}), changes.get(FLOAT32, {})
-    found = {}
-    for seed, values in changes[change].items():
-        same = in_float32 if change != FLOAT32 and values["precision"] == FLOAT32 and seed in in_float32 else plain
-        if seed in same:
-            found[seed] = same[seed]
-    return found
+def baselines(changes: Mapping[str, Mapping[int, Values]], change: str) -> Mapping[int, Values]:
+    """What a change is held against, by seed: the recipe as it stands; in float32, where all of both ran in it."""
+    runs, in_float32 = changes[change], changes.get(FLOAT32, {})
+    same = change != FLOAT32 and all(values["precision"] == FLOAT32 for values in runs.values())
+    return in_float32 if same and runs.keys() <= in_float32.keys() else changes.get(BASELINE, {})
 
 
 def summary(runs: Mapping[int, Values], baseline: Mapping[int, Values]) -> Values:

@@ -24,7 +24,7 @@ from umt_core.data.images import open_image
 from umt_core.data.jsonl import format_record, parse_jsonl
 from umt_core.data.tokenize import STYLES, tokenize
 from umt_core.errors import ImageError, UmtError
-from umt_core.manifest import MANIFEST, WEIGHTS, card, needs
+from umt_core.manifest import MANIFEST, WEIGHTS, card, needs_line
 from umt_core.registry import find_checkpoint
 
 
@@ -136,7 +136,7 @@ def manifest(data: bytes) -> None:
     (folder() / "checkpoint").mkdir(exist_ok=True)
     _file(f"checkpoint/{MANIFEST}", data)
     found = find_checkpoint(folder() / "checkpoint").manifest
-    card(found), needs(found), found.to_json()
+    card(found), needs_line(found), found.to_json()
 
 
 def weights(data: bytes) -> None:

@@ -41,7 +41,7 @@ from umt_core.commands.pretrain import pretrain
 from umt_core.commands.relevance import relevance_app, sets_relevance, sets_router
 from umt_core.commands.reproduce import reproduce
 from umt_core.commands.serve import serve
-from umt_core.commands.training import Interrupts, Stopped, TrainingView, assignments
+from umt_core.commands.training import Interrupts, Stopped, TrainingView, about, assignments
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.labels import LABELS
 
@@ -253,7 +253,7 @@ def train(
         images=images,
         dataset=dataset,
         set_name="" if name == dataset else name,
-        about_images=about_images,
+        about_images=about(about_images),
         store=corrections,
         store_data=corrections_data,
         init=init,

@@ -105,7 +105,7 @@ def load_checkpoint(
     """
     info = find_checkpoint(name)
     manifest = info.manifest
-    if encoder is None and (line := lacking(manifest.model)):
+    if encoder is None and (line := lacking(manifest.model, sees=manifest.channels is not None)):
         raise BackboneError(f"{info.name}: {line}")
     weights = read_weights(info.folder, manifest.weights_sha256)
     encoder = encoder or load_text_encoder(manifest.model.text_encoder)

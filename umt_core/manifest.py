@@ -15,7 +15,7 @@ from typing import Any
 
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.files import Stamp, stamp_of
-from umt_core.encoders.needs import by_hand, requirements
+from umt_core.encoders.needs import by_hand, packages
 from umt_core.errors import CheckpointError, ConfigError
 from umt_core.labels import LABELS
 from umt_core.showing import printable
@@ -69,7 +69,7 @@ class Manifest:
         sees = self.channels is not None
         return {
             "memory": 4 * sum(self.parameters.values()),
-            "packages": requirements(self.model, sees=sees),
+            "packages": [*packages(self.model, sees=sees).values()],
             "by_hand": by_hand(self.model, sees=sees),
         }
 
@@ -161,7 +161,7 @@ def file_sum(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def needs(manifest: Manifest) -> str:
+def needs_line(manifest: Manifest) -> str:
     """What a checkpoint needs, in words."""
     found = manifest.needs
     words = [f"{found['memory'] / 2**20:.0f} MiB of memory for its weights"]
@@ -188,7 +188,7 @@ def card(manifest: Manifest) -> str:
         f"- pictures: {m.images}",
         f"- weights trained, here in half precision: {trained:,}, {2 * trained / 2**20:.0f} MiB",
         f"- weights as published, from their package: {m.parameters['frozen']:,}",
-        f"- needs: {needs(m)}",
+        f"- needs: {needs_line(m)}",
         f"- recipe: {m.recipe}, seed {m.train.seed}; epoch {m.epoch} of {len(m.history)} kept, by dev F1",
         f"- started from: {m.init or 'the published encoder'}",
         *(

@@ -72,7 +72,9 @@ def counts(results: Results, data: str, where: Browser) -> None:
         return
     linked.show(f"benchmark_1_{data}", *standings.count_cells(found, where))
     leads = " Counts of the test split lead to its entities." if where.runs else ""
-    st.caption(f"Ours / the paper's; below, by how much they differ: `data stats` says what most of it comes from.{leads}")
+    st.caption(
+        f"Ours / the paper's; below, by how much they differ: `data stats` says what most of it comes from.{leads}"
+    )
 
 
 def missing(results: Results, found: Sequence[Standing]) -> None:

@@ -121,7 +121,6 @@ def _span(name: str) -> Span:
 def _computed(case: Case, checkpoint: str, span: Span, method: str, steps: int) -> Attribution | None:
     """The attribution, piece by piece; ``None``: it goes on, or the reader has stopped it. What is done is kept."""
     count = pieces(method, steps)
-    weights = "".join(info.manifest.weights_sha256[:8] for info in case.chosen)
 
     def all_pieces(report: asking.Report) -> Attribution:
         found: list[Attribution] = []
@@ -131,7 +130,7 @@ def _computed(case: Case, checkpoint: str, span: Span, method: str, steps: int) 
         return reduce(add, found)
 
     answer: Attribution | None = asking_panel.answer(
-        f"attribution_{case.doc}_{weights}_{checkpoint}_{span}_{method}_{steps}", all_pieces
+        f"attribution_{case.doc}_{case.weights}_{checkpoint}_{span}_{method}_{steps}", all_pieces
     )
     return answer
 

@@ -59,8 +59,7 @@ def show(case: Case) -> None:
     st.caption(WHAT_IT_SAYS)
     wanted, given = _choose(case)
     foreign, whose = explaining.other_pictures(case, wanted.count, wanted.seed)
-    weights = "".join(info.manifest.weights_sha256[:8] for info in case.chosen)
-    key = f"pictures_{case.doc}_{weights}_{wanted.key}_{whose}"
+    key = f"pictures_{case.doc}_{case.weights}_{wanted.key}_{whose}"
     found = asking_panel.answer(key, _steps(case, wanted, given, foreign))
     if found is None:
         return

@@ -37,9 +37,8 @@ def show(case: Case) -> None:
     if not edits:
         st.text("There is nothing to change in this tweet.")
         return
-    weights = "".join(info.manifest.weights_sha256[:8] for info in case.chosen)
     asked = content_hash("\0".join(" ".join(edit.tokens) for edit in edits).encode("utf-8", "replace"))[:16]
-    found = asking_panel.answer(f"wordings_{case.doc}_{weights}_{asked}", _steps(case, edits))
+    found = asking_panel.answer(f"wordings_{case.doc}_{case.weights}_{asked}", _steps(case, edits))
     if found is None:
         return
     titled = {tables.checkpoint_title(name): of for name, of in found.items()}

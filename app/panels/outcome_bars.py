@@ -52,7 +52,7 @@ def show(found: PredictionSet, query: Query) -> None:
             default=others,
             format_func=lambda run: titles[run],
             label_visibility="collapsed",
-            key=f"{state.Key.BARS}_{found.info.key}_{query.baseline}_{len(others)}",  # a run that is new has a bar
+            key=f"{state.Key.BARS}_{found.info.key}_{query.baseline}_{'_'.join(others)}",  # what is new has a bar
         )
     if not systems:
         st.text("Choose a system to see its bars.")

@@ -257,11 +257,17 @@ def _tell(plan: Plan) -> None:
 
 def _start(request: JobRequest, form: int) -> None:
     """Submits the job and opens it, once: who clicks again while the tweets are put together means the same job."""
-    if form != st.session_state.get(Key.TRAIN_FORM, 0):
-        return
-    st.session_state[Key.TRAIN_FORM] = form + 1
+    if form == st.session_state.get(Key.TRAIN_FORM, 0):
+        st.session_state[Key.TRAIN_FORM] = form + 1
+        st.session_state.pop(Key.TRAIN_SUBMITTED, None)
+        _submit(request)
+    if (job := st.session_state.get(Key.TRAIN_SUBMITTED)) is not None:
+        st.query_params.from_dict({"job": job})
+
+
+def _submit(request: JobRequest) -> None:
     try:
         access.require(Role.TRAIN)
-        st.query_params.from_dict({"job": submit(request)})
+        st.session_state[Key.TRAIN_SUBMITTED] = submit(request)
     except UmtError as error:
         st.session_state[Key.TRAIN_COMPLAINT] = str(error)

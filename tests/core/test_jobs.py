@@ -209,7 +209,9 @@ def test_a_job_can_be_cancelled_while_teachers_read(home, monkeypatch):
     identity = jobs.submit(home.request(teachers=(BASE,), epochs=1))
     monkeypatch.setattr(runner._Listener, "should_stop", lambda listener: True)
     assert (work().state, jobs.status(identity).history) == ("cancelled", [])
-    monkeypatch.undo()
+    told = [event["event"] for event in jobs.status(identity).events]
+    assert "teaching" in told
+    assert "start" not in told  # not at the first step of training
 
 
 # --- stops, kills, faults -------------------------------------------------------------------------

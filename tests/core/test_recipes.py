@@ -155,14 +155,18 @@ def test_a_run_in_float32_is_held_against_the_recipe_in_float32_where_that_was_r
 
     changes = {
         BASELINE: runs("bfloat16", 0.80, 0.80),
-        FLOAT32: runs(FLOAT32, 0.70),
+        FLOAT32: runs(FLOAT32, 0.70, 0.72),
         "longer": runs(FLOAT32, 0.75, 0.75),
         "warmup": runs("bfloat16", 0.81, 0.81),
+        "consistency": runs(FLOAT32, 0.75, 0.75, 0.75),
+        "pretrained": runs(FLOAT32, 0.75) | {1: runs("bfloat16", 0, 0.75)[1]},
     }
     rows = {line.split(" | ")[1]: line for line in table({("d", "s"): changes}).splitlines()[2:]}
-    assert "| +0.00 ± 7.07 | 1 of 2 |" in rows["longer"]  # +5 against float32; of the second seed there is none: -5
+    assert "| +4.00 ± 1.41 | 2 of 2 |" in rows["longer"]
+    for mixed in ("consistency", "pretrained"):  # never some seeds against the one and some against the other
+        assert "| -5.00 ± 0.00 | 0 of 2 |" in rows[mixed]
     assert "| +1.00 ± 0.00 | 2 of 2 |" in rows["warmup"]
-    assert "| -10.00 | 0 of 1 |" in rows[FLOAT32]
+    assert "| -9.00 ± 1.41 | 0 of 2 |" in rows[FLOAT32]
 
 
 def test_a_result_is_of_its_pictures_and_its_teachers_precision(world, tmp_path, capsys, monkeypatch):

@@ -145,7 +145,12 @@ def test_time_is_that_of_all_systems_by_turns_where_it_was_taken_so(folder):
     line = "Timed by turns in one process (3 threads): the quickest of 5 rounds over 128 tweets."
     assert how_timed(found, results) == line
     assert line in document(folder, "make reproduce")
-    for damaged in ("{", '{"ms_per_tweet": []}', '{"ms_per_tweet": {"twitter2017/bert-crf": "fast"}}'):
+    for damaged in (
+        "{",
+        '{"ms_per_tweet": {}}',
+        '{"ms_per_tweet": []}',
+        '{"ms_per_tweet": {"twitter2017/bert-crf": "fast"}}',
+    ):
         (folder / COST).write_text(damaged)
         with pytest.raises(DataError, match=r"cost\.json: wanted"):
             Results.read(folder)

@@ -59,6 +59,7 @@ def test_only_own_data_sets_can_be_removed_here():
     next(button for button in app.button if button.label == "Remove it").click()
     app.run()
     assert "was moved to" in app.success[0].value
+    assert not app.warning  # the page had written that address itself
     assert not (own_folder() / MY_TWEETS).exists()
 
 

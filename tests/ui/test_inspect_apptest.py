@@ -21,6 +21,7 @@ from umt_core.schema import Example, Inspection
 ENTRY = Path(__file__).resolve().parents[2] / "app" / "streamlit_app.py"
 TWEET = "Taylor sings in Berlin"
 FABRICATE = fake.fabricate
+MAP = "block_to_word"  # not the first one
 
 
 @pytest.fixture
@@ -52,15 +53,18 @@ def component_data(page: AppTest, key: str) -> dict:
 def test_a_first_run_that_is_broken_off_is_no_way_back_to_the_opening_sample(page, monkeypatch, view):
     """As by a click while taggers are loaded: the page has not written its address yet."""
     other = next(s.example.id for s in load_samples() if s.example.id != OPENING_SAMPLE)
-    page.query_params["sample"] = other
+    page.query_params["sample"], page.query_params["map"] = other, MAP
     page.switch_page("views/explain.py" if view == "inspect" else "views/inspect.py").run()
+    assert page.query_params["map"] == MAP
     page.query_params.clear()  # as the menu's link has none
     with monkeypatch.context() as patch:
         patch.setattr(services, "load", lambda chosen: ({}, []))
         page.switch_page(f"views/{view}.py").run()
+        page.run()
     assert not page.query_params
     page.run()
-    assert page.query_params["sample"] == other
+    assert not page.exception
+    assert (page.query_params["sample"], page.query_params["map"]) == (other, MAP)
 
 
 def test_it_opens_on_a_sample_that_is_analysed(page):

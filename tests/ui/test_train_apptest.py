@@ -87,6 +87,8 @@ def test_a_second_click_while_the_first_is_at_work_asks_for_nothing(home, monkey
     monkeypatch.setattr(train_form.access, "require", lambda role: None)
 
     def clicked_twice() -> None:
+        import streamlit as st
+
         from app.panels import train_form
         from tests.core.tiny_jobs import BASE
         from umt_core.train.compose import Part
@@ -94,10 +96,12 @@ def test_a_second_click_while_the_first_is_at_work_asks_for_nothing(home, monkey
 
         request = JobRequest(f"{BASE}@original", (Part("twitter0/train"),))
         for _ in range(2):
+            st.query_params.clear()  # what the browser sends along is what it had before the first click
             train_form._start(request, 0)
 
-    AppTest.from_function(clicked_twice, default_timeout=300).run()
+    page = AppTest.from_function(clicked_twice, default_timeout=300).run()
     assert len(submitted) == 1
+    assert page.query_params["job"] == jobs.jobs()[0].id
 
 
 @pytest.mark.parametrize("asked", [BASE, f"{BASE}@v1"])

@@ -6,7 +6,7 @@
     <results>/cost.json                          how long a tweet takes each system, all timed by turns
     <results>/work/                              checkpoints, and what is under way
 
-``reproduction_document`` makes the document of the first three alone.
+``reproduction_document`` makes the document of all but the last.
 """
 
 from __future__ import annotations
@@ -129,9 +129,11 @@ def read_cost(results: Path) -> Values:
     if not file.exists():
         return {}
     values = read_values(file)
-    each = values.get("ms_per_tweet")
+    each, about = values.get("ms_per_tweet"), (*(values.get(name) for name in ("threads", "tweets", "rounds")),)
     if not isinstance(each, dict) or not all(isinstance(ms, int | float) for ms in each.values()):
         raise DataError(f"{file}: wanted milliseconds by row in ms_per_tweet, got {type(each).__name__}")
+    if not all(isinstance(count, int) for count in about) or not isinstance(values.get("device"), str):
+        raise DataError(f"{file}: wanted device, threads, tweets and rounds, got {(values.get('device'), *about)}")
     return values
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from umt_core.errors import ConfigError, DataError
+from umt_core.showing import printable
 
 if TYPE_CHECKING:
     from umt_core.analysis.sets import PredictionSet
@@ -37,14 +38,17 @@ class TextTable(Table):
     def __init__(self, *heads: str, title: str | None = None, **options: Any) -> None:
         super().__init__(title=None if title is None else as_it_is(title), **options)
         for head in heads:
-            self.add_column(as_it_is(head))
+            self.add_column(head)
+
+    def add_column(self, header: Any = "", *footer: Any, **options: Any) -> None:
+        super().add_column(as_it_is(header), *footer, **options)
 
     def add_row(self, *cells: Any, **options: Any) -> None:
         super().add_row(*map(as_it_is, cells), **options)
 
 
 def as_it_is(text: str) -> Text:
-    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+    return Text(printable(" ".join(text.splitlines())))
 
 
 def say(text: str) -> None:

@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.text import Text
 
 from umt_core.commands.console import Device, TextTable, out, progress_bar, reporter, say
-from umt_core.commands.training import Interrupts, Stopped, TrainingView, assignments
+from umt_core.commands.training import Interrupts, Stopped, TrainingView, about, assignments
 from umt_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def reproduce(
     if folder is None:
         raise DataError("wanted --data FOLDER (or UMT_DATA) with twitter2015/ and twitter2017/, got neither")
     overrides = tuple(assignments(set_ or []).items())
-    setup = Setup(folder, output, text_encoder, vision_encoder, recipe, about_images, device, overrides)
+    setup = Setup(folder, output, text_encoder, vision_encoder, recipe, about(about_images), device, overrides)
     rows = [row for row in plan(only or ()) if not row.on_base or text_encoder == USUAL_ENCODER]
     if only and not rows:
         raise ConfigError(

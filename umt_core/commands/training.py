@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import Progress
 
 from umt_core.commands.console import pairs, reporter, say
+from umt_core.errors import ConfigError
 from umt_core.train.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -76,6 +77,15 @@ class TrainingView(Watcher):
         if self.features_task is None:
             self.features_task = self.bar.add_task("regions of pictures")
         self.bar.update(self.features_task, completed=done, total=total)
+
+
+def about(images: str) -> str:
+    """What ``--about-images`` says (``ConfigError``: it is what a page's command has in its place)."""
+    from umt_core.analysis.benchmark import YOUR_PICTURES
+
+    if images == YOUR_PICTURES:
+        raise ConfigError(f"--about-images: wanted what the pictures are, got {images!r}, which is to be filled in")
+    return images
 
 
 def assignments(texts: Iterable[str]) -> dict[str, Any]:

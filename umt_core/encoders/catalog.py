@@ -14,8 +14,21 @@ def pip_install(requirements: Iterable[str]) -> str:
     return shlex.join([sys.executable, "-m", "pip", "install", *requirements])
 
 
+class _Installed:
+    """What is got by packages, or by hand."""
+
+    __slots__ = ()
+    packages: tuple[tuple[str, str], ...]
+    by_hand: str
+
+    @property
+    def install(self) -> str:
+        """What a user does to get it."""
+        return pip_install(of for _, of in self.packages) if self.packages else self.by_hand
+
+
 @dataclass(frozen=True, slots=True)
-class TextBackbone:
+class TextBackbone(_Installed):
     """A text encoder: where its files are, and the SHA-256 that its weights must have."""
 
     name: str
@@ -28,14 +41,9 @@ class TextBackbone:
     pieces: tuple[tuple[str, str], ...] = ()  # (module, file) of each piece of a zip of the files, in order
     pieces_sha256: str = ""  # of the pieces joined
 
-    @property
-    def install(self) -> str:
-        """What a user does to get it."""
-        return pip_install(of for _, of in self.packages) if self.packages else self.by_hand
-
 
 @dataclass(frozen=True, slots=True)
-class VisionBackbone:
+class VisionBackbone(_Installed):
     """A vision encoder: its 7 x 7 blocks have ``channels`` numbers each."""
 
     name: str
@@ -44,10 +52,6 @@ class VisionBackbone:
     sha256: str | None  # of the weights file; None: what its name says of it
     by_hand: str = ""  # as of a text encoder, and so are the next
     packages: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def install(self) -> str:
-        return pip_install(of for _, of in self.packages) if self.packages else self.by_hand
 
 
 PEFT = ("peft", "peft==0.21.2")  # module and package of adapters

@@ -127,8 +127,7 @@ def piece(score: SpanScore, method: str, number: int, steps: int = STEPS) -> Att
     with torch.no_grad():
         here, baseline = float(score(*score.inputs)), float(score(*score.baselines))
     predictor = score.predictor
-    tagger = predictor.loaded.tagger
-    spelling_stays = tagger.uses_characters and tagger.word_spelling is None  # else it is in the embeddings
+    spelling_stays = type(predictor.loaded.tagger).uses_characters  # where it joins the embeddings it does not
     about = (method, predictor.name, predictor.system, score.span, here, baseline)
     return Attribution(*about, words, blocks, steps, spelling_stays)
 

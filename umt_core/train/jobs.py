@@ -126,8 +126,11 @@ class JobRequest:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> JobRequest:
         parts = {name: Part(**values[name]) if values.get(name) else None for name in ("valid", "test")}
-        several = {name: tuple(Part(**part) for part in values.get(name, ())) for name in ("train", "unlabelled")}
-        return cls(**{**values, **parts, **several, "teachers": tuple(values.get("teachers", ()))})
+        train, unlabelled = (
+            tuple(Part(**part) for part in of) for of in (values["train"], values.get("unlabelled", ()))
+        )
+        several = {"train": train, "unlabelled": unlabelled, "teachers": tuple(values.get("teachers", ()))}
+        return cls(**{**values, **parts, **several})
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,10 +285,10 @@ def _prepare(request: JobRequest) -> _Prepared:
     if corrections is not None:
         corrections |= composition.corrections()
     notes, read_before = composition.notes, _read_before(info.manifest, composition)
-    if read_before:
-        of = ", ".join(read_before)
-        line = f"{info.name} has learned from {of}: what is held out of that flatters it, and chooses the epoch badly"
-        notes += (f"{line}; choose by other tweets (--valid).",)
+    for who in (info, *teachers):
+        if read := _read_before(who.manifest, composition):
+            line = f"{who.name} has learned from {', '.join(read)}: what is held out of that flatters it, and what "
+            notes += (f"{line}it teaches; it chooses the epoch badly: choose by other tweets (--valid).",)
     counts = composition.counts()
     memory, disk = room(info.manifest)
     check_devices(request, settings.batch_size)
@@ -309,9 +312,9 @@ def _prepare(request: JobRequest) -> _Prepared:
 
 
 def _read_before(base: Manifest, composition: Composition) -> list[str]:
-    """Of the data to choose the epoch by those whose tweets the base was trained on."""
-    train = base.data.get(TRAIN, {})
-    known = {train.get("sha256"), *(of.get("sha256") for of in train.get("from", ()))}
+    """Of the data to choose the epoch by those whose tweets a checkpoint was trained on, with labels or by teachers."""
+    files = [base.data.get(name, {}) for name in (TRAIN, UNLABELLED)]
+    known = {of.get("sha256") for file in files for of in (file, *file.get("from", ()))}
     return [of["data"] for of in composition.splits[VALID].made_from if of["sha256"] in known]
 
 

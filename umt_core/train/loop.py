@@ -296,8 +296,8 @@ AT_THE_BOTTOM = ("word_shape.", "word_spelling.", "other_set")  # what is added 
 def hold_lower_layers(tagger: Tagger, trained: int | None) -> dict[str, nn.Parameter]:
     """Holds all that stands before the encoder's ``trained`` top layers still; gives what would else be trained.
 
-    Backpropagation then ends at these layers, which is what makes a step quick: word shapes, which enter at the
-    bottom, are held too.
+    Backpropagation then ends at these layers, which is what makes a step quick: what is added to the embeddings
+    (word shapes, spelling, the other set's mark), and so enters at the bottom, is held too.
     """
     if trained is None:
         return {}

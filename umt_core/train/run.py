@@ -127,11 +127,11 @@ def _run(job: Job, watcher: Watcher, fresh: bool) -> Manifest:
     devices = pick_devices(job.device, job.devices)
     if (job.output / MANIFEST).exists() and not fresh:
         raise CheckpointError(f"{job.output}: holds a finished checkpoint: wanted another folder, or --fresh")
-    if line := lacking(job.model):
+    system = system_class(job.system)
+    if line := lacking(job.model, sees=system.uses_image):
         raise BackboneError(line)
     began = time.perf_counter()
     device = devices[0]
-    system = system_class(job.system)
     tokenizer = load_tokenizer(job.model.text_encoder)
     if job.model.word_shape is None:
         job = replace(job, model=job.model.replace(word_shape=not tokenizer.cased))

@@ -10,6 +10,8 @@ import datetime
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,107 +31,108 @@ from umt_core.errors import DataError
 from umt_core.schema import Example
 from umt_core.systems import Tagger, build_system
 from umt_core.tagging import make_tweet_set, tag_all
-from umt_core.train.reproduce import Setup
+from umt_core.train.reproduce import Setup, without_pictures
 
 TWEETS = 64  # of the test split, the first ones
 ROUNDS = 4  # in each every tagger reads all of them; the quickest counts, as other work can but slow one down
 
 Told = Callable[[str, int, int], None]
+Values = Mapping[str, Any]
 
 
-def time_rows(rows: Iterable[Row], done: Mapping[Row, Mapping[str, Any]], setup: Setup, told: Told) -> dict[str, Any]:
-    """Times the first seeds of the rows that are done, and writes ``cost.json``; other rows in it stay.
-
-    Returns:
-        its contents: ``ms_per_tweet`` by ``<dataset>/<system>``, in batches, the regions of pictures computed before.
-
-    Raises:
-        DataError: no such row is done, or the data set is not there.
-        BackboneError: an encoder is not installed.
-    """
-    systems = list(dict.fromkeys(Row(row.dataset, row.system, 0) for row in rows))
-    if not (systems := [row for row in systems if row in done]):
-        raise DataError(f"{setup.results}: wanted rows that are done, to time their taggers, got none")
-    found: dict[str, float] = {}
-    for data in dict.fromkeys(data_of(row.dataset) for row in systems):
-        found |= _of_data(data, [row for row in systems if data_of(row.dataset) == data], done, setup, told)
-    file = setup.results / COST
-    before = json.loads(file.read_text(encoding="utf-8"))["ms_per_tweet"] if file.exists() else {}
-    values = {
-        "device": str(pick_device(setup.device)),
-        "threads": torch.get_num_threads(),
-        "tweets": TWEETS,
-        "rounds": ROUNDS,
-        "code": __version__,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "ms_per_tweet": before | found,
-    }
-    write_text(file, json.dumps(values, indent=2) + "\n")
-    return values
-
-
-def _of_data(
-    data: str, rows: Sequence[Row], done: Mapping[Row, Mapping[str, Any]], setup: Setup, told: Told
-) -> dict[str, float]:
-    files = setup.data_set(data)
-    examples = read_examples(files.splits["test"])[:TWEETS]
-    device = pick_device(setup.device)
-    timed = []
-    for number, row in enumerate(rows):
-        told(f"{data}: taggers", number, len(rows))
-        settings = ModelSettings.from_dict(done[row]["model"])
-        tagger = _untrained(row.system, settings, done[row]["channels"], device)
-        features = None
-        if tagger.uses_image:
-            features = _features(files.images(), examples, settings, device)
-        timed.append(_Timed(tagger, load_tokenizer(settings.text_encoder), features, done[row]["channels"], examples))
-    seconds: list[list[float]] = [[] for _ in rows]
-    for round_ in range(ROUNDS + 1):
-        for i, one in enumerate(timed):
-            told(f"{data}: tweets", round_ * len(rows) + i, (ROUNDS + 1) * len(rows))
-            took = one.read(device)
-            if round_:  # the first is to warm up
-                seconds[i].append(took)
-    each = [round(1000 * min(of) / len(examples), 2) for of in seconds]
-    return {f"{row.dataset}/{row.system}": of for row, of in zip(rows, each, strict=True)}
-
-
-def _untrained(system: str, settings: ModelSettings, channels: int | None, device: torch.device) -> Tagger:
-    tagger = build_system(system, settings, load_text_encoder(settings.text_encoder), channels).to(device).eval()
-    if device.type == "cpu":
-        pack_linears(tagger)
-    return tagger
-
-
-def _features(
-    images: Any, examples: Sequence[Example], settings: ModelSettings, device: torch.device
-) -> RegionFeatures:
-    if images is None:
-        raise DataError("wanted pictures for the systems that read them, got none")
-    vision = load_vision_encoder(settings.vision_encoder, transform=settings.image_transform).to(device)
-    index = ImageIndex.open(images)
-    return FeatureStore().features_for([index.path(example.image) for example in examples], vision)
-
-
-class _Timed:
+@dataclass(frozen=True, slots=True, eq=False)
+class Reader:
     """A tagger, and what it is to read."""
 
-    def __init__(
-        self,
-        tagger: Tagger,
-        tokenizer: SubwordTokenizer,
-        features: RegionFeatures | None,
-        channels: int | None,
-        examples: Sequence[Example],
-    ) -> None:
-        self.tagger, self.tokenizer, self.features, self.channels = tagger, tokenizer, features, channels
-        self.examples = examples
+    tagger: Tagger
+    tokenizer: SubwordTokenizer
+    features: RegionFeatures | None  # None: it reads text only
+    channels: int | None
+    examples: Sequence[Example]
+    device: torch.device
 
-    def read(self, device: torch.device) -> float:
+    def read(self) -> float:
         """Seconds from words to tags."""
         began = time.perf_counter()
         tweets = make_tweet_set(
             self.examples, self.tokenizer, self.tagger, features=self.features, channels=self.channels
         )
-        tag_all(self.tagger, tweets, device)
+        tag_all(self.tagger, tweets, self.device)
         return time.perf_counter() - began
+
+
+def time_rows(rows: Iterable[Row], done: Mapping[Row, Values], setup: Setup, told: Told) -> dict[str, Any]:
+    """Times the first seeds of the rows that are done, and writes ``cost.json``, in the place of an earlier one.
+
+    Returns:
+        its contents: ``ms_per_tweet`` by ``<dataset>/<system>``, in batches, the regions of pictures computed before.
+
+    Raises:
+        DataError: no such row is done, or the data set or its pictures are not there.
+        BackboneError: an encoder is not installed.
+    """
+    firsts = dict.fromkeys(Row(row.dataset, row.system, 0) for row in rows)
+    if not (firsts := {row: done[row] for row in firsts if row in done}):
+        raise DataError(f"{setup.results}: wanted rows that are done, to time their taggers, got none")
+    found: dict[str, float] = {}
+    tweets = 0
+    for data in dict.fromkeys(data_of(row.dataset) for row in firsts):
+        readers = _readers(data, firsts, setup, told)
+        for name, seconds in _by_turns(readers, lambda *a, of=data: told(f"{of}: tweets", *a)).items():
+            tweets = len(readers[name].examples)
+            found[name] = round(1000 * seconds / tweets, 2)
+    values = {
+        "device": str(pick_device(setup.device)),
+        "threads": torch.get_num_threads(),
+        "tweets": tweets,
+        "rounds": ROUNDS,
+        "code": __version__,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "ms_per_tweet": found,
+    }
+    write_text(setup.results / COST, json.dumps(values, indent=2) + "\n")
+    return values
+
+
+def _by_turns(readers: Mapping[str, Reader], told: Callable[[int, int], None]) -> dict[str, float]:
+    """Seconds that each took in its quickest round."""
+    seconds: dict[str, list[float]] = {name: [] for name in readers}
+    for round_ in range(ROUNDS + 1):
+        for i, (name, reader) in enumerate(readers.items()):
+            told(round_ * len(readers) + i, (ROUNDS + 1) * len(readers))
+            took = reader.read()
+            if round_:  # the first is to warm up
+                seconds[name].append(took)
+    return {name: min(of) for name, of in seconds.items()}
+
+
+def _readers(data: str, firsts: Mapping[Row, Values], setup: Setup, told: Told) -> dict[str, Reader]:
+    files, device = setup.data_set(data), pick_device(setup.device)
+    examples = read_examples(files.splits["test"])[:TWEETS]
+    regions: dict[tuple[str, str], RegionFeatures] = {}  # by the vision encoder and what it is shown of a picture
+    found = {}
+    ours = [row for row in firsts if data_of(row.dataset) == data]
+    for number, row in enumerate(ours):
+        told(f"{data}: taggers", number, len(ours))
+        settings, channels = ModelSettings.from_dict(firsts[row]["model"]), firsts[row]["channels"]
+        features = None
+        if channels is not None:
+            if (images := files.images()) is None:
+                raise DataError(without_pictures(row, setup))
+            seen = settings.vision_encoder, settings.image_transform
+            features = regions[seen] = regions.get(seen) or _regions(images, examples, settings, device)
+        tagger = build_system(row.system, settings, load_text_encoder(settings.text_encoder), channels)
+        tagger = tagger.to(device).eval()
+        if device.type == "cpu":
+            pack_linears(tagger)
+        tokenizer = load_tokenizer(settings.text_encoder)
+        found[f"{row.dataset}/{row.system}"] = Reader(tagger, tokenizer, features, channels, examples, device)
+    return found
+
+
+def _regions(
+    images: Path, examples: Sequence[Example], settings: ModelSettings, device: torch.device
+) -> RegionFeatures:
+    vision = load_vision_encoder(settings.vision_encoder, transform=settings.image_transform).to(device)
+    index = ImageIndex.open(images)
+    return FeatureStore().features_for([index.path(example.image) for example in examples], vision)
