@@ -23,6 +23,7 @@ from umt_core.errors import ConfigError
 from umt_core.manifest import read_manifest
 from umt_core.train.run import Job
 
+ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = f"heads={tiny.HEADS} max_subwords={tiny.POSITIONS} epochs=2 patience=9 batch_size=4".split()
 
 
@@ -205,3 +206,13 @@ def test_what_is_missing_is_said_before_any_work(world, tmp_path, capsys):
     assert main([]) == 2
     assert main(["--show", "--results", str(tmp_path / "none")]) == 0
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_document_has_the_table_of_the_results_that_are_committed():
+    lines = []
+    for line in table(read_results()).splitlines()[2:]:
+        data, change, _, *figures = (cell.strip() for cell in line.strip("|").split("|"))
+        name = "the recipe as it stands" if change == BASELINE else f"`{change}`"
+        lines.append(" | ".join([f"| {data}", name, *figures]) + " |")
+    document = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    assert "\n".join(lines) in document
