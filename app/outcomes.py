@@ -140,7 +140,8 @@ def matching(row: Row, entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _stands_for_gold(entry: Entry) -> bool:
-    return any(match is not None and match.gold is not None for match in (entry.baseline, entry.system))
+    matches = [match for match in (entry.baseline, entry.system) if match is not None and match.predicted == entry.span]
+    return bool(matches) and all(match.gold is not None for match in matches)
 
 
 def reading(match: Match | None, entry: Entry, words: Sequence[str], found: Sequence[ScoredSpan]) -> str:

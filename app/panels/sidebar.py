@@ -35,7 +35,7 @@ def choose() -> list[CheckpointInfo]:
             "Checkpoint set",
             sets,
             format_func=_titles(found).__getitem__,
-            help="Taggers of one name on encoders of different sizes, or trained on different tweets.",
+            help="Taggers of one name on encoders of other sizes, trained on other tweets, or taught by others.",
             key=state.Key.DATASET,
             persist_state="session",
         )

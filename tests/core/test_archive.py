@@ -32,12 +32,12 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> io.Byte
 # --- names ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["7", "7.png", "pics/7.png", "PICS\\7.PNG", "other/7.png"])
+@pytest.mark.parametrize("name", ["7", "7.png", "pics/7.png", "PICS\\7.PNG", "all/pics/7.png"])
 def test_a_picture_is_found_by_its_path_its_name_or_that_without_suffix(name):
     assert zip_pictures(zipped({"pics/7.png": picture(7), "pics/8.png": picture(8)})).read(name) == picture(7)
 
 
-@pytest.mark.parametrize("name", ["9", "7.jpg", "pics", "", "..", "/", "\0", "7.png/x"])
+@pytest.mark.parametrize("name", ["9", "7.jpg", "pics", "", "..", "/", "\0", "7.png/x", "other/7.png"])
 def test_a_name_that_no_picture_has_finds_none(name):
     assert zip_pictures(zipped({"pics/7.png": picture()})).read(name) is None
 

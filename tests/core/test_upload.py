@@ -84,6 +84,22 @@ def test_a_table_of_texts_becomes_a_set_with_its_pictures(tmp_path, delimiter):
     assert (row["name"], row["tweets"], row["labelled"], row["pictures"]) == ("trip/tweets", 2, 0, 1)
 
 
+@pytest.mark.parametrize("labels", ['"entities": []', '"tags": ["O", "B-LOC"]', '"ner_tags": [0, 3]'])
+def test_labels_of_json_lines_under_another_name_are_not_taken_for_none(tmp_path, labels):
+    lines = '{"id": "1", "tokens": ["in", "Oslo"], ' + labels + '}\n{"id": "2", "tokens": ["in", "Rome"]}\n'
+    report = take(tmp_path, lines, name="in.jsonl")
+    assert told(report) == [("1", "", REFUSED), ("2", "2", OK)]
+    assert 'wanted labels as "spans"' in report.rows[0].reason
+
+
+def test_a_picture_of_the_same_name_elsewhere_is_another_tweets(tmp_path):
+    table = "id,text,image\n1,rain over Oslo,train/1.png\n2,sun over Rome,test/1.png\n"
+    report = take(tmp_path, table, {"all/train/1.png": picture(1)})
+    assert [row.outcome for row in report.rows] == [OK, WARNING]
+    first, second = read_own("trip")
+    assert (first.image, second.image) == (content_hash(picture(1)), None)
+
+
 def test_labels_come_as_tags_as_spans_or_as_rows(tmp_path):
     assert told(take(tmp_path, "id,tokens,tags\n1,in Oslo,O B-LOC\n2,in Oslo,\n", name="a.csv")) == [
         ("2", "1", OK),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -62,7 +63,7 @@ class Predictions:
             [{s for s in spans if label in (None, s.label)} for spans in tweets]
             for tweets in (self.gold, self.systems[baseline], self.systems[system])
         )
-        fixed, broken = self.moved(baseline, system)
+        fixed, broken = _moved(gold, before, after)
         test = self._tests[baseline, system, label] = paired_test(
             Counts.of(gold, before, after), fixed=fixed, broken=broken
         )
@@ -70,9 +71,13 @@ class Predictions:
 
     def moved(self, baseline: str, system: str) -> tuple[int, int]:
         """Gold spans that the system finds and the baseline does not, and the other way about."""
-        rows = list(zip(self.gold, self.systems[baseline], self.systems[system], strict=True))
-        fixed = sum(len((gold & after) - before) for gold, before, after in rows)
-        return fixed, sum(len((gold & before) - after) for gold, before, after in rows)
+        return _moved(self.gold, self.systems[baseline], self.systems[system])
+
+
+def _moved(gold: Sequence[set[Span]], before: Sequence[set[Span]], after: Sequence[set[Span]]) -> tuple[int, int]:
+    rows = list(zip(gold, before, after, strict=True))
+    fixed = sum(len((true & found) - was) for true, was, found in rows)
+    return fixed, sum(len((true & was) - found) for true, was, found in rows)
 
 
 def predictions_folder(results: Path, dataset: str) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 from umt_core.analysis.ledger import ERRORS, GOLD_OUTCOMES, OUTCOMES
 from umt_core.analysis.metrics import Score
 from umt_core.analysis.paper import paper_differences, paper_figures
-from umt_core.analysis.query import NONE, Query
+from umt_core.analysis.query import NONE, Query, Range
 from umt_core.analysis.sets import PredictionSet, Row
 from umt_core.analysis.significance import RESAMPLES, Counts, Pattern, intervals, paired_test
 from umt_core.labels import LABELS
@@ -22,6 +22,7 @@ from umt_core.schema import SEEN, STATES
 OVERALL = "all"
 # Slices of a test set: the column that a tweet or span falls into one of by, and the ranges of numbers.
 LENGTHS = ((1, 10), (11, 15), (16, 20), (21, 25), (26, None))
+JUDGED: Range = (0.0, None)  # entities of a tweet: it has labels, as those that slices count
 NUMBERS = ((0, 0), (1, 1), (2, 2), (3, 3), (4, None))
 SLICES = ("seen", "words", "entities", "image")
 
@@ -300,10 +301,10 @@ def _slices(prediction_set: PredictionSet, by: str) -> Iterator[tuple[str, str, 
             yield value, f"{{0}} = '{value}'", Query(seen=(value,), outcome=ours)
     elif by == "image":
         for value in (value for value in STATES if value in prediction_set.info.images):
-            yield value, f"{{0}} = '{value}'", Query(image=(value,))
+            yield value, f"{{0}} = '{value}'", Query(image=(value,), entities=JUDGED)
     else:
         for low, high in LENGTHS if by == "words" else NUMBERS:
             value = f"{low}+" if high is None else f"{low}" if low == high else f"{low}–{high}"
             test = f"{{0}} >= {low}" + ("" if high is None else f" AND {{0}} <= {high}")
             limits = (float(low), None if high is None else float(high))
-            yield value, test, Query(words=limits) if by == "words" else Query(entities=limits)
+            yield value, test, Query(words=limits, entities=JUDGED) if by == "words" else Query(entities=limits)

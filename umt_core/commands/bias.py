@@ -14,10 +14,12 @@ from umt_core.commands.console import (
     out,
     progress_bar,
     reporter,
+    say,
     say_pictures,
     write_json,
 )
 from umt_core.commands.what_if import SetName
+from umt_core.errors import CheckpointError
 
 if TYPE_CHECKING:
     from umt_core.analysis.significance import Interval
@@ -54,8 +56,14 @@ def bias(
     for of in runs:
         kept = read_bias(found, of)
         if kept is None or (kept.pictures, kept.seed) != (pictures, seed):
-            with progress_bar() as bar:
-                keep_bias(found, of, pictures=pictures, seed=seed, device=device, progress=reporter(bar))
+            try:
+                with progress_bar() as bar:
+                    keep_bias(found, of, pictures=pictures, seed=seed, device=device, progress=reporter(bar))
+            except CheckpointError as error:
+                if run:
+                    raise
+                say(f"{of}: left out; {error}")  # its tagger has been retrained or removed; the others can be asked
+                continue
             kept = read_bias(found, of)
         if kept is None:  # just written: somebody has exchanged the run meanwhile
             continue

@@ -18,7 +18,7 @@ from umt_core.commands.console import (
     say,
     write_json,
 )
-from umt_core.errors import DataError
+from umt_core.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
     from umt_core.analysis.sets import PredictionSet
@@ -45,7 +45,13 @@ def emissions(
     with progress_bar() as bar:
         for of in runs:
             if read_kept(found, of, KIND) is None:
-                keep_emissions(found, of, device=device, progress=reporter(bar))
+                try:
+                    keep_emissions(found, of, device=device, progress=reporter(bar))
+                except CheckpointError as error:
+                    if run:
+                        raise
+                    say(f"{of}: left out; {error}")
+                    continue
             out.print(f"{of}: {kept_file(found, of, KIND)}", markup=False, highlight=False)
 
 

@@ -65,13 +65,19 @@ class Pictures:
             ImageError: there are several, or it cannot be read.
         """
         path = PurePosixPath(_plain(name))
-        keys = ((self._by_path, str(path)), (self._by_name, path.name), (self._by_stem, str(path)))
-        found = next((names for by, key in keys if (names := by.get(key))), None)
+        named = {of for of in self._by_name.get(path.name, ()) if _ends_alike(path, PurePosixPath(_plain(of)))}
+        found = self._by_path.get(str(path)) or named or self._by_stem.get(str(path))
         if not found:
             return None
         if len(found) > 1:
             raise ImageError(f"wanted one picture called {name!r}, got {len(found)}: {', '.join(sorted(found)[:3])}")
         return self._read(*found)
+
+
+def _ends_alike(one: PurePosixPath, other: PurePosixPath) -> bool:
+    """Whether one path is the end of the other: ``7.png`` of ``pics/7.png``, not ``test/7.png`` of ``train/7.png``."""
+    common = min(len(one.parts), len(other.parts))
+    return one.parts[len(one.parts) - common :] == other.parts[len(other.parts) - common :]
 
 
 def _plain(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image
@@ -69,7 +70,10 @@ def set_pictures(found: PredictionSet, identity: str, count: int = FOREIGN, seed
     if place is None:
         raise DataError(f"{found.name}: wanted the tweet {identity!r}, there is none")
     own = index.path(rows[place]["picture"])
-    seen = set() if own is None else {content_hash(read_image_bytes(own, name=own.name))}
+    seen = set()
+    if own is not None:
+        with suppress(ImageError):  # its own cannot be read either: no other is a copy of it
+            seen.add(content_hash(read_image_bytes(own, name=own.name)))
     order = np.random.default_rng([seed, rows[place]["tweet"]]).permutation(len(rows))
     pictures: dict[str, Image.Image] = {}
     for i in order:

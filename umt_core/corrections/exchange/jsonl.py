@@ -14,6 +14,9 @@ from umt_core.data.jsonl import format_record, parse_record, read_object
 from umt_core.errors import DataError
 from umt_core.schema import Example, Span
 
+# What others call the labels that we have as "spans": a tweet that has them is not one without labels.
+LABELS_ELSEWHERE = frozenset({"bio", "entities", "labels", "ner_tags", "tags"})
+
 
 def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
     """The tweets of a file; ``known`` is not needed, a line says all."""
@@ -23,6 +26,8 @@ def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
         where = f"{path}:{number}"
         try:
             example = parse_record(line, number)
+            if example.spans is None and (other := LABELS_ELSEWHERE & read_object(line).keys()):
+                raise DataError(f'wanted labels as "spans" (docs/data.md), got {", ".join(sorted(other))}')
             # Only what may have come without an id is looked at twice.
             nameless = example.id == f"line-{number}" and read_object(line).get("id") is None
             yield Reading(where, example, nameless=nameless)
