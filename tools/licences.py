@@ -175,7 +175,8 @@ pictures for research and teaching alone.
 They are under the project's licence as far as they are ours. A file holds what was trained, the rest comes from the
 encoders above. They were trained on tweets of TWITTER-2015 and TWITTER-2017 with stand-in photographs, or on text
 alone; those of `twitter2017-taught` also on what others said of tweets of MVSA-Single (Niu et al., MMM 2016) and
-TWITTER-2015, and of their pictures. Neither tweets nor photographs are in this repository, and their terms are their owners'.
+TWITTER-2015, and of their pictures. Neither tweets nor photographs are in this repository, and their terms are their
+owners'.
 
 {checkpoints}
 """
