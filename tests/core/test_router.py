@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -126,6 +127,13 @@ def test_splits_of_other_runs_are_refused():
     other = Pair("b", "t", *(getattr(pair, name) for name in ("tweets", "relevance", "counts", "outcomes")))
     with pytest.raises(DataError, match="same two runs, got b, s, b, t"):
         route(pair, other)
+
+
+def test_splits_by_other_weights_under_the_same_names_are_refused():
+    dev = replace(random_pair(0, n=4), made_by=("1", "2", "3"))
+    assert route(dev, dev, resamples=20, shuffles=9)
+    with pytest.raises(DataError, match="by the same weights, got others for s, relevance: compute one of them again"):
+        route(dev, replace(dev, made_by=("1", "other", "another")))
 
 
 def test_parts_by_relevance_hold_every_tweet_once_and_add_up(made):

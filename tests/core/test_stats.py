@@ -46,6 +46,8 @@ def test_files_are_read_from_a_folder_and_its_subfolders(tmp_path):
         (tmp_path / name).write_text("" if name.endswith("jsonl") else "IMGID:1\nx\tO\n")
     assert set(stats.read_files(tmp_path)) == {"a/test", "a/train", f"{tmp_path.name}/top"}
     assert list(stats.read_files(tmp_path / "a/test.txt")) == ["a/test"]
+    (tmp_path / "a/test.jsonl").write_text('{"id": "1", "text": "in Oslo"}\n')  # beside one of its stem
+    assert set(stats.read_files(tmp_path / "a")) == {"a/test.txt", "a/test.jsonl", "a/train", "b/deeper"}
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="got none in it"):
         stats.read_files(tmp_path / "empty")

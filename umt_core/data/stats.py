@@ -51,7 +51,9 @@ def read_files(path: str | Path) -> dict[str, list[Example]]:
             raise DataError(f"{path}: wanted a folder with files .txt, .conll or .jsonl, got none in it")
     else:
         found = [path]
-    return {f"{file.parent.name}/{file.stem}": read_examples(file) for file in found}
+    stems = Counter(file.with_suffix("") for file in found)  # train.txt beside train.jsonl: each by its whole name
+    named = {file: file.stem if stems[file.with_suffix("")] == 1 else file.name for file in found}
+    return {f"{file.parent.name}/{name}": read_examples(file) for file, name in named.items()}
 
 
 def entity_statistics(examples: Sequence[Example], index: ImageIndex | None = None, *, strict: bool = False) -> Row:

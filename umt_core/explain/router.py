@@ -18,7 +18,7 @@ from umt_core.analysis.ledger import OUTCOMES
 from umt_core.analysis.sets import PredictionSet
 from umt_core.analysis.significance import RESAMPLES, Counts, Interval, PairedTest, intervals, paired_test
 from umt_core.errors import DataError
-from umt_core.explain.kept import read_kept
+from umt_core.explain.kept import about_kept, read_kept
 
 KIND = "relevance"  # of ``kept``: tweet, relevance (null: no picture)
 ALL_SYSTEM, ALL_BASELINE = -1.0, 2.0  # thresholds that no relevance, which is from 0 to 1, decides anything by
@@ -37,6 +37,7 @@ class Pair:
     relevance: np.ndarray  # (n,) 0 to 1, or NO_PICTURE
     counts: np.ndarray  # (n, 5) correct and predicted spans of the baseline, of the system, then gold spans
     outcomes: np.ndarray  # (n, len(OUTCOMES)) lines of the ledger
+    made_by: tuple[str, ...] = ()  # sums of the weights of both runs and of what relevance was computed with
 
     def f1(self, system: np.ndarray) -> float:
         """Of the answers of the system where true, (n,), and of the baseline elsewhere."""
@@ -101,7 +102,8 @@ def read_pair(found: PredictionSet, baseline: str, system: str) -> Pair:
     scores = np.full(found.info.tweets, np.nan)
     scores[kept["tweet"].to_numpy()] = kept["relevance"].to_numpy(zero_copy_only=False)
     relevance = np.where(np.isnan(scores), NO_PICTURE, scores)[tweets]
-    return Pair(baseline, system, tweets, relevance, np.array([row["counts"] for row in rows]), outcomes)
+    made_by = *(found.run(run).weights_sha256 for run in (baseline, system)), about_kept(kept).get("model", "")
+    return Pair(baseline, system, tweets, relevance, np.array([row["counts"] for row in rows]), outcomes, made_by)
 
 
 # --- the router ----------------------------------------------------------------------------------
@@ -163,11 +165,15 @@ def route(dev: Pair, test: Pair, *, resamples: int = RESAMPLES, shuffles: int = 
     """Chooses a threshold on dev and takes the figures of test.
 
     Raises:
-        DataError: the splits are of different runs.
+        DataError: the splits are of different runs, of other weights of one name, or of other relevance.
     """
     if (dev.baseline, dev.system) != (test.baseline, test.system):
         runs = ", ".join((dev.baseline, dev.system, test.baseline, test.system))
         raise DataError(f"wanted dev and test of the same two runs, got {runs}")
+    if dev.made_by != test.made_by:
+        sums = zip((dev.baseline, dev.system, "relevance"), dev.made_by, test.made_by, strict=False)
+        other = ", ".join(name for name, one, another in sums if one != another)
+        raise DataError(f"wanted dev and test by the same weights, got others for {other}: compute one of them again")
     threshold = choose_threshold(dev)
     answers = {split: _choices(pair, threshold) for split, pair in (("dev", dev), ("test", test))}
     to_system = answers["test"]["router"]
