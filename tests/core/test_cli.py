@@ -258,7 +258,8 @@ def test_checkpoints_are_listed_and_shown(world, capsys):
     shown = json.loads(capsys.readouterr().out)
     assert shown["system"] == "bert-crf"
     assert shown["scores"].keys() == {"valid", "test"}
-    assert "MiB of memory for its weights" in shown["needs"]
+    assert shown["needs"]["memory"] == 4 * sum(shown["parameters"].values())
+    assert shown["needs"]["by_hand"] == ["encoder: from the Hugging Face hub or a folder"]
 
 
 def test_data_is_counted_and_examined(world, tmp_path, capsys):

@@ -63,7 +63,7 @@ def test_seeds_that_are_missing_are_counted_and_named(results):
     assert about == ["3 seeds", "2 of 3 seeds · stand-in pictures"]
     commands = standings.missing_commands(results, table_2(results, DATA), "my data")
     assert len(commands) == 10  # of eleven systems only BERT-CRF has all of its seeds
-    as_the_others = "--data 'my data' --about-images 'stand-in photographs' --set epochs=2"
+    as_the_others = f"--data 'my data' --output {results.folder} --about-images 'stand-in photographs' --set epochs=2"
     assert f"{as_the_others} --only {DATA}/umt-bert-crf" in commands[-1]
 
 
