@@ -153,6 +153,8 @@ def facts(info: CheckpointInfo, served: bool, parent: CheckpointInfo | None) -> 
         digest = str(m.corrections.get("digest", ""))[:12]
         counts = [f"{m.corrections[k]:,} {k}" for k in ("tweets", "changed", "events") if k in m.corrections]
         rows["Corrections"] = ", ".join([*counts, f"SHA-256 {digest}"])
+    if m.teachers:
+        rows["Taught by"] = ", ".join(teacher.get("name", "?") for teacher in m.teachers)
     rows["Pictures in training"] = m.images
     rows["Text encoder"] = m.model.text_encoder + (f", adapters of rank {r}" if (r := m.model.adapter_rank) else "")
     rows["Weights"] = f"{m.parameters['trained']:,} trained, {m.parameters['frozen']:,} as published"

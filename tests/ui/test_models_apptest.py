@@ -30,6 +30,7 @@ from umt_core.schema import Example, Span
 from umt_core.versions import promote
 
 FAMILY = "tiny/bert-crf"
+HOSTILE = "<img src=x onerror=alert(1)>"
 HISTORY = [{"epoch": 1, "loss_total": 2.0, "dev_f1": 0.5}, {"epoch": 2, "loss_total": 1.0, "dev_f1": 0.75}]
 
 
@@ -267,6 +268,18 @@ def test_versions_of_a_checkpoint_set_are_compared_on_what_its_data_set_is_teste
     write_checkpoint(checkpoints_folder() / family, "0", set_name="tiny-base")
     write_checkpoint(versions_folder(family) / "v1", "1", set_name="tiny-base")
     assert opened(model=f"{family}@v1").selectbox(key="models_data_tiny").value == "tiny/test"
+
+
+def test_who_has_taught_a_version_is_named(world):
+    folder = versions_folder(FAMILY) / "taught"
+    teachers = [{"name": "tiny-base/umt-bert-crf", "weights_sha256": "1"}, {"name": HOSTILE, "weights_sha256": "2"}]
+    write_checkpoint(folder, "3", teachers=teachers)
+    rows = lineage.facts(find_checkpoint(f"{FAMILY}@taught"), served=False, parent=None)
+    assert rows["Taught by"] == f"tiny-base/umt-bert-crf, {HOSTILE}"
+    page = opened(model=f"{FAMILY}@taught")
+    assert not page.exception
+    assert HOSTILE not in "".join(block.proto.body for block in page.get("html"))
+    assert "Taught by" not in lineage.facts(find_checkpoint(f"{FAMILY}@v1"), served=False, parent=None)
 
 
 def test_each_data_sets_versions_are_compared_on_their_own_test_split(world, tmp_path):
