@@ -551,8 +551,9 @@ class Predictor:
             opening, inside = ids.id(f"B-{span.label}"), ids.id(f"I-{span.label}")
             return posterior.span_probability(row, span.start, span.end, opening, inside)
         # On subwords an entity is broken up by X tags; its least certain word bounds it from above.
-        marginals = posterior.marginals[row]
-        return min(float(marginals[encoded.starts[i], ids.id(tags[i])]) for i in range(span.start, span.end))
+        return min(
+            posterior.tag_probability(row, encoded.starts[i], ids.id(tags[i])) for i in range(span.start, span.end)
+        )
 
     def _notices(self, example: Example, encoded: Encoded, has_image: bool, unreadable: str | None) -> tuple[str, ...]:
         notices = []

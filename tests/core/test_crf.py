@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -223,6 +224,19 @@ def test_log_odds_of_a_tag_are_those_of_its_marginal(crf, emissions, mask):
     marginals = crf.posterior(emissions, mask).marginals.double()
     found = crf.tag_log_odds(emissions, mask, 0, 3)
     torch.testing.assert_close(torch.sigmoid(found), marginals[:, 0, 3], atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("sure", [0.0, 18.0])
+def test_the_probability_of_a_tag_tells_what_float32_calls_certain(crf, emissions, mask, sure):
+    emissions = emissions.clone()
+    emissions[:, 0, 3] += sure
+    posterior = crf.posterior(emissions, mask)
+    exact = [posterior.tag_probability(row, 0, 3) for row in range(len(LENGTHS))]
+    np.testing.assert_allclose(exact, posterior.marginals[:, 0, 3], atol=1e-6)
+    assert len(set(exact)) == len(LENGTHS)
+    assert max(exact) < 1
+    log_odds = [math.log(p) - math.log1p(-p) for p in exact]
+    np.testing.assert_allclose(log_odds, crf.tag_log_odds(emissions, mask, 0, 3).detach(), rtol=1e-3, atol=1e-3)
 
 
 def test_log_odds_have_the_gradient_of_their_differences(crf, emissions, mask):

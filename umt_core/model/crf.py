@@ -217,6 +217,11 @@ class Posterior:
         joint = self.forward + self.backward
         return self._tensor(np.exp(joint - _logsumexp(joint, axis=2)[..., None])) * self.mask.unsqueeze(2)
 
+    def tag_probability(self, row: int, position: int, tag: int) -> float:
+        """P(tag at a position) of a tweet, in float64: near 1 a step of float32 is one of 19 nats of log-odds."""
+        joint = self.forward[row, position] + self.backward[row, position]
+        return float(np.exp(joint[tag] - _logsumexp(joint, axis=0)))
+
     def span_probability(self, row: int, start: int, end: int, opening: int, inside: int) -> float:
         """P(exactly the positions ``[start, end)`` of a tweet are one entity).
 
