@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -131,28 +131,17 @@ def _foreign(
     index: ImageIndex | None, examples: Sequence[Example], example: Example, count: int, seed: int
 ) -> dict[str, Image.Image]:
     """Pictures of other tweets, by a title that says nothing of whose they are."""
-    from umt_core.data.images import content_hash, open_image, read_image_bytes
+    from umt_core.explain.foreign import different_pictures
 
     if index is None or count < 1:
         return {}
     own = index.path(example.image)
     paths = {path for other in examples if (path := index.path(other.image)) is not None and path != own}
-    found: dict[str, Image.Image] = {}
-    seen: set[str] = set()
-    if own is not None:
-        with suppress(ImageError):
-            seen.add(content_hash(read_image_bytes(own, name=own.name)))
-    for path in random.Random(f"{seed}:{example.id}").sample(sorted(paths), len(paths)):
-        if len(found) == count:
-            break
-        try:
-            data = read_image_bytes(path, name=path.name)
-            if (digest := content_hash(data)) not in seen:  # copies of its own picture, or of another, are not foreign
-                found[f"another tweet's picture {len(found) + 1}"] = open_image(data, name=path.name)
-                seen.add(digest)
-        except ImageError as error:
-            say(f"left out among other tweets' pictures: {error}")
-    return found
+    drawn = random.Random(f"{seed}:{example.id}").sample(sorted(paths), len(paths))
+    found = different_pictures(
+        enumerate(drawn), own, lambda error: say(f"left out among other tweets' pictures: {error}")
+    )
+    return {f"another tweet's picture {i}": picture for i, (_, picture) in enumerate(islice(found, count), 1)}
 
 
 def _relevance(folder: Path | None, device: str) -> Relevance | None:

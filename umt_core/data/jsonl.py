@@ -90,7 +90,7 @@ def iter_jsonl(lines: Iterable[str], *, source: str = "<lines>", style: str = DE
 
 def parse_record(line: str, number: int = 1, *, style: str = DEFAULT_STYLE) -> Example:
     """The tweet of one line, which is the ``number``th; errors as ``parse_jsonl``, without the line's number."""
-    return _example(read_object(line), number, style)
+    return example_of(read_object(line), number, style=style)
 
 
 def read_object(line: str) -> dict[str, Any]:
@@ -115,7 +115,8 @@ def _show(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _example(record: dict[str, Any], number: int, style: str) -> Example:
+def example_of(record: dict[str, Any], number: int = 1, *, style: str = DEFAULT_STYLE) -> Example:
+    """The tweet of a line's object; as ``parse_record``."""
     identity = record.get("id")
     if isinstance(identity, int) and not isinstance(identity, bool):
         identity = str(identity)

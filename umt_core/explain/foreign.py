@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -12,6 +15,8 @@ from umt_core.analysis.sets import PredictionSet
 from umt_core.data.images import content_hash, open_image, read_image_bytes
 from umt_core.data.samples import load_samples, sample_picture
 from umt_core.errors import DataError, ImageError
+
+T = TypeVar("T")
 
 FOREIGN = 8  # pictures for a tweet, unless said otherwise
 LONGEST_SIDE = 1600  # pixels of a drawn picture: dozens of photographs as they come would fill gigabytes
@@ -69,29 +74,40 @@ def set_pictures(found: PredictionSet, identity: str, count: int = FOREIGN, seed
     place = next((i for i, row in enumerate(rows) if row["id"] == identity), None)
     if place is None:
         raise DataError(f"{found.name}: wanted the tweet {identity!r}, there is none")
-    own = index.path(rows[place]["picture"])
+    order = np.random.default_rng([seed, rows[place]["tweet"]]).permutation(len(rows))
+    others = ((rows[i]["id"], index.path(rows[i]["picture"])) for i in order if i != place)
+    pictures: dict[str, Image.Image] = {}
+    for of, picture in islice(different_pictures(others, index.path(rows[place]["picture"])), count):
+        picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), reducing_gap=3)
+        pictures[f"picture of tweet {of}"] = picture
+    return pictures
+
+
+def different_pictures(
+    others: Iterable[tuple[T, Path | None]], own: Path | None, passed_over: Callable[[ImageError], None] | None = None
+) -> Iterator[tuple[T, Image.Image]]:
+    """Of other tweets' pictures, each with what it is called, those that are no copies of ``own`` or of one before.
+
+    ``passed_over`` hears of each that cannot be read. Nothing is read before it is asked for.
+    """
     seen = set()
     if own is not None:
         with suppress(ImageError):  # its own cannot be read either: no other is a copy of it
             seen.add(content_hash(read_image_bytes(own, name=own.name)))
-    order = np.random.default_rng([seed, rows[place]["tweet"]]).permutation(len(rows))
-    pictures: dict[str, Image.Image] = {}
-    for i in order:
-        path = index.path(rows[i]["picture"])
-        if len(pictures) == count:
-            break
-        if i == place or path is None:
+    for name, path in others:
+        if path is None:
             continue
         try:
             data = read_image_bytes(path, name=path.name)
-            if (digest := content_hash(data)) not in seen:
-                picture = open_image(data, name=path.name)
-                picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), reducing_gap=3)
-                pictures[f"picture of tweet {rows[i]['id']}"] = picture
-                seen.add(digest)
-        except ImageError:
+            if (digest := content_hash(data)) in seen:
+                continue
+            picture = open_image(data, name=path.name)
+        except ImageError as error:
+            if passed_over is not None:
+                passed_over(error)
             continue
-    return pictures
+        seen.add(digest)
+        yield name, picture
 
 
 def sample_pictures(sample: str | None = None, count: int = FOREIGN, seed: int = 0) -> dict[str, Image.Image]:

@@ -268,13 +268,10 @@ def submit(request: JobRequest) -> str:
 
 
 def _prepare(request: JobRequest) -> _Prepared:
-    info = _base(request.base)
-    if line := lacking(info.manifest.model):
-        raise JobError(f"{info.family}: {line}")
-    teachers = [_base(name) for name in request.teachers]
-    for teacher in teachers:
-        if line := lacking(teacher.manifest.model):
-            raise JobError(f"{teacher.family}: {line}")
+    info, *teachers = (_base(name) for name in (request.base, *request.teachers))
+    for each in (info, *teachers):
+        if line := lacking(each.manifest.model):
+            raise JobError(f"{each.family}: {line}")
     if teachers and info.manifest.model.tagging != "word":
         raise JobError(f"{info.family}: wanted a tagger of words, as teachers speak of them, got one of subwords")
     settings = request.settings(info.manifest.train)
@@ -284,10 +281,11 @@ def _prepare(request: JobRequest) -> _Prepared:
     composition = compose(request.mixture(), labels)
     if corrections is not None:
         corrections |= composition.corrections()
-    notes, read_before = composition.notes, _read_before(info.manifest, composition)
-    for who in (info, *teachers):
-        if read := _read_before(who.manifest, composition):
-            line = f"{who.name} has learned from {', '.join(read)}: what is held out of that flatters it, and what "
+    notes = composition.notes
+    read_before, *_ = read = [_read_before(each.manifest, composition) for each in (info, *teachers)]
+    for each, of in zip((info, *teachers), read, strict=True):
+        if of:
+            line = f"{each.name} has learned from {', '.join(of)}: what is held out of that flatters it, and what "
             notes += (f"{line}it teaches; it chooses the epoch badly: choose by other tweets (--valid).",)
     counts = composition.counts()
     memory, disk = room(info.manifest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from umt_core.corrections.exchange.rows import REPAIR, Care, Known, Reading
 from umt_core.data.files import iter_lines, write_pieces
-from umt_core.data.jsonl import format_record, parse_record, read_object
+from umt_core.data.jsonl import example_of, format_record, read_object
 from umt_core.errors import DataError
 from umt_core.schema import Example, Span
 
@@ -25,12 +24,11 @@ def read(path: Path, bio: str, known: Known) -> Iterator[Reading]:
             continue
         where = f"{path}:{number}"
         try:
-            example = parse_record(line, number)
-            if example.spans is None and (other := LABELS_ELSEWHERE & read_object(line).keys()):
+            record = read_object(line)
+            example = example_of(record, number)
+            if example.spans is None and (other := LABELS_ELSEWHERE & record.keys()):
                 raise DataError(f'wanted labels as "spans" (docs/data.md), got {", ".join(sorted(other))}')
-            # Only what may have come without an id is looked at twice.
-            nameless = example.id == f"line-{number}" and read_object(line).get("id") is None
-            yield Reading(where, example, nameless=nameless)
+            yield Reading(where, example, nameless=record.get("id") is None)
         except DataError as error:
             yield _mended(line, number, where) if bio == REPAIR else Reading(where, None, (str(error),))
 
@@ -40,7 +38,7 @@ def _mended(line: str, number: int, where: str) -> Reading:
     try:
         record = read_object(line)
         spans = record.pop("spans", None)
-        bare = parse_record(json.dumps(record), number)
+        bare = example_of(record, number)
         care = Care(REPAIR)
         mended = read_spans(spans, bare, care)
     except DataError as error:
