@@ -19,11 +19,12 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from umt_core.analysis.reproduction import Row, read_rows, results_folder
+from umt_core.analysis.reproduction import BASE, Row, read_rows, results_folder
 from umt_core.commands.console import progress_bar
 from umt_core.commands.training import Interrupts, TrainingView, assignments
 from umt_core.config import TrainSettings, default_recipe, settings_of
@@ -31,7 +32,7 @@ from umt_core.data.datasets import DataSet, data_sets_in
 from umt_core.data.files import locked, write_text
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.manifest import MANIFEST, Manifest, read_manifest
-from umt_core.train.reproduce import is_of
+from umt_core.train.reproduce import BASE_ENCODER, is_of
 from umt_core.train.run import LATER, Job, completed, encoder_sum, identity_of, run_job
 from umt_core.train.teaching import teachers_of
 from umt_core.train.watcher import Watcher
@@ -106,8 +107,13 @@ class Setup:
     overrides: tuple[tuple[str, Any], ...] = ()  # settings of the baseline too, in place of the recipe's
     results: Path = RESULTS
 
+    @property
+    def name(self) -> str:
+        """The rows' own name: those on an encoder of the paper's size stand apart, as the reproduction's do."""
+        return self.data.name + (BASE if self.text_encoder == BASE_ENCODER else "")
+
     def file(self, change: str, seed: int) -> Path:
-        return self.results / self.data.name / self.system / change / f"seed-{seed}.json"
+        return self.results / self.name / self.system / change / f"seed-{seed}.json"
 
     def job(self, change: str, seed: int) -> Job:
         """What is trained.
@@ -122,7 +128,7 @@ class Setup:
         for each in chosen:
             settings |= each.settings
             if each.times_epochs != 1:
-                epochs = max(1, round(each.times_epochs * usual))
+                epochs = ceil(each.times_epochs * usual)
                 settings |= {"epochs": epochs, "patience": epochs}
         model, train = settings_of(recipe, **settings)
         used = {name for each in chosen for name in each.uses}
@@ -143,12 +149,13 @@ class Setup:
             system=self.system,
             train=self.data.splits["train"],
             valid=self.data.splits["valid"],
-            output=self.output / self.data.name / self.system / change / f"seed-{seed}",
+            output=self.output / self.name / self.system / change / f"seed-{seed}",
             model=model,
             settings=train,
             recipe=recipe,
             images=self.data.images(),
             dataset=self.data.name,
+            set_name=self.name if self.name != self.data.name else "",
             about_images=self.about_images,
             device=self.device,
             held=tuple(held) if {"also", "unlabelled"} & used else (),
@@ -226,7 +233,7 @@ def _of_manifest(manifest: Manifest) -> Values:
 
 def _reproduced(setup: Setup, job: Job, seed: int) -> Values | None:
     """What ``reproduce`` found on dev, if it trained the same."""
-    row = read_rows(results_folder()).get(Row(setup.data.name, setup.system, seed))
+    row = read_rows(results_folder()).get(Row(setup.name, setup.system, seed))
     if row is None:
         return None
     model, train = job.model.from_dict(row["model"]), TrainSettings.from_dict(row["train"])
@@ -383,7 +390,7 @@ def _run_all(setup: Setup, changes: Iterable[str], seeds: Sequence[int]) -> bool
                     return False
                 with progress_bar() as bar:
                     view = TrainingView(bar, setup.job(name, seed).settings.epochs, interrupted)
-                    view.note(f"{setup.data.name}/{setup.system}, {name}, seed {seed}")
+                    view.note(f"{setup.name}/{setup.system}, {name}, seed {seed}")
                     done = run(setup, name, seed, view)
                 if done is None:
                     return False
