@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -247,16 +248,30 @@ def seed_table(found: Sequence[Standing]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["System", "Seed", "F1", "Mean"])
 
 
-def seeds_side_by_side(table: pd.DataFrame) -> pd.DataFrame:
-    """One row for each system of ``seed_table``: its seeds, their mean, and how far they lie apart."""
-    seeds = sorted(set(table["Seed"]))
-    rows = []
-    for system, part in table.groupby("System", sort=False):
-        f1 = dict(zip(part["Seed"], part["F1"], strict=True))
-        each = {f"Seed {seed}": f"{f1[seed]:.2f}" if seed in f1 else NOT_RUN for seed in seeds}
-        apart = f"{part['F1'].max() - part['F1'].min():.2f}"
-        rows.append({"System": system} | each | {"Mean": f"{part['Mean'].iloc[0]:.2f}", "Range": apart})
-    return pd.DataFrame(rows, columns=["System", *(f"Seed {seed}" for seed in seeds), "Mean", "Range"])
+def seed_cells(found: Sequence[Standing], where: Mapping[str, Browser]) -> tuple[Cells, Cells]:
+    """A line for each system with several seeds: their F1, the mean, and how far they lie apart; ``where`` by row set.
+
+    The first seed leads to its errors; of the others no predictions are kept.
+    """
+    several = with_seeds(found)
+    seeds = sorted({seed for standing in several for seed in standing.seeds})
+    columns: Cells = [{"title": "System", "words": True}, *({"title": f"Seed {seed}"} for seed in seeds)]
+    columns += [{"title": "Mean"}, {"title": "Range", "help": "the highest less the lowest"}]
+    lines: Cells = []
+    for standing in several:
+        f1 = dict(zip(standing.seeds, standing.ours["f1"].values, strict=True))
+        first, *_ = standing.seeds
+        each = [cell(f"{f1[seed]:.2f}" if seed in f1 else NOT_RUN) for seed in seeds]
+        each[seeds.index(first)] = _errors_cell(f1[first], standing.dataset, standing.system, where)
+        each += [cell(f"{standing.ours['f1'].mean:.2f}"), cell(f"{max(f1.values()) - min(f1.values()):.2f}")]
+        lines.append({"cells": [cell(row_title(standing.dataset, standing.system)), *each]})
+    return columns, lines
+
+
+def _errors_cell(f1: float, dataset: str, system: str, where: Mapping[str, Browser]) -> dict[str, Any]:
+    """F1 that leads to the errors of the system's first seed, where they can be looked at."""
+    link = where.get(dataset, NOWHERE).link(system, errors_behind("", "f1"))
+    return cell(f"{f1:.2f}", link=link, title="opens the errors of the first seed" if link else "")
 
 
 def cost_table(found: Sequence[Cost], split: str) -> pd.DataFrame:
@@ -282,6 +297,32 @@ def cost_table(found: Sequence[Cost], split: str) -> pd.DataFrame:
             ]
         )
     return pd.DataFrame(rows, columns=columns)
+
+
+def cost_cells(found: Sequence[Cost], split: str, by: str, where: Mapping[str, Browser]) -> tuple[Cells, Cells]:
+    """``cost_table`` for readers, the cheapest ``by`` one of the ``COSTS`` first.
+
+    F1 leads to the errors; the extremes of the seeds, where there are several, are below it.
+    """
+    table = cost_table(found, split)
+    hidden = ["Part left out", "Lowest", "Highest"]
+    columns: Cells = [{"title": name, "words": name in ("System", "Reads")} for name in table.drop(columns=hidden)]
+    lines: Cells = []
+    for i in table[COSTS[by]].sort_values(kind="stable").index:
+        row = table.loc[i]
+        cells = [cell(_shown(row[column["title"]])) for column in columns]
+        cells[2] = _errors_cell(row["F1"], found[i].dataset, found[i].system, where)
+        if row["Lowest"] < row["Highest"]:
+            cells[2]["sub"] = f"{row['Lowest']:.2f} – {row['Highest']:.2f}"
+        lines.append({"cells": cells})
+    return columns, lines
+
+
+def _shown(value: object) -> str:
+    """A cell of ``cost_table``."""
+    if isinstance(value, float):
+        return NOT_RUN if math.isnan(value) else f"{value:,.2f}"
+    return str(value)
 
 
 def count_cells(counts: Sequence[Count], where: Browser = NOWHERE) -> tuple[Cells, Cells]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from app import standing_figures, standings, state
-from app.panels import charts
+from app.panels import charts, linked
+from app.standings import Browser
 from umt_core.analysis.benchmark import Cost, Standing
 
-_SYSTEM_WIDTH = 190  # pixels: the longest name in full
 _QUIET = {"displayModeBar": False}
 
 
-def seeds(found: Sequence[Standing]) -> None:
-    """A strip of the seeds of the systems that have several."""
+def seeds(found: Sequence[Standing], where: Mapping[str, Browser]) -> None:
+    """A strip of the seeds of the systems that have several; ``where`` by row set."""
     st.subheader("Spread of the seeds", anchor=False)
     table = standings.seed_table(found)
     if table.empty:
@@ -30,14 +30,14 @@ def seeds(found: Sequence[Standing]) -> None:
             alt="; ".join(f"{row.System} seed {row.Seed}: {row.F1:.2f}" for row in table.itertuples()),
         )
     with words:
-        st.dataframe(standings.seeds_side_by_side(table), hide_index=True)
+        linked.show("benchmark_seed_table", *standings.seed_cells(found, where))
     st.caption(
         "A difference between systems that is no larger than the seeds of one lie apart is no finding."
         f"{standings.stand_in_line(standings.with_seeds(found))}"
     )
 
 
-def cost(found: Sequence[Cost], split: str, by: str, timed: str, notice: str) -> None:
+def cost(found: Sequence[Cost], split: str, by: str, where: Mapping[str, Browser], timed: str, notice: str) -> None:
     """F1 against what it costs, ``by`` one of the ``COSTS``; how it was ``timed`` and ``notice`` end the caption."""
     st.subheader("F1 against cost", anchor=False)
     if not found:
@@ -60,14 +60,7 @@ def cost(found: Sequence[Cost], split: str, by: str, timed: str, notice: str) ->
         key="benchmark_cost_chart",
         alt="; ".join(f"{row['System']}: F1 {row['F1']:.2f} at {row[column]}" for row in table.to_dict("records")),
     )
-    shown = table.drop(columns=["Part left out"])
-    st.dataframe(
-        shown,
-        hide_index=True,
-        height="content",
-        column_config={"System": st.column_config.TextColumn(width=_SYSTEM_WIDTH)}
-        | {name: st.column_config.NumberColumn(format="%.2f") for name in shown.select_dtypes("float").columns},
-    )
+    linked.show("benchmark_costs", *standings.cost_cells(found, split, by, where))
     devices = ", ".join(dict.fromkeys(cost.device for cost in found))
     st.caption(
         "Parameters, in millions, are those that were trained and those that stay as published, the vision encoder's "

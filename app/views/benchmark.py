@@ -76,9 +76,9 @@ try:
     for name, rows in found.items():
         benchmark_tables.table_2(name, rows, split, where[name])
     benchmark_tables.missing(results, [*every, *(standing for rows in parts.values() for standing in rows)])
-    benchmark_charts.seeds(every)
+    benchmark_charts.seeds(every, where)
     costed = costs(results, names)
-    benchmark_charts.cost(costed, split, cost, how_timed(costed, results), notice)
+    benchmark_charts.cost(costed, split, cost, where, how_timed(costed, results), notice)
     for name, rows in parts.items():
         benchmark_tables.table_3(name, rows, where[name])
     if of_test and results.done:

@@ -101,13 +101,30 @@ def test_pairs_lead_on_only_where_both_runs_are_here():
 
 
 def test_seeds_side_by_side(results):
-    table = standings.seed_table(table_2(results, DATA))
-    wide = standings.seeds_side_by_side(table).set_index("System")
-    f1 = [round(f1_of(Row(DATA, "umt-bert-crf", seed)), 2) for seed in (0, 1)]
-    assert wide.loc["UMT"].tolist()[:3] == [f"{f1[0]:.2f}", f"{f1[1]:.2f}", "not run"]
-    assert float(wide.loc["UMT", "Range"]) == pytest.approx(abs(f1[0] - f1[1]), abs=0.01)
-    empty = standings.seeds_side_by_side(standings.seed_table([]))
-    assert list(empty.columns) == ["System", "Mean", "Range"]
+    cells = standings.seed_cells(table_2(results, DATA), {DATA: HERE})
+    assert [column["title"] for column in cells[0]] == ["System", "Seed 0", "Seed 1", "Seed 2", "Mean", "Range"]
+    f1 = [f1_of(Row(DATA, "umt-bert-crf", seed)) for seed in (0, 1)]
+    umt = line(cells, "UMT")
+    assert [cell["text"] for cell in umt[1:4]] == [f"{f1[0]:.2f}", f"{f1[1]:.2f}", "not run"]
+    assert float(umt[-1]["text"]) == pytest.approx(abs(f1[0] - f1[1]), abs=0.01)
+    assert umt[1]["link"]["system"] == "a/umt-bert-crf@v2"
+    assert not any("link" in cell for cell in umt[2:])  # predictions are those of the first seed
+    assert len(standings.seed_cells([], {})[0]) == 3
+    assert not standings.seed_cells([], {})[1]
+
+
+@pytest.mark.parametrize("by", list(standings.COSTS))
+def test_the_cheapest_system_is_first_and_its_f1_leads_to_its_errors(results, by):
+    found = costs(results, [DATA])
+    columns, lines = standings.cost_cells(found, "test", by, {DATA: HERE})
+    at = [column["title"] for column in columns].index(standings.COSTS[by])
+    shown = [float(line["cells"][at]["text"]) for line in lines]
+    assert shown == sorted(shown)
+    assert len(shown) == len(found)
+    for of in lines:
+        name, _, f1 = of["cells"][:3]
+        assert ("link" in f1) == (name["text"] in ("BERT-CRF", "UMT"))
+    assert not any("link" in cell for of in standings.cost_cells(found, "dev", by, {})[1] for cell in of["cells"])
 
 
 def test_the_strip_has_a_mark_for_each_seed_and_a_bar_at_each_mean(results):
