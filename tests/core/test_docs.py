@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 NOT_PROMISES = {"CHANGELOG.md"}  # tells what was, too
 MADE_BY_RUNNING = (".venv", "runs/", "results/work/", "../shared", "benchmarks/results/", "out.jsonl")
-EXAMPLES = [p for p in sorted((ROOT / "umt_core").rglob("*.py")) if ">>>" in p.read_text(encoding="utf-8")]
+PYTHON = ("umt_core", "app", "benchmarks", "sample_data", "tools")
+CODE = [path for folder in PYTHON for path in sorted((ROOT / folder).rglob("*.py"))]
+EXAMPLES = [path for path in CODE if ">>>" in path.read_text(encoding="utf-8")]
 
 
 def text_of(page: Path) -> str:
