@@ -1,4 +1,4 @@
-"""Holds the models and caches what they said: the only place in the app that does.
+"""Holds the models, the only place in the app that does, and caches what they said.
 
 ``UMT_BACKEND`` names a module that stands in for the registry and the predictor, for tests
 of the pages without weights.

@@ -146,8 +146,16 @@ def test_the_model_has_never_heard_of_tweets_or_files():
 
 
 def test_the_pure_parts_of_the_app_do_not_import_streamlit():
-    pure = ("app.parts", "app.tables", "app.figures", "app.markup", "app.outcomes", "app.lineage")
-    assert not [edge for edge in edges("app") if edge[0] in pure and root(edge[1]) == "streamlit"]
+    pure = {f"app.{name}" for name in APP_LAYERS[0]} - {"app.state"}
+    assert pure <= set(modules("app"))
+    banned = ("streamlit", "app.state")
+    assert not [edge for edge in edges("app") if edge[0] in pure and edge[1].startswith(banned)]
+
+
+def test_no_page_caches():
+    pages = sorted((ROOT / "app" / "views").glob("*.py"))
+    assert pages
+    assert not [path.name for path in pages if "st.cache_" in path.read_text(encoding="utf-8")]
 
 
 def test_only_services_reach_for_models_and_only_when_called():
