@@ -17,6 +17,7 @@ from umt_core.analysis.paper import TEXT_ALONE
 from umt_core.analysis.reproduction import data_of
 from umt_core.analysis.sets import PredictionSet
 from umt_core.analysis.significance import Interval
+from umt_core.analysis.tables import score_rows
 from umt_core.corrections.gold import gold_of
 from umt_core.encoders.catalog import MPNET_BASE
 from umt_core.errors import CheckpointError, DataError, StoreError
@@ -60,7 +61,7 @@ def _intervals(info: CheckpointInfo, folders: Mapping[str, Path]) -> dict[str, I
         with suppress(KeyError, DataError):
             made = sets.opened(folders[name])
             if (run := run_of(made, info)) is not None:
-                row = sets.rows(made, "score_rows", [run])[0]
+                row = sets.rows(made, score_rows, [run])[0]
                 found[split] = Interval(row["f1"], row["f1_low"], row["f1_high"])
     return found
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -14,10 +14,13 @@ import streamlit as st
 from app import outcomes, sets
 from app.outcomes import Cells
 from umt_core.analysis.sets import PredictionSet, RunInfo
-from umt_core.explain import aggregates, faithfulness
-from umt_core.explain.aggregates import Box, Extreme
+from umt_core.explain import faithfulness
+from umt_core.explain.aggregates import Box, Extreme, tweets_behind
 from umt_core.explain.faithfulness import MapFaithfulness
 from umt_core.explain.kept import kept_file
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,15 +57,32 @@ class Asked:
         return {"data": self.found.name, "baseline": self.baseline, "system": self.system}
 
 
-def aggregate(asked: Asked, kind: str, function: str, *arguments: Any) -> Any:
+def aggregate(
+    asked: Asked,
+    kind: str,
+    function: Callable[Concatenate[PredictionSet, str, P], T],
+    *arguments: P.args,
+    **options: P.kwargs,
+) -> T:
     """What a function of ``aggregates`` says of the system's kept results; the same is asked once."""
     stamp = kept_file(asked.found, asked.system, kind).stat().st_mtime_ns
-    return _aggregate(asked.found.folder, asked.key, asked.system, stamp, function, arguments)
+    of = asked.found.folder, asked.key, asked.system, stamp
+    kept: T = _aggregate(*of, function.__name__, arguments, options, function)
+    return kept
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def _aggregate(folder: Path, key: str, run: str, stamp: int, function: str, arguments: tuple[Any, ...]) -> Any:
-    return getattr(aggregates, function)(sets.opened(folder), run, *arguments)
+def _aggregate(
+    folder: Path,
+    key: str,
+    run: str,
+    stamp: int,
+    name: str,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+    _function: Callable[..., Any],
+) -> Any:
+    return _function(sets.opened(folder), run, *arguments, **options)
 
 
 def summary(asked: Asked, table: pa.Table, least_effect: float) -> list[MapFaithfulness]:
@@ -100,7 +120,7 @@ def spread_cells(asked: Asked, by: str, boxes: Sequence[Box]) -> tuple[Cells, Ce
     columns = [{"title": title, "words": not i} for i, title in enumerate(titles)]
     rows = []
     for box in boxes:
-        filters = aggregates.tweets_behind(by, box.group).to_params()
+        filters = tweets_behind(by, box.group).to_params()
         found_there = by != "type" or not asked.found.info.unlabelled
         link = asked.link | filters if filters and found_there else None
         figures = [outcomes.cell(f"{value:.3f}") for value in (box.mean, *box.quantiles)]

@@ -9,17 +9,16 @@ import os
 import shlex
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
 
 from app import markup, outcomes, services, state
-from umt_core.analysis import tables
 from umt_core.analysis.browse import Page, browse, write_export
 from umt_core.analysis.building import build_set
 from umt_core.analysis.query import Query
@@ -30,6 +29,9 @@ from umt_core.data.images import ImageIndex, open_image, read_image_bytes
 from umt_core.errors import DataError, ImageError, UmtError
 from umt_core.manifest import file_sum
 from umt_core.schema import Example
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SAMPLES = f"{SAMPLE_DATA}/tweets"
 GONE = "The picture is not here: its folder has moved or gone."
@@ -156,9 +158,12 @@ def limits(folder: Path) -> dict[str, tuple[int, int]]:
 # --- figures, computed once ----------------------------------------------------------------------
 
 
-def rows(found: PredictionSet, table: str, *arguments: Any, **options: Any) -> Any:
+def rows(
+    found: PredictionSet, table: Callable[Concatenate[PredictionSet, P], T], *arguments: P.args, **options: P.kwargs
+) -> T:
     """What a function of ``umt_core.analysis.tables`` gives for a set; the same is computed once."""
-    return _rows(found.folder, _run_folders(found), table, arguments, options)
+    kept: T = _rows(found.folder, _run_folders(found), table.__name__, arguments, options, table)
+    return kept
 
 
 def _run_folders(found: PredictionSet) -> tuple[str, ...]:
@@ -167,8 +172,15 @@ def _run_folders(found: PredictionSet) -> tuple[str, ...]:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _rows(folder: Path, runs: tuple[str, ...], table: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    return getattr(tables, table)(opened(folder), *arguments, **options)
+def _rows(
+    folder: Path,
+    runs: tuple[str, ...],
+    name: str,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+    _table: Callable[..., Any],
+) -> Any:
+    return _table(opened(folder), *arguments, **options)
 
 
 def page(found: PredictionSet, query: Query) -> Page:

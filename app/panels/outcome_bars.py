@@ -12,6 +12,7 @@ from app.panels import charts
 from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
 from umt_core.analysis.significance import mcnemar
+from umt_core.analysis.tables import ledger_rows
 
 FEW = 4  # systems whose names have room beside the other choices
 _HEADINGS = {
@@ -58,7 +59,7 @@ def show(found: PredictionSet, query: Query) -> None:
         st.text("Choose a system to see its bars.")
         return
     by_type, share = bool(st.session_state[state.Key.BY_TYPE]), bool(st.session_state[state.Key.SHARE])
-    rows = sets.rows(found, "ledger_rows", query.baseline, list(systems), by_type=by_type)
+    rows = sets.rows(found, ledger_rows, query.baseline, list(systems), by_type=by_type)
     table = outcomes.bar_table(rows, titles)
     highest = table.loc[table["outcome"].isin(_HEADINGS), "share" if share else "count"].max()
     dimmed = any(_is_shown(row, query) for row in table.to_dict("records"))

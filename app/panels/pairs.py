@@ -9,6 +9,7 @@ from app.panels import linked
 from umt_core.analysis.browse import resolve
 from umt_core.analysis.query import Query
 from umt_core.analysis.sets import PredictionSet
+from umt_core.analysis.tables import pair_rows
 
 FEW = 4  # systems whose pairs are all shown
 EVERY_PAIR = "all"  # in an address; a run's name has a slash
@@ -41,7 +42,7 @@ def show(found: PredictionSet, baseline: str | None) -> None:
             width=320,
         )
     with st.spinner("Comparing the systems …"):
-        rows = sets.rows(found, "pair_rows", baseline=None if baseline == EVERY_PAIR else baseline)
+        rows = sets.rows(found, pair_rows, baseline=None if baseline == EVERY_PAIR else baseline)
     columns, lines = outcomes.pair_cells(rows, titles)
     linked.show("scores_pairs", columns, outcomes.with_data(lines, found.name))
     st.caption(

@@ -9,6 +9,7 @@ from app import figures, markup, outcomes, state
 from app.keeping import Recipe
 from app.panels import charts, keeping, linked
 from app.patterns import Asked, aggregate, extreme_cells, group_title, spread_cells, spreads
+from umt_core.explain import aggregates
 from umt_core.explain.aggregates import BLOCKS, FIGURES, KIND, Position
 from umt_core.explain.attention import EVEN_SHARE, get_map
 from umt_core.schema import GRID, REGIONS
@@ -58,7 +59,7 @@ def show(asked: Asked) -> None:
 
 
 def _spread(asked: Asked, by: str) -> None:
-    names = aggregate(asked, KIND, "figures_of")
+    names = aggregate(asked, KIND, aggregates.figures_of)
     if not names:
         st.text("No tweet of this data set has a picture and a word: there is nothing to spread.")
         return
@@ -72,7 +73,7 @@ def _spread(asked: Asked, by: str) -> None:
         persist_state="session",
     )
     baseline = asked.baseline if by == "outcome" else None
-    boxes = aggregate(asked, KIND, "boxes", name, by, baseline)
+    boxes = aggregate(asked, KIND, aggregates.boxes, name, by, baseline)
     past = name == "gate" and "entropy_word_to_image_aware_block" in names
     st.caption(" ".join((MEANINGS[by], FIGURES[name].meaning, *([PAST_THE_GATE] if past else []))))
     if not boxes:
@@ -104,13 +105,13 @@ def _ends(asked: Asked, name: str, by: str, groups: list[str], baseline: str | N
         persist_state="session",
     )
     for column, title in zip(st.columns(2, gap="large"), ("Highest", "Lowest"), strict=True):
-        rows = aggregate(asked, KIND, "extremes", name, by, group, baseline, title == "Highest")
+        rows = aggregate(asked, KIND, aggregates.extremes, name, by, group, baseline, title == "Highest")
         with column:
             linked.show(f"patterns_{title.lower()}", *extreme_cells(asked, title, rows))
 
 
 def _positions(asked: Asked) -> None:
-    found: list[Position] = aggregate(asked, BLOCKS, "positions")
+    found: list[Position] = aggregate(asked, BLOCKS, aggregates.positions)
     if not found:
         st.text("No tweet of this data set has a picture: there is no place to look at.")
         return
@@ -151,7 +152,7 @@ def _positions(asked: Asked) -> None:
             key=state.Key.PATTERNS_BLOCK,
             persist_state="session",
         )
-        rows = aggregate(asked, BLOCKS, "block_extremes", name, block)
+        rows = aggregate(asked, BLOCKS, aggregates.block_extremes, name, block)
         linked.show("patterns_block_tweets", *extreme_cells(asked, "Tweet", rows))
 
 

@@ -7,7 +7,7 @@ from app.panels import building, data_set, linked, pairs
 from umt_core.analysis.browse import resolve
 from umt_core.analysis.query import Query
 from umt_core.analysis.significance import RESAMPLES
-from umt_core.analysis.tables import SLICES
+from umt_core.analysis.tables import SLICES, confusion_rows, error_rows, score_rows, slice_rows
 from umt_core.errors import UmtError
 
 SLICE_TITLES = {
@@ -45,7 +45,7 @@ def table(key: str, columns: outcomes.Cells, lines: outcomes.Cells) -> None:
 try:
     st.subheader("Precision, recall and F1", anchor=False)
     with st.spinner("Drawing tweets again and again for the intervals …"):
-        lenient = sets.rows(found, "score_rows")
+        lenient = sets.rows(found, score_rows)
     table("scores", *outcomes.score_cells(lenient, titles))
     st.caption(
         f"Percent, over strict matches of words and type; {found.info.labelled:,} tweets, {found.info.gold:,} gold "
@@ -59,7 +59,7 @@ try:
         pairs.show(found, against)
 
     st.subheader("Errors by class", anchor=False)
-    table("errors", *outcomes.error_cells(sets.rows(found, "error_rows"), titles))
+    table("errors", *outcomes.error_cells(sets.rows(found, error_rows), titles))
     st.caption("Each wrong entity is in one class only; of several that overlap, the largest overlap decides.")
 
     st.subheader("Types taken for others", anchor=False)
@@ -72,19 +72,19 @@ try:
         label_visibility="collapsed",
         required=True,
     )
-    table("confusion", *outcomes.confusion_cells(sets.rows(found, "confusion_rows", run)))
+    table("confusion", *outcomes.confusion_cells(sets.rows(found, confusion_rows, run)))
     st.caption("“nothing” down: predicted where nothing is gold; across: gold where nothing was predicted.")
 
     st.subheader("F1 by part of the data set", anchor=False)
     for by in SLICES:
-        slices = sets.rows(found, "slice_rows", by)
+        slices = sets.rows(found, slice_rows, by)
         if len({row["slice"] for row in slices}) > 1:
             st.markdown(f"**{SLICE_TITLES[by]}**")
             table(f"slices_{by}", *outcomes.slice_cells(slices, titles))
 
     st.subheader("Ill-formed tags", anchor=False)
     orphans = any(row["gold_orphans"] or row["predicted_orphans"] for row in lenient)
-    strict = sets.rows(found, "score_rows", strict=True) if orphans else lenient
+    strict = sets.rows(found, score_rows, strict=True) if orphans else lenient
     table("orphans", *outcomes.orphan_cells(lenient, strict, titles))
     st.caption("An orphan I- continues nothing. Lenient reading opens an entity with it, strict reading drops it.")
     building.more(chosen)
