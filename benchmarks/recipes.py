@@ -32,9 +32,9 @@ from umt_core.data.datasets import DataSet, data_sets_in
 from umt_core.data.files import locked, write_text
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.manifest import MANIFEST, Manifest, read_manifest
+from umt_core.train.distillation import teachers_of
 from umt_core.train.reproduce import BASE_ENCODER, is_of
 from umt_core.train.run import LATER, Job, completed, encoder_sum, identity_of, run_job
-from umt_core.train.teaching import teachers_of
 from umt_core.train.watcher import Watcher
 
 RESULTS = Path(__file__).parent / "results" / "recipes"
@@ -71,7 +71,7 @@ CHANGES: dict[str, Change] = {
     "both-sets": Change("the other data set's train split joins in", uses=("also",)),
     "both-sets-marked": Change("the same, its tweets marked by a learned vector", {"other_set": True}, uses=("also",)),
     "as-split": Change("tweets of elsewhere stay split as they were published", {"restyle": False}),
-    "several-teachers": Change("several teachers' mean word", {"teacher_weight": 1.0}, uses=("teachers",)),
+    "several-teachers": Change("several teachers' mean marginals", {"teacher_weight": 1.0}, uses=("teachers",)),
     "distil": Change("teachers' marginals beside the labels", {"teacher_weight": 1.0}, uses=("teachers",)),
     "distil-unlabelled": Change(
         "teachers' marginals beside the labels and on unlabelled tweets",

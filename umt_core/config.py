@@ -108,7 +108,7 @@ class TrainSettings(Settings):
     precision: str = "auto"  # of products in training: "float32", or "auto": 16 bits where the device is faster so
     consistency: float = 0.0  # weight of what two passes with other dropout disagree in; 0: one pass
     restyle: bool = True  # tweets of --also and --unlabelled are split, and rid of URLs, as our data set's are
-    teacher_weight: float = 0.0  # of what teachers say of each word, beside the gold labels; 0: there is no teacher
+    teacher_weight: float = 0.0  # of the distillation loss, beside that of the gold labels; 0: there is no teacher
     train_layers: int | None = None  # of the encoder, from the top; those below stay as they began; None: all
     seed: int = 0
 

@@ -138,7 +138,7 @@ class Batch:
     esd_tags: Tensor | None = None  # the same for ESD
     characters: Tensor | None = None  # (batch, words, characters) int64, see ``character_ids``; 0: there is none
     other_set: Tensor | None = None  # (batch,) bool, True at tweets of another data set than the tagger's own
-    taught: Tensor | None = None  # (batch, words, tags) float32, P(tag) by teachers; zeros: they say nothing
+    teacher_marginals: Tensor | None = None  # (batch, words, tags) float32, P(tag); zeros: not read by a teacher
     embedded: Tensor | None = None  # (batch, subwords, embedding), read in place of ``subwords`` and ``shapes``
     pictures: Tensor | None = None  # (batch,) int64: so many of ``regions``, in turn, are each tweet's; None: one each
 

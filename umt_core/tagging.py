@@ -33,7 +33,7 @@ class TweetSet:
     channels: int = 0
     characters: bool = False  # whether the system reads the words' characters
     own: int | None = None  # how many are of the tagger's own data set; those after them are of another; None: all
-    taught: Sequence[np.ndarray] | None = None  # of each tweet (words, tags), P(tag) as teachers have it
+    teacher_marginals: Sequence[np.ndarray] | None = None  # of each tweet, (words, tags)
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -60,8 +60,8 @@ class TweetSet:
         )
         if self.own is not None:
             batch.other_set = torch.tensor(indices) >= self.own
-        if self.taught is not None:
-            batch.taught = _stack([self.taught[i] for i in indices], batch.starts.shape[1])
+        if self.teacher_marginals is not None:
+            batch.teacher_marginals = _stack([self.teacher_marginals[i] for i in indices], batch.starts.shape[1])
         return batch
 
     def by_length(self, batch_size: int) -> list[list[int]]:
@@ -72,11 +72,11 @@ class TweetSet:
 
 
 def _stack(rows: Sequence[np.ndarray], words: int) -> Tensor:
-    """(tweets, words, tags): what is said of more words is cut, of words that nothing is said of it is 0."""
+    """Marginals as (tweets, words, tags): rows beyond ``words`` are cut, rows that are missing are 0."""
     stacked = torch.zeros(len(rows), words, len(WORD_TAGS))
     for of, row in zip(stacked, rows, strict=True):
-        said = torch.from_numpy(row[:words].astype(np.float32))
-        of[: len(said)] = said
+        read = torch.from_numpy(row[:words].astype(np.float32))
+        of[: len(read)] = read
     return stacked
 
 

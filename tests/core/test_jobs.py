@@ -200,7 +200,7 @@ def test_teaching_that_cannot_be_is_refused_before_anything_is_done(home):
         jobs.submit(home.request(teachers=(BASE,), unlabelled=(Part("twitter0/test"), Part("twitter0/test"))))
     subwords = tiny.system("bert-crf", text_encoder=str(home.root / "encoder"), tagging="subword", word_shape=False)
     tiny.save_tagger(home.root / "checkpoints", subwords, dataset="released")
-    with pytest.raises(JobError, match="wanted a tagger of words, as teachers speak of them, got one of subwords"):
+    with pytest.raises(JobError, match="wanted a tagger of words to learn teachers' marginals, got one of subwords"):
         jobs.submit(home.request("released/bert-crf", train=(Part("twitter0/train"),), valid=None, teachers=(BASE,)))
     assert jobs.jobs() == []
 

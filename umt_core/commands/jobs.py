@@ -58,10 +58,10 @@ def submit(
     mode: Annotated[str, typer.Option(help="quick or full")] = "quick",
     corrections: Annotated[str, typer.Option(help="URL of a store; `default`: the app's.")] = "",
     teacher: Annotated[
-        list[str] | None, typer.Option(help="Checkpoint whose word on each tweet is learned too; give several.")
+        list[str] | None, typer.Option(help="Checkpoint whose marginals are learned beside the labels; give several.")
     ] = None,
     unlabelled: Annotated[
-        list[str] | None, typer.Option(help="As --train: tweets of which the teachers' word is learned alone.")
+        list[str] | None, typer.Option(help="As --train: tweets of which the teachers' marginals alone are learned.")
     ] = None,
     repeat: Annotated[int, typer.Option(help="How often a corrected tweet stands among the others.")] = 1,
     correct_valid: Annotated[bool, typer.Option(help="Choose the epoch by corrected labels, too.")] = False,

@@ -86,8 +86,8 @@ class JobRequest:
     test: Part | None = None  # scored once, at the end
     mode: str = "quick"
     store: str | None = None  # URL of the corrections to use; None: labels as the data sets have them
-    teachers: tuple[str, ...] = ()  # checkpoints whose word on each tweet is learned beside its labels
-    unlabelled: tuple[Part, ...] = ()  # tweets of which the teachers' word is learned alone
+    teachers: tuple[str, ...] = ()  # checkpoints whose marginals are learned beside the labels
+    unlabelled: tuple[Part, ...] = ()  # tweets of which the teachers' marginals alone are learned
     repeat: int = 1  # how often a corrected tweet stands among those to train on
     correct_valid: bool = False
     epochs: int | None = None  # None, here and below: as the mode has it
@@ -273,7 +273,7 @@ def _prepare(request: JobRequest) -> _Prepared:
         if line := lacking(each.manifest.model):
             raise JobError(f"{each.family}: {line}")
     if teachers and info.manifest.model.tagging != "word":
-        raise JobError(f"{info.family}: wanted a tagger of words, as teachers speak of them, got one of subwords")
+        raise JobError(f"{info.family}: wanted a tagger of words to learn teachers' marginals, got one of subwords")
     settings = request.settings(info.manifest.train)
     if request.version and (versions_folder(info.family) / request.version).exists():
         raise JobError(f"{info.family}: wanted a new version name, got {request.version!r}, which is taken")

@@ -26,8 +26,8 @@ from umt_core.features import Batch, hide_words
 from umt_core.spans import tags_to_spans
 from umt_core.systems import Output, Tagger
 from umt_core.tagging import TweetSet, tag_all
+from umt_core.train.distillation import disagreement, distillation_loss
 from umt_core.train.sharing import Team
-from umt_core.train.teaching import disagreement, distillation_loss
 
 OnStep = Callable[[int, int, float], None]  # step of the epoch, steps in it, loss
 
@@ -57,7 +57,7 @@ def evaluate(tagger: Tagger, tweets: TweetSet, device: torch.device, team: Team 
 class Trainer:
     """Trains a tagger, epoch by epoch, and keeps the best weights by dev F1.
 
-    ``unlabelled`` tweets are learned from by what teachers say of them alone, in batches of their own. In a ``team``
+    Of ``unlabelled`` tweets the teachers' marginals alone are learned, in batches of their own. In a ``team``
     each process does this with its share of every batch, and all have the same weights after every step.
 
     Raises:
@@ -231,14 +231,14 @@ class Trainer:
         return losses | {"consistency": apart, "total": losses["total"] + self.settings.consistency * apart}
 
     def _terms(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The tagger's own terms, if the batch has gold labels, and what teachers ask for."""
-        if batch.taught is None or not self.settings.teacher_weight:
+        """The tagger's own terms, if the batch has gold labels, and the distillation loss, if it has teachers."""
+        if batch.teacher_marginals is None or not self.settings.teacher_weight:
             return output.losses
-        taught = distillation_loss(self.tagger.crf, output, batch.taught)
-        total = self.settings.teacher_weight * taught
+        distillation = distillation_loss(self.tagger.crf, output, batch.teacher_marginals)
+        total = self.settings.teacher_weight * distillation
         if "total" in output.losses:
             total = total + output.losses["total"]
-        return output.losses | {"taught": taught, "total": total}
+        return output.losses | {"taught": distillation, "total": total}
 
     def _rate(self, step: int) -> float:
         return linear_rate(step, self.steps_per_epoch * self.settings.epochs, self.settings.warmup)

@@ -29,6 +29,7 @@ from umt_core.registry import find_checkpoint, same_weights
 from umt_core.systems import Tagger, build_system, system_class
 from umt_core.tagging import TweetSet, make_tweet_set
 from umt_core.train.compose import correct_file
+from umt_core.train.distillation import TeacherInput, teacher_marginals, teachers_of
 from umt_core.train.log import Log, read_events
 from umt_core.train.loop import Epoch, Trainer, evaluate
 from umt_core.train.pretrain import put_pretrained
@@ -48,7 +49,6 @@ from umt_core.train.reading import (
 )
 from umt_core.train.sharing import Team
 from umt_core.train.state import go_on, read_state, save_state
-from umt_core.train.teaching import Lesson, teach, teachers_of
 from umt_core.train.watcher import Watcher
 
 LOG, STATE = "log.jsonl", "state.pt"
@@ -78,8 +78,8 @@ class Job:
     about_images: str = ""  # what the pictures are, for the card
     init: str | None = None  # a checkpoint to start from
     init_encoder: Path | None = None  # a text encoder that ``pretrain`` wrote, to start from in place of the published
-    teachers: tuple[str, ...] = ()  # checkpoints to learn from, beside the labels
-    unlabelled: Path | None = None  # tweets to learn from by what the teachers say of them alone
+    teachers: tuple[str, ...] = ()  # checkpoints whose marginals are learned beside the labels
+    unlabelled: Path | None = None  # tweets of which the teachers' marginals alone are learned
     unlabelled_images: Path | None = None
     also: Path | None = None  # more labelled tweets to train on, of another data set
     also_images: Path | None = None
@@ -136,11 +136,11 @@ def _run(job: Job, watcher: Watcher, fresh: bool) -> Manifest:
     if job.model.word_shape is None:
         job = replace(job, model=job.model.replace(word_shape=not tokenizer.cased))
 
-    _check_teaching(job)
+    _check_teachers(job)
     teachers = teachers_of(job.teachers)
     job = _correct(job, watcher, fresh)
     splits, regions, vision = _read(job, system.uses_image, device, watcher)
-    taught = _teach(job, splits, watcher)
+    marginals = _teacher_marginals(job, splits, watcher)
     torch.manual_seed(job.settings.seed)
     encoder = load_text_encoder(job.model.text_encoder)
     pretrained = _start_encoder(job, encoder)
@@ -148,7 +148,7 @@ def _run(job: Job, watcher: Watcher, fresh: bool) -> Manifest:
     if job.init:
         watcher.note(_start_from(tagger, job.init, job.parent, embeddings_too=job.settings.train_embeddings))
     sets = _make_sets(job, splits, regions, tokenizer, tagger)
-    sets |= {name: replace(sets[name], taught=rows) for name, rows in taught.items()}
+    sets |= {name: replace(sets[name], teacher_marginals=rows) for name, rows in marginals.items()}
     described = {name: split.describe() for name, split in splits.items()}
     state = job.output / STATE
     if fresh:
@@ -304,8 +304,8 @@ def _read(
     return {split.name: split for split in splits}, regions, vision
 
 
-def _check_teaching(job: Job) -> None:
-    """Raises ``ConfigError`` where teachers, their weight and what they are to teach do not go together."""
+def _check_teachers(job: Job) -> None:
+    """Raises ``ConfigError`` where teachers, their weight, unlabelled tweets and tagging do not go together."""
     if bool(job.teachers) != bool(job.settings.teacher_weight):
         raise ConfigError(
             f"setting teacher_weight: wanted {'more than 0' if job.teachers else '0'} with "
@@ -314,7 +314,7 @@ def _check_teaching(job: Job) -> None:
     if job.unlabelled and not job.teachers:
         raise ConfigError(f"{job.unlabelled}: wanted a teacher to learn from unlabelled tweets, got none")
     if job.teachers and job.model.tagging != "word":
-        raise ConfigError(f"setting tagging: teachers speak of words, wanted 'word', got {job.model.tagging!r}")
+        raise ConfigError(f"setting tagging: wanted 'word' to learn teachers' marginals, got {job.model.tagging!r}")
 
 
 def _dataset(job: Job) -> str:
@@ -342,15 +342,16 @@ def _make_sets(
     return sets | {TRAIN: replace(sets[TRAIN], own=len(splits[TRAIN].examples) if ALSO in splits else None)}
 
 
-def _teach(job: Job, splits: Mapping[str, Split], watcher: Watcher) -> dict[str, list[np.ndarray]]:
-    """What the teachers say of the tweets to train on and of the unlabelled ones."""
+def _teacher_marginals(job: Job, splits: Mapping[str, Split], watcher: Watcher) -> dict[str, list[np.ndarray]]:
+    """The teachers' marginals for the tweets to train on and the unlabelled ones, (tokens, tags) for each tweet."""
     if not job.teachers:
         return {}
     names = [name for name in (TRAIN, ALSO, UNLABELLED) if name in splits]
-    lessons = [Lesson(name, splits[name].examples, splits[name].images) for name in names]
-    said = dict(zip(names, teach(job.teachers, lessons, job.device, _or_stop(watcher.teaching, watcher)), strict=True))
-    said[TRAIN] += said.pop(ALSO, [])
-    return said
+    inputs = [TeacherInput(name, splits[name].examples, splits[name].images) for name in names]
+    computed = teacher_marginals(job.teachers, inputs, job.device, _or_stop(watcher.teaching, watcher))
+    found = dict(zip(names, computed, strict=True))
+    found[TRAIN] += found.pop(ALSO, [])
+    return found
 
 
 def _start_encoder(job: Job, encoder: TextEncoder) -> dict[str, str] | None:

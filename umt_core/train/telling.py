@@ -78,7 +78,7 @@ def facts(job: Status) -> dict[str, str]:
         "Starts from": job.plan.base,
         "Mode": asked.mode,
         "Trains on": ", ".join(_part(part) for part in asked.train),
-        **_taught(job),
+        **_distillation(job),
         "Chooses by": asked.valid.data if asked.valid else "a tenth of these, held out",
         "Tests on": asked.test.data if asked.test else "nothing",
         "Tweets": counts(job.plan),
@@ -94,7 +94,7 @@ def facts(job: Status) -> dict[str, str]:
     return rows
 
 
-def _taught(job: Status) -> dict[str, str]:
+def _distillation(job: Status) -> dict[str, str]:
     rows = {"Teachers": job.plan.teachers, "Without labels": [_part(part) for part in job.request.unlabelled]}
     return {name: ", ".join(of) for name, of in rows.items() if of}
 

@@ -18,6 +18,7 @@ import torch
 
 from umt_core import __version__
 from umt_core.analysis.reproduction import COST, Row, data_of
+from umt_core.analysis.sets import Progress
 from umt_core.config import ModelSettings
 from umt_core.data.files import write_text
 from umt_core.data.images import ImageIndex
@@ -36,7 +37,6 @@ from umt_core.train.reproduce import Setup, without_pictures
 TWEETS = 64  # of the test split, the first ones
 ROUNDS = 4  # in each every tagger reads all of them; the quickest counts, as other work can but slow one down
 
-Told = Callable[[str, int, int], None]
 Values = Mapping[str, Any]
 
 
@@ -61,7 +61,7 @@ class Reader:
         return time.perf_counter() - began
 
 
-def time_rows(rows: Iterable[Row], done: Mapping[Row, Values], setup: Setup, told: Told) -> dict[str, Any]:
+def time_rows(rows: Iterable[Row], done: Mapping[Row, Values], setup: Setup, progress: Progress) -> dict[str, Any]:
     """Times the first seeds of the rows that are done, and writes ``cost.json``, in the place of an earlier one.
 
     Returns:
@@ -77,8 +77,8 @@ def time_rows(rows: Iterable[Row], done: Mapping[Row, Values], setup: Setup, tol
     found: dict[str, float] = {}
     tweets = 0
     for data in dict.fromkeys(data_of(row.dataset) for row in firsts):
-        readers = _readers(data, firsts, setup, told)
-        for name, seconds in _by_turns(readers, lambda *a, of=data: told(f"{of}: tweets", *a)).items():
+        readers = _readers(data, firsts, setup, progress)
+        for name, seconds in _by_turns(readers, lambda *a, of=data: progress(f"{of}: tweets", *a)).items():
             tweets = len(readers[name].examples)
             found[name] = round(1000 * seconds / tweets, 2)
     values = {
@@ -94,26 +94,26 @@ def time_rows(rows: Iterable[Row], done: Mapping[Row, Values], setup: Setup, tol
     return values
 
 
-def _by_turns(readers: Mapping[str, Reader], told: Callable[[int, int], None]) -> dict[str, float]:
+def _by_turns(readers: Mapping[str, Reader], progress: Callable[[int, int], None]) -> dict[str, float]:
     """Seconds that each took in its quickest round."""
     seconds: dict[str, list[float]] = {name: [] for name in readers}
     for round_ in range(ROUNDS + 1):
         for i, (name, reader) in enumerate(readers.items()):
-            told(round_ * len(readers) + i, (ROUNDS + 1) * len(readers))
+            progress(round_ * len(readers) + i, (ROUNDS + 1) * len(readers))
             took = reader.read()
             if round_:  # the first is to warm up
                 seconds[name].append(took)
     return {name: min(of) for name, of in seconds.items()}
 
 
-def _readers(data: str, firsts: Mapping[Row, Values], setup: Setup, told: Told) -> dict[str, Reader]:
+def _readers(data: str, firsts: Mapping[Row, Values], setup: Setup, progress: Progress) -> dict[str, Reader]:
     files, device = setup.data_set(data), pick_device(setup.device)
     examples = read_examples(files.splits["test"])[:TWEETS]
     regions: dict[tuple[str, str], RegionFeatures] = {}  # by the vision encoder and what it is shown of a picture
     found = {}
     ours = [row for row in firsts if data_of(row.dataset) == data]
     for number, row in enumerate(ours):
-        told(f"{data}: taggers", number, len(ours))
+        progress(f"{data}: taggers", number, len(ours))
         settings, channels = ModelSettings.from_dict(firsts[row]["model"]), firsts[row]["channels"]
         features = None
         if channels is not None:

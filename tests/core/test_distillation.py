@@ -31,10 +31,10 @@ from umt_core.predict import Predictor
 from umt_core.schema import Example
 from umt_core.systems import Output
 from umt_core.train import run as run_module
+from umt_core.train.distillation import FILES, TeacherInput, disagreement, distillation_loss, teacher_marginals
 from umt_core.train.loop import Epoch, Trainer
 from umt_core.train.reading import letters, read_also, read_labelled, read_unlabelled
 from umt_core.train.run import Job, run_job
-from umt_core.train.teaching import FILES, Lesson, disagreement, distillation_loss, teach
 from umt_core.train.watcher import Watcher
 
 UNLABELLED = ("Ann and Bob play in Rome", "the Hawks win tonight", "Dune at Roxy Hall", "Lee meets Ray", "no film 🎉")
@@ -169,7 +169,9 @@ def test_words_that_teachers_do_not_read_add_nothing(batch):
 def test_several_teachers_say_their_mean_for_each_word_that_they_read(world, tmp_path):
     long = Example("long", tuple("abcdefghij klmnop in Paris with Anna at the NBA".split()))  # more than 20 subwords
     examples = [*tweets()[:4], long, Example("empty", ())]
-    found = teach([world.teacher, world.teacher], [Lesson("train", examples, None)], "cpu", folder=tmp_path)[0]
+    found = teacher_marginals(
+        [world.teacher, world.teacher], [TeacherInput("train", examples, None)], "cpu", folder=tmp_path
+    )[0]
     said = Predictor.load(world.teacher, "cpu").marginals(examples)
     assert 0 < len(said[4]) < len(long.tokens)
     for row, theirs, example in zip(found, said, examples, strict=True):
@@ -178,8 +180,8 @@ def test_several_teachers_say_their_mean_for_each_word_that_they_read(world, tmp
         assert not row[len(theirs) :].any()
 
     pictures = run_module.ImageIndex.open(world.files.images)
-    both = teach(
-        [world.teacher, world.seeing_teacher], [Lesson("train", examples[:4], pictures)], "cpu", folder=tmp_path
+    both = teacher_marginals(
+        [world.teacher, world.seeing_teacher], [TeacherInput("train", examples[:4], pictures)], "cpu", folder=tmp_path
     )[0]
     sights = Predictor.load(world.seeing_teacher, "cpu").marginals(examples[:4], pictures)
     for row, one, other in zip(both, said, sights, strict=False):
@@ -187,39 +189,39 @@ def test_several_teachers_say_their_mean_for_each_word_that_they_read(world, tmp
 
 
 def test_teachers_are_asked_once_and_what_they_said_is_kept_for_the_same_tweets_alone(world, tmp_path, monkeypatch):
-    lessons = [Lesson("train", tweets()[:3], None), Lesson("unlabelled", tweets()[3:5], None)]
-    first = teach([world.teacher], lessons, "cpu", folder=tmp_path)
+    inputs = [TeacherInput("train", tweets()[:3], None), TeacherInput("unlabelled", tweets()[3:5], None)]
+    first = teacher_marginals([world.teacher], inputs, "cpu", folder=tmp_path)
     asked: list[str] = []
     load = Predictor.load
     monkeypatch.setattr(Predictor, "load", lambda name, *a, **k: asked.append(name) or load(name, *a, **k))
-    again = teach([world.teacher], lessons, "cpu", folder=tmp_path)
+    again = teacher_marginals([world.teacher], inputs, "cpu", folder=tmp_path)
     assert not asked
     assert [[row.tolist() for row in rows] for rows in first] == [[row.tolist() for row in rows] for rows in again]
-    teach([world.teacher], lessons[:1], "cpu", folder=tmp_path)
-    assert not asked  # each lesson is kept by itself
-    longer = [*lessons, Lesson("also", tweets()[5:7], None)]
-    assert teach([world.teacher], longer, "cpu", folder=tmp_path)[0][0].tolist() == first[0][0].tolist()
+    teacher_marginals([world.teacher], inputs[:1], "cpu", folder=tmp_path)
+    assert not asked  # each input is kept by itself
+    longer = [*inputs, TeacherInput("also", tweets()[5:7], None)]
+    assert teacher_marginals([world.teacher], longer, "cpu", folder=tmp_path)[0][0].tolist() == first[0][0].tolist()
     assert asked == [world.teacher]
     monkeypatch.setenv("UMT_PRECISION", "auto")  # other products, other answers
-    teach([world.teacher], lessons, "cpu", folder=tmp_path)
+    teacher_marginals([world.teacher], inputs, "cpu", folder=tmp_path)
     assert len(asked) == 2
     monkeypatch.delenv("UMT_PRECISION")
     for file in tmp_path.glob(FILES.format("*")):
         file.write_bytes(file.read_bytes()[:50])
-    teach([world.teacher], lessons, "cpu", folder=tmp_path)  # a damaged file is made again
+    teacher_marginals([world.teacher], inputs, "cpu", folder=tmp_path)  # a damaged file is made again
     assert len(asked) == 3
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="wanted a place to write"):
-        teach([world.teacher], lessons, "cpu", folder=tmp_path / "file" / "folder")
+        teacher_marginals([world.teacher], inputs, "cpu", folder=tmp_path / "file" / "folder")
 
 
 def test_a_teacher_that_sees_is_asked_again_when_the_pictures_are_others(world, tmp_path):
     folder = tmp_path / "pictures"
     shutil.copytree(world.files.images, folder)
-    lesson = Lesson("train", tweets()[:3], run_module.ImageIndex.open(folder))
+    given = TeacherInput("train", tweets()[:3], run_module.ImageIndex.open(folder))
 
     def say(teacher: str) -> list[list[float]]:
-        return [row.tolist() for row in teach([teacher], [lesson], "cpu", folder=tmp_path / "kept")[0]]
+        return [row.tolist() for row in teacher_marginals([teacher], [given], "cpu", folder=tmp_path / "kept")[0]]
 
     before = {teacher: say(teacher) for teacher in (world.teacher, world.seeing_teacher)}
     kept = set((tmp_path / "kept").iterdir())
@@ -277,7 +279,7 @@ def test_unlabelled_tweets_bring_steps_of_their_own_and_no_gold(world, tmp_path,
 
     def listen(self, batch):
         seen.append((batch.tags is not None, len(batch.subwords)))
-        assert batch.taught is not None
+        assert batch.teacher_marginals is not None
         return losses(self, batch)
 
     monkeypatch.setattr(Trainer, "_losses", listen)
@@ -324,7 +326,7 @@ def test_teaching_that_cannot_be_says_why(world, tmp_path):
         run_job(world.job(tmp_path, unlabelled=world.unlabelled))
     with pytest.raises(ConfigError, match="teacher_weight"):
         run_job(world.job(tmp_path, teachers=(world.teacher,), teacher_weight=0.0))
-    with pytest.raises(ConfigError, match="teachers speak of words"):
+    with pytest.raises(ConfigError, match="wanted 'word' to learn teachers' marginals"):
         run_job(world.job(tmp_path, teachers=(world.teacher,), tagging="subword"))
     with pytest.raises(ConfigError, match="reads pictures: wanted those of unlabelled"):
         run_job(world.job(tmp_path, teachers=(world.seeing_teacher,), unlabelled=world.unlabelled))
