@@ -99,12 +99,39 @@ def test_an_unchanged_file_is_read_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert files.file_sha256(file) == digest
 
 
-def test_a_damaged_memory_of_sums_is_no_error(tmp_path: Path, cache: Path) -> None:
+def test_a_damaged_memory_of_sums_is_no_error_and_is_made_anew(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_RECENT_NS", -1)
     cache.mkdir()
-    (cache / "sums.json").write_text('{"half')
+    (cache / "sums.sqlite").write_text("half a database")
     file = tmp_path / "weights"
     file.write_bytes(b"abc")
-    assert files.file_sha256(file).startswith("ba7816bf")
+    digest = files.file_sha256(file)
+    assert digest.startswith("ba7816bf")
+    monkeypatch.setattr(files.hashlib, "file_digest", lambda *_: pytest.fail("read again"))
+    assert files.file_sha256(file) == digest
+
+
+def test_what_others_remember_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_RECENT_NS", -1)
+    one, other = files.Sums(tmp_path / "sums.sqlite"), files.Sums(tmp_path / "sums.sqlite")
+    for name, sums in (("a", one), ("b", other)):
+        (tmp_path / name).write_text(name)
+        sums.of(tmp_path / name)
+    one.save()
+    other.save()
+    monkeypatch.setattr(files.hashlib, "file_digest", lambda *_: pytest.fail("read again"))
+    third = files.Sums(tmp_path / "sums.sqlite")
+    assert third.of(tmp_path / "a") != third.of(tmp_path / "b")
+
+
+def test_sums_do_without_a_memory_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_RECENT_NS", -1)
+    (tmp_path / "file").write_text("in the way of a folder")
+    sums = files.Sums(tmp_path / "file" / "sums.sqlite")
+    assert sums.of(tmp_path / "file")
+    sums.save()
 
 
 def test_a_missing_package_names_the_command_that_installs_it() -> None:
@@ -483,7 +510,7 @@ def test_rows_from_a_damaged_line_on_are_computed_again(
     lines = bytearray(index.read_bytes())
     lines[70:73] = damage  # within the second of three lines
     index.write_bytes(lines)
-    (tmp_path / "store" / "sums.json").write_bytes(b"\xff{")
+    (tmp_path / "store" / "sums.sqlite").write_bytes(b"\xff{")
     regions = store.features_for(pictures, stub)
     for i in range(5):
         np.testing.assert_allclose(regions[i], block_means(picture(i)), rtol=1e-3)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-import json
 import shutil
+import sqlite3
 import tempfile
 import time
 import zipfile
@@ -14,9 +14,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from umt_core.data.files import cache_dir as cache_dir
-from umt_core.data.files import part_of, write_text
-from umt_core.errors import BackboneError, DataError
+from umt_core.data.files import part_of
+from umt_core.errors import BackboneError
 
+_TABLE = "CREATE TABLE IF NOT EXISTS sums (path TEXT PRIMARY KEY, size INT, modified INT, changed INT, sha256 TEXT)"
+_ASKED = "SELECT size, modified, changed, sha256 FROM sums WHERE path = ?"
 _RECENT_NS = 2_000_000_000  # a file this young may change again within one tick of the file system's clock
 
 
@@ -36,46 +38,63 @@ def package_file(module: str, filename: str, *, install: str) -> Path:
 
 
 class Sums:
-    """SHA-256 of files, remembered in a JSON file until a file's size or times change.
+    """SHA-256 of files, remembered in an SQLite file until a file's size or times change.
 
     The memory may be lost at any time: it costs the reading of the files again, nothing else.
     """
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._known: dict[str, list[int | str]] = _read_json(file)
-        self._new: dict[str, list[int | str]] = {}
+        self._new: dict[str, tuple[int, int, int, str]] = {}
+        self._reader: sqlite3.Connection | None = None
 
     def of(self, path: Path) -> str:
         """SHA-256 of a file, in hexadecimal; ``OSError`` if it cannot be read."""
         path = path.resolve()
         stat = path.stat()
         # The change time too: a copy that keeps the modification time cannot set it.
-        stamp: list[int | str] = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-        known = self._known.get(str(path), [])
-        if known[:3] == stamp:
-            return str(known[3])
+        stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        known = self._new.get(str(path)) or self._known(path)
+        if known is not None and known[:3] == stamp:
+            return known[3]
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _RECENT_NS:
-            self._known[str(path)] = self._new[str(path)] = [*stamp, digest]
+            self._new[str(path)] = (*stamp, digest)
         return digest
 
     def save(self) -> None:
-        """Writes what is new beside what others wrote; a folder we may not write to stays as it is."""
-        if self._new:
-            with contextlib.suppress(DataError):
-                write_text(self.file, json.dumps(_read_json(self.file) | self._new))
-            self._new = {}
+        """Adds what is new to what others wrote; a folder we may not write to stays as it is."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        rows = [(path, *row) for path, row in self._new.items()]
+        self._new = {}
+        with contextlib.suppress(OSError, sqlite3.OperationalError):  # no place, no right, or somebody writes for long
+            try:
+                self._write(rows)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                self.file.unlink()  # damaged, and no more than a memory
+                self._write(rows)
 
+    def _known(self, path: Path) -> tuple[int, int, int, str] | None:
+        with contextlib.suppress(sqlite3.Error):
+            if self._reader is None and self.file.exists():  # to connect would make an empty one
+                self._reader = sqlite3.connect(self.file)
+            if self._reader is not None:
+                found: tuple[int, int, int, str] | None = self._reader.execute(_ASKED, (str(path),)).fetchone()
+                return found
+        return None
 
-def _read_json(file: Path) -> dict[str, list[int | str]]:
-    try:
-        content = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {}
-    rows = content.items() if isinstance(content, dict) else ()
-    return {path: row for path, row in rows if isinstance(row, list) and len(row) == 4}
+    def _write(self, rows: list[tuple[str, int, int, int, str]]) -> None:
+        if not rows:
+            return
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(self.file)) as connection, connection:
+            connection.execute(_TABLE)
+            connection.executemany("INSERT OR REPLACE INTO sums VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def file_sha256(path: Path) -> str:
@@ -84,7 +103,7 @@ def file_sha256(path: Path) -> str:
     Raises:
         BackboneError: the file cannot be read.
     """
-    sums = Sums(cache_dir() / "sums.json")
+    sums = Sums(cache_dir() / "sums.sqlite")
     try:
         digest = sums.of(path)
     except OSError as error:
