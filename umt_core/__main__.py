@@ -90,7 +90,7 @@ def predict(
     engine: Annotated[str, typer.Option(help="local, or ray: workers on one or many machines.")] = "local",
     address: Annotated[str | None, typer.Option(help="Of a Ray cluster; by default one is started here.")] = None,
     workers: Annotated[int, typer.Option(help="Of Ray, each with the taggers in memory.")] = 2,
-    chunk: Annotated[int, typer.Option(help="Tweets of a part: what a kill costs a worker.")] = 1000,
+    chunk: Annotated[int, typer.Option(help="Tweets per part; a worker that is killed loses at most one part.")] = 1000,
     strict_images: Annotated[
         bool, typer.Option("--strict-images", help="A tweet whose picture cannot be read fails.")
     ] = False,
@@ -142,8 +142,10 @@ def evaluate(
         raise DataError(f"{data}: wanted labelled tweets, got {unlabelled} of {len(examples)} without labels")
     with progress_bar() as bar:
         predictor = Predictor.load(checkpoint, device)
+        pictures = bar.add_task("regions of pictures", total=None, visible=predictor.vision is not None)
+        features = predictor.regions(examples, image_index(images), advance(bar, pictures))
+        bar.remove_task(pictures)
         task = bar.add_task(predictor.name, total=len(examples))
-        features = predictor.regions(examples, image_index(images))
         tags = predictor.tags(examples, features, progress=advance(bar, task))
     gold = [gold_spans(example, strict=strict) for example in examples]
     scores = score_spans(gold, [tags_to_spans(row, strict=strict) for row in tags]).to_dict()
@@ -222,7 +224,7 @@ def train(
     device: Device = "auto",
     devices: Annotated[int, typer.Option(help="Processes that share each batch, one device each.")] = 1,
 ) -> None:
-    """Train a tagger. Ctrl-C stops after saving nothing half: the same command goes on from the last epoch."""
+    """Train a tagger. Ctrl-C stops the run and leaves no half-written file; the same command resumes after the last whole epoch."""
     from umt_core.config import default_recipe, settings_of
     from umt_core.train.run import Job, run_job
 

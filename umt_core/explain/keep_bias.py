@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from umt_core.analysis.run_set import predictor_of, set_examples
@@ -41,7 +42,7 @@ def keep_bias(
     predictor = predictor_of(found, run, device)
     examples = set_examples(found, 0, found.info.tweets)
     index = wanted_images(found)
-    features = predictor.regions(examples, index)
+    features = predictor.regions(examples, index, partial(progress, "regions of pictures") if progress else None)
     paths = [index.path(example.image) for example in examples]
     pool = Pool(list(paths) if predictor.vision is None else list(features.rows))
     asked = [i for i, example in enumerate(examples) if pool.identities[i] is not None and example.tokens]
