@@ -15,7 +15,6 @@ YARDSTICK = (
     "nothing the tagger was trained on, so occlusion is a yardstick, no truth; the last line of the table has how well "
     "two ways of it agree. One entity proves little: Patterns has a whole data set."
 )
-MODULE = "umt_core.explain.keep_faithfulness"
 
 
 def show(case: Case, title: str, attention_map: AttentionMap, head: int | None, word: int) -> None:
@@ -41,8 +40,9 @@ def show(case: Case, title: str, attention_map: AttentionMap, head: int | None, 
 
 def faithfulness(case: Case, checkpoint: str, span: Span) -> SpanFaithfulness | None:
     """The tagger's maps for a span against occlusion; ``None``: it has none, or there is no picture."""
+    function = services.Lazy.WORKBENCH_FAITHFULNESS
     found: SpanFaithfulness | None = services.explained(
-        case.chosen, MODULE, "workbench_faithfulness", checkpoint, case.example, case.picture, span
+        case.chosen, function, checkpoint, case.example, case.picture, span
     )
     return found
 
@@ -52,6 +52,8 @@ def line(found: SpanFaithfulness, attention_map: AttentionMap, head: int | None,
     check = found.check(attention_map.name, head)
     name = markup.plain(f"“{markup.shown_words(tokens[found.span.start : found.span.end])}”")
     rho = None if check is None else check.rho
+    if rho is None and not found.effect:
+        return f"No single block moves the score of {name}: there is no order to agree with."
     if rho is None:
         return f"The map is even: it orders no blocks for {name}."
     agrees = "agrees with" if rho >= EXPLAINS else "hardly agrees with" if rho > -EXPLAINS else "contradicts"

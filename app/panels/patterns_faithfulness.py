@@ -10,6 +10,7 @@ from app import figures, markup, state
 from app.keeping import Recipe
 from app.panels import charts, keeping, linked
 from app.patterns import Asked, agreeing, extreme_cells, faithfulness_table, summary
+from app.services import Lazy
 from umt_core.explain.faithfulness import EXPLAINS, KIND, MATTERS, MapFaithfulness, verdict
 from umt_core.explain.kept import about_kept
 
@@ -20,7 +21,7 @@ WHY = (
 METHOD = (
     "ρ: Spearman's correlation of a map's 49 values with the 49 drops of the entity's log-odds when one block is set "
     "to zeros; whiskers: 95 % when tweets are drawn again. Area: how far the score lies below that of random orders, "
-    "in nats, while blocks are taken away in the map's order. Diamonds are no attention: they say what can be reached. "
+    "in nats, while blocks are taken away in the map's order. Diamonds are no attention: they are there to compare with. "
     "A block of zeros beside 48 others is nothing the tagger was trained on, so occlusion is a yardstick, no truth."
 )
 
@@ -30,8 +31,7 @@ def show(asked: Asked) -> None:
         st.info(f"{asked.title} reads text only. Choose a system that looks at pictures in the sidebar.")
         return
     command = markup.command("sets", "faithfulness", asked.found.name, "--run", asked.system)
-    module = "umt_core.explain.keep_faithfulness"
-    recipe = Recipe(KIND, module, "keep_faithfulness", "holding maps against occlusion", command)
+    recipe = Recipe(KIND, Lazy.KEEP_FAITHFULNESS, "holding maps against occlusion", command)
     table = keeping.table(asked.found, asked.system, recipe, WHY)
     if table is None:
         return

@@ -113,6 +113,7 @@ def test_orders_are_drawn_by_the_seed_and_take_each_block_once():
     assert [order.tolist() for order in random_orders(1)] == [order.tolist() for order in random_orders(1)]
     assert all(sorted(order) == list(range(REGIONS)) for order in random_orders(1))
     assert len(random_orders(1)) == ORDERS
+    assert random_orders([1, 0])[0].tolist() != random_orders([1, 7])[0].tolist()  # of each tweet its own
     assert order_of(np.array([1.0, 3.0, 2.0])).tolist() == [1, 2, 0]
     sizes = [int((left == 0).all(axis=1).sum()) for left in deleted(PICTURE, np.arange(REGIONS))]
     assert sizes == [7, 14, 21, 28, 35, 42]
@@ -189,7 +190,7 @@ def test_of_few_tweets_there_is_no_verdict(tweets):
 
 
 def test_without_attention_there_is_nothing_to_judge():
-    assert "no attention" in verdict([])
+    assert verdict([]) == "No entity of the sampled tweets is left: there is nothing to judge."
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ picture is set to zeros, which is what all 49 are where there is no picture. A m
   How far it lies below that of random orders, in nats, the mean over the way: above 0, the map finds blocks that count.
 
 A block set to zeros is nothing that the model has met beside 48 others, so occlusion is no truth either. How well two
-ways of it agree (zeros, and the picture's mean vector) is what a map could reach at most.
+ways of it agree (zeros, and the picture's mean vector) says how much depends on what stands in a block's place. It is
+no bound: integrated gradients from zeros agree with occlusion by zeros the more, the more linear the model is.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ TITLES = {m.name: m.title for m in MAPS} | {
     OTHER_OCCLUSION: "occlusion by the mean vector",
 }
 MEAN = -1  # stands for the mean over heads
-KIND = "faithfulness"
+KIND = "faithfulness-2"  # 2: of each tweet, random orders of its own
 SCHEMA = pa.schema(
     [
         TWEET,
@@ -114,7 +115,12 @@ def rank_correlation(values: np.ndarray, drops: np.ndarray) -> float | None:
     return round(float(one @ other) / size, 12) if size > 0 else None
 
 
-def random_orders(seed: int, count: int = ORDERS) -> list[np.ndarray]:
+def random_orders(seed: int | Sequence[int], count: int = ORDERS) -> list[np.ndarray]:
+    """Orders of the 49 blocks that a map's is held against.
+
+    Over several tweets each wants a seed of its own: beside the same few orders all areas are off by the same chance,
+    which drawing tweets again does not show.
+    """
     rng = np.random.default_rng(seed)
     return [rng.permutation(REGIONS) for _ in range(count)]
 
@@ -153,7 +159,7 @@ def faithfulness_of(
     spans: Sequence[Span],
     maps: Callable[[Span], Maps],
     *,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     curves: bool = True,
 ) -> list[SpanFaithfulness]:
     """Each span's maps against occlusion, in two batches: the drops, then the deletion curves of means.
@@ -161,6 +167,7 @@ def faithfulness_of(
     Args:
         regions: (49, channels) of the tweet's picture.
         maps: the maps of a span; what ``span_maps`` gives, and others.
+        seed: of the random orders, see ``random_orders``.
         curves: whether deletion curves are wanted.
     """
     asked = [regions, None, *without_blocks(regions), *without_blocks(regions, "mean")]
@@ -198,7 +205,7 @@ def _areas(
     regions: np.ndarray,
     spans: Sequence[Span],
     of_spans: Sequence[Maps],
-    seed: int,
+    seed: int | Sequence[int],
 ) -> list[dict[tuple[str, int], float]]:
     """The area of each span's mean maps, which are all asked about in one batch, beside the same random orders."""
     random = [deleted(regions, order) for order in random_orders(seed)]
@@ -298,10 +305,15 @@ def _mean_by_tweet(tweets: np.ndarray, values: np.ndarray) -> tuple[float, np.nd
 
 
 def verdict(found: Sequence[MapFaithfulness]) -> str:
-    """Which attention map, if any, explains the model; "none does" is an answer."""
+    """Which attention map, if any, explains the model; "none does" is an answer.
+
+    ``found`` is of a system that looks at pictures: where no map is left, either no entity is, or all maps are even.
+    """
+    if not found:
+        return "No entity of the sampled tweets is left: there is nothing to judge."
     maps = [m for m in found if m.is_attention]
     if not maps:
-        return "This system has no attention over the picture to judge."
+        return "None does: all attention maps are even, they order no blocks."
     able = [m for m in maps if m.surely > 0]
     best = max(able or maps, key=lambda m: m.rho.value)
     many = f"{len(maps)} maps and heads"
@@ -324,7 +336,7 @@ def _references(found: Sequence[MapFaithfulness]) -> list[str]:
     lines = []
     for name, text in (
         (GRADIENTS, "Integrated gradients reach ρ = {:.2f}."),
-        (OTHER_OCCLUSION, "Two ways of occlusion agree with each other at ρ = {:.2f}: no map can be asked for more."),
+        (OTHER_OCCLUSION, "Two ways of occlusion agree with each other at ρ = {:.2f}: so much depends on what stands in a block's place."),
     ):
         lines += [text.format(m.rho.value) for m in found if m.map == name]
     return lines

@@ -65,7 +65,7 @@ def keep_faithfulness(
             (example,) = set_examples(found, tweet, tweet + 1)
             regions = predictor.regions([example], index)[0]
             if regions is not None:
-                rows += rows_of(tweet, tweet_faithfulness(predictor, example, regions, spans[tweet], seed))
+                rows += rows_of(tweet, tweet_faithfulness(predictor, example, regions, spans[tweet], [seed, tweet]))
             done(0)
         return {KIND: rows}
 
@@ -83,7 +83,7 @@ def keep_faithfulness(
 
 
 def tweet_faithfulness(
-    predictor: Predictor, example: Example, regions: np.ndarray, spans: list[Span], seed: int = 0
+    predictor: Predictor, example: Example, regions: np.ndarray, spans: list[Span], seed: int | Sequence[int] = 0
 ) -> list[SpanFaithfulness]:
     """All maps of a tweet's entities against occlusion: attention by head, their means, and integrated gradients."""
     inspection = predictor.inspect_regions(example, regions)
