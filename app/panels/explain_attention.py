@@ -75,5 +75,5 @@ def _maps(view: View) -> None:
     )
     st.caption(f"Check: {WHAT_CHECKS} {word_detail.NOT_PROOF}")
     looker = view.lookers[title]
-    if looker.gate is not None and looker.word_to_image_aware_block is not None:
-        st.caption(word_detail.GATE_IS_NOT_ALL)
+    if caveat := maps.gate_caveat(looker):
+        st.caption(caveat)

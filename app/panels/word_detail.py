@@ -14,11 +14,6 @@ from umt_core.schema import GRID, Inspection
 UNIFORM_WITHIN = 1e-3  # half precision rounds the matrix's entries by less
 
 NOT_PROOF = "Attention shows where a layer looked, not why the tagger decided: it is a hint to check, no proof."
-GATE_IS_NOT_ALL = (
-    "A gate of 0 does not take the picture away: it only closes Q (word → block). "
-    "The picture still reaches the word through A (word → text-aware block)."
-)
-OTHER_GATE = "It lets through what this tagger has gathered from the picture."
 ESD_MOVES_BOUNDARIES = (
     "The conversion matrix is uniform: it gives B to all four types alike, and I likewise. "
     "So the span detector can move boundaries and never favours a type."
@@ -144,15 +139,11 @@ def gate(view: View) -> None:
     )
     st.caption(
         f"Visual gate of {choice[2] if choice else ''}: mean over {inspection.gate.shape[1]} dimensions; "
-        f"the whisker holds the middle 80 % of them. {_what_it_closes(inspection)}"
+        f"the whisker holds the middle 80 % of them. {maps.gate_caveat(inspection)}"
     )
     with st.expander("Gate as a table"):
         number = st.column_config.NumberColumn(format="%.3f")
         st.dataframe(table, hide_index=True, column_config=dict.fromkeys(table.columns[1:], number))
-
-
-def _what_it_closes(inspection: Inspection) -> str:
-    return OTHER_GATE if inspection.word_to_image_aware_block is None else GATE_IS_NOT_ALL
 
 
 def contributions(view: View) -> None:

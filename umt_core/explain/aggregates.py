@@ -44,8 +44,8 @@ class Figure:
 FIGURES = {
     "gate": Figure(
         "Gate",
-        "The visual gate, the mean over its dimensions: how much of Q (UMT, MT) or of what the tagger gathered from "
-        "the picture the word lets through.",
+        "The visual gate, the mean over its dimensions: how much of Q (UMT, MT), or of what other systems make with "
+        "the picture, the word lets through.",
         "gate, 0 to 1",
     ),
     "entropy_word_to_block": Figure(

@@ -73,7 +73,7 @@ MAPS = (
         "text → block",
         "the visual context",
         "The text looks at the picture's blocks: the tweet as a whole in GVATT, so that all words have one map, each "
-        "word in AdaCAN. What is gathered reaches the word through a gate.",
+        "word in AdaCAN. What is gathered is mixed with the word, and a gate lets the mixture through.",
         rows_are_words=True,
     ),
 )
@@ -95,6 +95,27 @@ def maps_of(inspection: Inspection) -> tuple[AttentionMap, ...]:
 def heads(inspection: Inspection) -> int:
     """How many heads the maps have; 0 for a system that does not look at pictures."""
     return next((len(getattr(inspection, m.name)) for m in maps_of(inspection)), 0)
+
+
+_GATE_OF_Q = (
+    "A gate of 0 does not take the picture away: it only closes Q (word → block). "
+    "The picture still reaches the word through A (word → text-aware block)."
+)
+_GATES = {
+    "gvatt": "A gate of 0 does not take the picture away: it closes what is mixed of word and picture (m). "
+    "The picture still has a say in how much of the word itself is kept.",
+    "adacan": "It lets through what this tagger has gathered from the picture and, beside it, from the other words.",
+}
+
+
+def gate_caveat(inspection: Inspection) -> str:
+    """What the gate of a system does and does not close; "": it has none."""
+    if inspection.gate is None:
+        return ""
+    if inspection.word_to_image_aware_block is not None:
+        return _GATE_OF_Q
+    family = inspection.system.partition("-")[0]
+    return _GATES.get(family, "It lets through what this tagger has gathered from the picture.")
 
 
 def weights(inspection: Inspection, attention_map: AttentionMap, head: int | None = None) -> np.ndarray:

@@ -221,8 +221,7 @@ def _system(case: CaseReport, name: str, words: Sequence[int]) -> dict[str, Any]
         "gate": None
         if inspection.gate is None
         else [{"mean": _round(row.mean()), "standard_deviation": _round(row.std())} for row in inspection.gate],
-        # The picture reaches the words past the gate where the system has image-aware words.
-        "gate_is_all": inspection.gate is not None and inspection.word_to_image_aware_block is None,
+        "gate_caveat": attention.gate_caveat(inspection),
         "uses_esd": converted,
         "provenance": None if parts.provenance is None else provenance_values(parts.provenance, tokens),
         "counterfactuals": None if parts.counterfactuals is None else counterfactuals_json(parts.counterfactuals),

@@ -25,11 +25,6 @@ SHOWN = 720  # pixels of the picture's longer side
 QUALITY = 82
 TOP = 5  # blocks that a map's table names
 ATTENTION = "Attention shows where a layer looked, not why the tagger decided: it is a hint to check, no proof."
-GATE_IS_NOT_ALL = (
-    "A gate of 0 does not take the picture away: it only closes Q (word → block). "
-    "The picture still reaches the word through A (word → text-aware block)."
-)
-GATE_IS_ALL = "It lets through what this tagger has gathered from the picture."
 FOREIGN = "A change of answer says that the answer depends on the picture, not that the tagger understands it."
 
 
@@ -325,11 +320,7 @@ def _gate(system: Mapping[str, Any], tokens: Sequence[str]) -> Html:
     heads = el("tr", *(el("th", text, scope="col") for text in ("word", "mean", "standard deviation", "0 to 1")))
     caption = "The gate's mean over its dimensions, and their standard deviation."
     table = el("div", el("table", el("caption", caption), heads, *rows), class_="scroll", tabindex=0)
-    return _details("How much of the picture each word takes", el("p", _what_closes(system)), table)
-
-
-def _what_closes(system: Mapping[str, Any]) -> str:
-    return GATE_IS_ALL if system["gate_is_all"] else GATE_IS_NOT_ALL
+    return _details("How much of the picture each word takes", el("p", system["gate_caveat"]), table)
 
 
 def _counterfactuals(found: Mapping[str, Any] | None, size: Mapping[str, int] | None) -> Html:

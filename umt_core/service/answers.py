@@ -20,7 +20,7 @@ from umt_core.errors import DataError, ImageError
 from umt_core.explain import attention
 from umt_core.explain.provenance import provenance
 from umt_core.explain.report import map_values, provenance_values
-from umt_core.explain.report_html import ATTENTION, GATE_IS_ALL, GATE_IS_NOT_ALL
+from umt_core.explain.report_html import ATTENTION
 from umt_core.registry import CheckpointInfo
 from umt_core.schema import MOST_WORDS, Example, Inspection, Prediction, Span
 from umt_core.service.limits import HELD_PIXELS, REQUEST_PIXELS, Budget
@@ -223,12 +223,10 @@ def _matches(gold: Sequence[Span] | None, found: Sequence[Span], example: Exampl
 def _inside(inspection: Inspection, words: Sequence[int]) -> dict[str, Any]:
     maps = attention.maps_of(inspection)
     gate = inspection.gate
-    caveats = [ATTENTION] if maps else []
-    if gate is not None:
-        caveats.append(GATE_IS_ALL if inspection.word_to_image_aware_block is None else GATE_IS_NOT_ALL)
+    caveats = (ATTENTION if maps else "", attention.gate_caveat(inspection), PARTS)
     return {
         "system": inspection.system,
-        "caveats": [*caveats, PARTS],
+        "caveats": [*filter(None, caveats)],
         "attention": [map_values(inspection, of, words) for of in maps],
         "gate": None
         if gate is None
