@@ -117,6 +117,15 @@ def test_where_all_tweets_differ_alike_nothing_is_known_of_chance():
     assert (test.p_randomisation, test.significant_from, test.smallest_difference) == (1.0, None, None)
 
 
+def test_draws_in_which_f1_is_0_of_0_tell_nothing_of_the_difference():
+    # (correct, predicted) of each system, gold: one tweet of five has an entity, and the second system finds it.
+    test = paired_test(Counts({(0, 0, 1, 1, 1): 1, (0, 0, 0, 0, 0): 4}), fixed=1, broken=0)
+    assert (test.difference.low, test.difference.high) == (1.0, 1.0)
+    assert test.p_bootstrap < 0.001
+    nothing = paired_test(Counts({(0, 0, 0, 0, 0): 5}), fixed=0, broken=0)
+    assert (nothing.difference.low, nothing.difference.high, nothing.p_bootstrap) == (0.0, 0.0, 1.0)
+
+
 def test_swapping_leaves_what_both_have_together():
     counts = counts_of(random_rows(200))
     swapped = counts.swapped(50, seed=1)

@@ -158,23 +158,22 @@ def paired_test(counts: Counts, *, resamples: int = RESAMPLES, seed: int = 0, fi
     """
     from scipy.stats import norm
 
-    observed, drawn, swapped = map(
-        _difference, (counts.totals, counts.resampled(resamples, seed), counts.swapped(resamples, seed))
-    )
+    observed, swapped = map(_difference, (counts.totals, counts.swapped(resamples, seed)))
+    drawn = _difference(counts.resampled(resamples, seed), np.nan)
     error = standard_error(counts) or None  # 0: all tweets differ alike, or none does, and nothing is known of chance
     return PairedTest(
         difference=interval_of(float(observed), drawn),
         p_randomisation=_as_large(swapped, float(observed)),
-        p_bootstrap=_two_sided(drawn),
+        p_bootstrap=_two_sided(drawn[~np.isnan(drawn)]),
         p_mcnemar=mcnemar(fixed, broken),
         significant_from=error and float(norm.ppf((1 + LEVEL) / 2) * error),
         smallest_difference=error and float((norm.ppf((1 + LEVEL) / 2) + norm.ppf(POWER)) * error),
     )
 
 
-def _difference(totals: np.ndarray) -> np.ndarray:
-    """F1 of the second system less that of the first. ``totals``: (..., 2 * systems + 1)."""
-    difference: np.ndarray = _figures(totals, 1)["f1"] - _figures(totals, 0)["f1"]
+def _difference(totals: np.ndarray, nothing: float = 0.0) -> np.ndarray:
+    """F1 of the second system less that of the first; arguments as ``_figures``."""
+    difference: np.ndarray = _figures(totals, 1, nothing)["f1"] - _figures(totals, 0, nothing)["f1"]
     return difference
 
 
