@@ -224,7 +224,10 @@ def train(
     device: Device = "auto",
     devices: Annotated[int, typer.Option(help="Processes that share each batch, one device each.")] = 1,
 ) -> None:
-    """Train a tagger. Ctrl-C stops the run and leaves no half-written file; the same command resumes after the last whole epoch."""
+    """Train a tagger.
+
+    Ctrl-C stops the run and leaves no half-written file; the same command resumes after the last whole epoch.
+    """
     from umt_core.config import default_recipe, settings_of
     from umt_core.train.run import Job, run_job
 

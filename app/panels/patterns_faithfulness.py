@@ -21,7 +21,7 @@ WHY = (
 METHOD = (
     "ρ: Spearman's correlation of a map's 49 values with the 49 drops of the entity's log-odds when one block is set "
     "to zeros; whiskers: 95 % when tweets are drawn again. Area: how far the score lies below that of random orders, "
-    "in nats, while blocks are taken away in the map's order. Diamonds are no attention: they are there to compare with. "
+    "in nats, while blocks are taken away in the map's order. Diamonds are no attention: they are for comparison. "
     "A block of zeros beside 48 others is nothing the tagger was trained on, so occlusion is a yardstick, no truth."
 )
 

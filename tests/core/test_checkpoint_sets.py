@@ -182,7 +182,8 @@ def test_what_pictures_need_is_asked_for_where_they_are_read(installed):
 
 def test_an_encoder_that_was_unpacked_needs_its_packages_no_more(installed, tmp_path):
     (tmp_path / "cache" / "mpnet-base").mkdir(parents=True)
-    assert needs.lacking(MPNET) == f"peft: not installed here; to install it: {sys.executable} -m pip install peft==0.21.2"
+    install = f"{sys.executable} -m pip install peft==0.21.2"
+    assert needs.lacking(MPNET) == f"peft: not installed here; to install it: {install}"
     assert needs.lacking(MPNET.replace(adapter_rank=0)) == ""
 
 
