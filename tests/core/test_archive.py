@@ -112,6 +112,19 @@ def test_reading_stops_after_so_many_bytes_in_all(monkeypatch):
         found.read("2")
 
 
+def test_files_that_turn_out_damaged_count_among_the_bytes_that_were_read(monkeypatch):
+    monkeypatch.setattr("umt_core.data.archive.MOST_UNPACKED", 2_000)
+    data = zipped({f"{i}.png": bytes([65 + i]) * 1_000 for i in range(3)}).getvalue()
+    for i in range(3):
+        data = data.replace(bytes([65 + i]) * 1_000, bytes([75 + i]) * 1_000)
+    found = zip_pictures(io.BytesIO(data))
+    for name in ("0", "1"):
+        with pytest.raises(ImageError, match="wanted a whole file in the archive, got a damaged one"):
+            found.read(name)
+    with pytest.raises(ImageError, match="bytes of pictures in all, got more"):
+        found.read("2")
+
+
 def test_an_archive_of_too_many_files_is_refused_before_they_are_listed(monkeypatch):
     monkeypatch.setattr("umt_core.data.archive.MOST_FILES", 2)
     monkeypatch.setattr(zipfile, "ZipFile", lambda _: pytest.fail("it was listed"))

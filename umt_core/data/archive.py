@@ -198,6 +198,7 @@ class _Reader:
             raise ImageError(f"{name}: wanted a picture, got a file that unpacks to {entry.file_size:,} bytes, a bomb")
         if self.left <= 0:
             raise ImageError(f"{name}: wanted at most {MOST_UNPACKED:,} bytes of pictures in all, got more")
+        self.left -= min(entry.file_size, MAX_BYTES + 1)  # of a damaged file too, which is unpacked before it is told
         try:
             with self.archive.open(entry) as stream:
                 data = stream.read(MAX_BYTES + 1)
@@ -205,5 +206,4 @@ class _Reader:
             raise ImageError(f"{name}: wanted a file that we can unpack, got: {error}") from error
         except UNREADABLE as error:
             raise ImageError(f"{name}: wanted a whole file in the archive, got a damaged one ({error})") from error
-        self.left -= len(data)
         return read_image_bytes(data, name=name)
