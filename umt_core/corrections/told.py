@@ -15,7 +15,13 @@ def told(events: Iterable[Event], *, authors: bool) -> tuple[Correction, ...]:
         authors: name who made them.
     """
     return tuple(
-        Correction(e.time, e.action, e.before, e.after, e.reason, e.author if authors else "")
+        Correction(e.time, e.action, e.before, e.after, _reason(e, authors), e.author if authors else "")
         for e in events
         if e.track == COMMON
     )
+
+
+def _reason(event: Event, authors: bool) -> str:
+    """The store gives an undo or redo a reason where another author's labels stay, and names them there."""
+    named = event.action in ("undo", "redo") and event.reason
+    return "left as somebody else has it" if named and not authors else event.reason
