@@ -152,6 +152,21 @@ def test_corrections_travel_to_another_store_in_every_form(source, tmp_path, cap
     assert told.startswith("0 tweets stored")
 
 
+def test_a_folder_of_brat_without_its_annotations_takes_nobodys_labels(source, tmp_path, capsys):
+    write_tweets(source.with_suffix(".jsonl"), [*read_conll(source), Example("4", ("later",), None, None)])
+    source.unlink()
+    run(capsys, "export", "--data", DATA, "--format", "brat", "--output", tmp_path / "out")
+    for name in ("2", "3", "4"):
+        (tmp_path / "out" / f"{name}.ann").unlink()
+    _, told, complaints = run(capsys, "import", "--data", DATA, "--format", "brat", "--input", tmp_path / "out")
+    assert told == "0 tweets stored, 1 say what stands, 0 are older than what stands, 0 conflicts, 2 left out"
+    assert [line.rpartition(": ")[2] for line in complaints.splitlines()] == [
+        "wanted 2.ann beside 2.txt, got none",
+        "wanted 3.ann beside 3.txt, got none",
+    ]
+    assert standing() == {}
+
+
 def test_a_corrected_export_as_conll_changes_the_corrected_tweets_alone(source, tmp_path, capsys):
     correct("3", PER)
     run(capsys, "export", "--data", DATA, "--format", "conll", "--output", tmp_path / "out.txt")

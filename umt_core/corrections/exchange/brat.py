@@ -115,6 +115,8 @@ def _documents(names: list[str], opened: Opener, path: Path, bio: str, known: Kn
         try:
             text = _content(opened, name)
             lines = _content(opened, f"{stem}.ann") if f"{stem}.ann" in there else None
+            if lines is None and (own := ours.get(unquote(stem))) and own.spans is not None:
+                raise DataError(f"wanted {stem}.ann beside {name}, got none")  # else its labels would be taken for none
             yield _tweet(unquote(stem), text, lines, where, ours, known, Care(bio))
         except DataError as error:
             yield Reading(where, None, (str(error),))
