@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from umt_core.analysis.sets import sets_folder
+from umt_core.corrections.events import LONGEST_NAME, is_name
 from umt_core.corrections.exchange import Problem, Row, located_rows
 from umt_core.corrections.exchange.rows import REFUSE
 from umt_core.data.archive import Pictures
@@ -21,7 +21,7 @@ from umt_core.schema import MOST_WORDS, Example
 MOST_BYTES = 100_000_000  # of a table: 100,000 tweets take some 30 million
 MOST_ROWS = 100_000  # of a table, which is in memory as a whole
 MOST_CHARACTERS = 10_000  # of a tweet's words; why there is a bound, ``MOST_WORDS`` says
-LONGEST_ID = 200  # characters; an id stands in links and tables
+LONGEST_ID = LONGEST_NAME  # characters; an id stands in links and tables, and in the store of corrections
 
 OK, WARNING, REFUSED = "ok", "warning", "refused"
 COLUMNS = ("line", "id", "outcome", "reason")
@@ -165,8 +165,8 @@ def _check(row: _Row, example: Example) -> None:
     if len(example.id) > LONGEST_ID:
         row.id = f"{example.id[:40]}…"
         row.refuse(f"wanted an id of at most {LONGEST_ID} characters, got {len(example.id):,}")
-    elif any(unicodedata.category(character)[0] == "C" for character in example.id):
-        row.refuse("wanted an id without control characters and invisible signs")
+    elif not is_name(example.id):
+        row.refuse(f"wanted an id without control characters, invisible signs and odd spaces, got {example.id!r}")
     elif example.id != example.id.strip():
         row.refuse("wanted an id without white space around it")
     elif len(example.tokens) > MOST_WORDS or sum(map(len, example.tokens)) > MOST_CHARACTERS:

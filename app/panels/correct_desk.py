@@ -14,7 +14,7 @@ from app.panels import correct_payload
 from app.panels.correct_payload import Action, Message
 from umt_core.access.users import Role
 from umt_core.analysis.sets import PredictionSet
-from umt_core.corrections.events import BLIND, COMMON, GOLD, ConflictError, Edit, Event, Labels, TweetKey
+from umt_core.corrections.events import BLIND, COMMON, GOLD, BadEditError, ConflictError, Edit, Event, Labels, TweetKey
 from umt_core.corrections.fold import Standing
 from umt_core.corrections.second_opinion import ADJUDICATION, Case, cases
 from umt_core.corrections.store import Store
@@ -191,6 +191,8 @@ class Answers:
             self.revisions[place] = event.number
         except ConflictError as error:
             return {"conflict": _conflict(error, action, desk)}
+        except BadEditError as error:  # an answer for good: else the editor would send it for ever
+            return {"line": f"Not stored: {error}."}
         except StoreError as error:
             return {"error": str(error)}
         return {"event": event.number}

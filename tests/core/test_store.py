@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from umt_core.corrections.database import file_url
-from umt_core.corrections.events import BLIND, ConflictError, Edit, Labels, TweetKey
+from umt_core.corrections.events import BLIND, BadEditError, ConflictError, Edit, Labels, TweetKey
 from umt_core.corrections.store import Store, default_url
 from umt_core.errors import StoreError
 from umt_core.schema import Span
@@ -332,6 +332,7 @@ WRONG = {
     "wanted the common track": {"track": "mine"},
     "wanted an author": {"author": " "},
     "wanted a tweet's id": {"key": TweetKey("made/test", "a\nb")},
+    "printable characters, got 'a\\u3000b'": {"key": TweetKey("made/test", "a\u3000b")},
     "wanted a data set": {"key": TweetKey("", "1")},
     "wanted what the labels came from": {"base": ""},
     "NUL": {"reason": "a\0b"},
@@ -351,7 +352,7 @@ WRONG = {
 def test_an_edit_that_makes_no_sense_is_refused_in_one_line(tmp_path, line):
     good = Edit(TWO, "set", "ann", GOLD, ANN, 0)
     with Store(file_url(tmp_path / "corrections.sqlite")) as store:
-        with pytest.raises(StoreError) as told:
+        with pytest.raises(BadEditError) as told:
             store.append_all([good, replace(good, **{"key": ONE} | WRONG[line])])
         assert line in str(told.value)
         assert "\n" not in str(told.value)

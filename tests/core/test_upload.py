@@ -19,6 +19,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from umt_core.__main__ import main
+from umt_core.corrections.database import file_url
+from umt_core.corrections.events import BadEditError, Edit, TweetKey
+from umt_core.corrections.store import Store
 from umt_core.data.archive import zip_pictures
 from umt_core.data.datasets import data_sets, own_folder
 from umt_core.data.images import ImageIndex, content_hash
@@ -317,6 +320,17 @@ def test_the_report_holds_every_row_and_no_formula(tmp_path):
     assert [row["outcome"] for row in rows] == [OK, REFUSED, OK, REFUSED]
     assert not [value for row in rows for value in row.values() if value.lstrip()[:1] in tuple("=+-@\t")]
     assert rows[0]["id"] == "'=1+1"
+
+
+@pytest.mark.parametrize(
+    "identity", ["a\xa0b", "a\u3000b", "a\u2003b", "a\u202fb", "a\u200bb", "a\ue000b", "x" * (LONGEST_ID + 1)]
+)
+def test_an_id_that_the_store_of_corrections_cannot_take_is_refused(tmp_path, identity):
+    with Store(file_url(tmp_path / "corrections.sqlite")) as store, pytest.raises(BadEditError):
+        store.append(Edit(TweetKey("trip/tweets", identity), "skip", "ann", (), (), 0))
+    lines = [json.dumps({"id": name, "text": "rain over Oslo"}) for name in (identity, "a b", "x" * LONGEST_ID)]
+    report = take(tmp_path, "\n".join(lines), name="in.jsonl")
+    assert [row.outcome for row in report.rows] == [REFUSED, OK, WARNING]  # of one text are the good ones
 
 
 # --- many rows, stops and kills ------------------------------------------------------------------

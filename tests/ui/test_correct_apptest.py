@@ -16,9 +16,10 @@ from tests.ui.reading import address, button, component_data, said
 from tests.ui.tiny_set import write_run
 from umt_core.corrections.events import BLIND, Edit, Event, TweetKey
 from umt_core.corrections.store import Store
+from umt_core.data.jsonl import write_jsonl
 from umt_core.errors import StoreError
 from umt_core.manifest import file_sum
-from umt_core.schema import Span
+from umt_core.schema import Example, Span
 
 DATA = "tiny/test"
 PARIS, BERLIN = Span(0, 1, "PER"), Span(3, 4, "LOC")
@@ -334,6 +335,19 @@ def test_a_conflict_comes_back_with_their_labels_and_stores_nothing(made, store)
         "revision": 1,
     }
     assert [event.author for event in store.events()] == ["Ben"]
+
+
+def test_what_can_never_be_stored_is_answered_with_a_line_and_not_tried_again(data, store):
+    odd = "a\u00a0b"
+    write_jsonl(data, [Example(odd, ("in", "Oslo"), spans=())])
+    page = opened(tweet=odd)
+    desk, answers = desk_of(page)
+    message = correct_payload.read(payload(odd, [[1, 2, "LOC"]]), lambda key: 2)
+    assert answers.take(message, store, desk, again=True)
+    line = "Not stored: wanted a tweet's id of 1 to 200 printable characters, got 'a\\xa0b'."
+    assert answers.of == {"0123456789abcdef": {"line": line}}
+    assert not answers.take(message, store, desk, again=True)
+    assert store.count() == 0
 
 
 def test_a_name_that_cannot_be_stored_is_told_where_it_is_given(made, url, monkeypatch):

@@ -15,6 +15,17 @@ ACTIONS = ("set", "accept", "skip", "comment", "undo", "redo", "restore")
 COMMON = ""  # the track of the labels that everybody shares
 BLIND = "blind"  # the track of second opinions: one answer an author, seen by nobody else until both are in
 
+LONGEST_NAME = 200  # characters
+
+
+def is_name(text: str) -> bool:
+    r"""Whether a data set, a tweet or an author may be called so: signs that can be seen, and plain spaces.
+
+    >>> is_name("Zoë 2"), is_name("Zoë\u3000 2"), is_name(" ")
+    (True, False, False)
+    """
+    return 0 < len(text) <= LONGEST_NAME and text.isprintable() and not text.isspace()
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class TweetKey:
@@ -70,6 +81,10 @@ class Event:
     track: str
     nonce: str
     of: int = 0  # the event that an undo, redo or restore is about
+
+
+class BadEditError(StoreError):
+    """What is asked for makes no sense, now or later: sending it again is of no use."""
 
 
 class ConflictError(StoreError):

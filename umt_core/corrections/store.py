@@ -20,7 +20,17 @@ from sqlalchemy import Select, func, insert, select
 
 from umt_core.corrections import log
 from umt_core.corrections.database import Database, file_url, parsed_url
-from umt_core.corrections.events import BLIND, COMMON, Edit, Event, Labels, TweetKey
+from umt_core.corrections.events import (
+    BLIND,
+    COMMON,
+    LONGEST_NAME,
+    BadEditError,
+    Edit,
+    Event,
+    Labels,
+    TweetKey,
+    is_name,
+)
 from umt_core.corrections.fold import ANSWERS, Entry, Fold, track_of
 from umt_core.corrections.log import DATA_SUMS, EVENTS
 from umt_core.corrections.writer import Writer
@@ -30,7 +40,7 @@ from umt_core.labels import LABELS
 from umt_core.schema import Span
 
 EDITS = ("set", "accept", "skip", "comment")  # the actions that an edit may have
-LONGEST_NAME, LONGEST_TEXT = 200, 10_000  # characters
+LONGEST_TEXT = 10_000  # characters
 _BATCH = 2000  # events that are read at once
 
 
@@ -75,6 +85,7 @@ class Store:
         """Stores an edit; one sent before, by its nonce, is given back as it was stored then.
 
         Raises:
+            BadEditError: it makes no sense, and never will.
             ConflictError: the tweet is not any more what the edit's author saw.
         """
         return self.append_all([edit])[0]
@@ -323,9 +334,9 @@ def _only(query: Select[Any], data: str | None, author: str | None, tweet: str |
 
 def _check_edit(edit: Edit) -> None:
     if edit.action not in EDITS:
-        raise StoreError(f"wanted an action of {', '.join(EDITS)}, got {edit.action!r}")
+        raise BadEditError(f"wanted an action of {', '.join(EDITS)}, got {edit.action!r}")
     if edit.track not in (COMMON, BLIND):
-        raise StoreError(f"wanted the common track ({COMMON!r}) or {BLIND!r}, got {edit.track!r}")
+        raise BadEditError(f"wanted the common track ({COMMON!r}) or {BLIND!r}, got {edit.track!r}")
     _check_name("a data set", edit.key.data)
     _check_name("a tweet's id", edit.key.tweet)
     _check_name("an author", edit.author)
@@ -334,32 +345,32 @@ def _check_edit(edit: Edit) -> None:
     if edit.nonce:
         _check_name("a nonce", edit.nonce)
     if edit.action == "comment" and not edit.reason.strip():
-        raise StoreError("wanted a comment's text, got none")
+        raise BadEditError("wanted a comment's text, got none")
     for spans in (edit.before, edit.after):
         _check_spans(edit.key, spans)
 
 
 def _check_name(what: str, text: str) -> None:
-    if not text.strip() or len(text) > LONGEST_NAME or not text.isprintable():
-        raise StoreError(f"wanted {what} of 1 to {LONGEST_NAME} printable characters, got {text[:LONGEST_NAME]!r}")
+    if not is_name(text):
+        raise BadEditError(f"wanted {what} of 1 to {LONGEST_NAME} printable characters, got {text[:LONGEST_NAME]!r}")
 
 
 def _check_text(what: str, text: str) -> None:
     if len(text) > LONGEST_TEXT:
-        raise StoreError(f"wanted {what} of at most {LONGEST_TEXT:,} characters, got {len(text):,}")
+        raise BadEditError(f"wanted {what} of at most {LONGEST_TEXT:,} characters, got {len(text):,}")
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise StoreError(f"wanted {what} without NUL and half surrogate pairs, got {text[:LONGEST_NAME]!r}")
+        raise BadEditError(f"wanted {what} without NUL and half surrogate pairs, got {text[:LONGEST_NAME]!r}")
 
 
 def _check_spans(key: TweetKey, spans: Sequence[Span]) -> None:
     end, where = 0, f"tweet {key.tweet} of {key.data}"
     for span in spans:
         if span.label not in LABELS:
-            raise StoreError(f"{where}: wanted a type of {', '.join(LABELS)}, got {span.label!r}")
+            raise BadEditError(f"{where}: wanted a type of {', '.join(LABELS)}, got {span.label!r}")
         if span.start < 0 or span.end <= span.start:
-            raise StoreError(f"{where}: wanted a span of at least one word, got words {span.start} to {span.end}")
+            raise BadEditError(f"{where}: wanted a span of at least one word, got words {span.start} to {span.end}")
         if span.start < end:
-            raise StoreError(
+            raise BadEditError(
                 f"{where}: wanted spans from left to right that do not overlap, got {span} after word {end}"
             )
         end = span.end

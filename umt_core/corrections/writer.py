@@ -9,7 +9,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, func, insert, select
 
 from umt_core.corrections import log
-from umt_core.corrections.events import BLIND, COMMON, GOLD, ConflictError, Edit, Event, Labels, TweetKey
+from umt_core.corrections.events import BLIND, COMMON, GOLD, BadEditError, ConflictError, Edit, Event, Labels, TweetKey
 from umt_core.corrections.fold import ANSWERS, Entry, Standing, Track, tops, track_of
 from umt_core.corrections.log import EVENTS
 from umt_core.errors import StoreError
@@ -162,11 +162,11 @@ def _conflict(key: TweetKey, labels: Labels) -> str:
 
 
 def _same(event: Event, edit: Edit) -> Event:
-    """The event of an edit that is sent once more; ``StoreError`` if it is another edit."""
+    """The event of an edit that is sent once more; ``BadEditError`` if it is another edit."""
     names = ("key", "action", "author", "track", "base", "reason")
     same = all(getattr(event, name) == getattr(edit, name) for name in names)
     if not same or (edit.action in ("set", "accept") and event.after != edit.after):
-        raise StoreError(f"wanted a nonce for each edit, got {edit.nonce!r}, which event {event.number} has already")
+        raise BadEditError(f"wanted a nonce for each edit, got {edit.nonce!r}, which event {event.number} has already")
     return event
 
 
