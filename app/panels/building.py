@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from app import access, lineage, markup, services, sets, tables
+from app import access, lineage, markup, services, sets, state, tables
+from app.panels import sidebar
 from app.panels.data_set import Chosen
 from umt_core.access.users import Role
 from umt_core.analysis.paper import place_in_paper
@@ -67,13 +70,8 @@ def _offer(chosen: Chosen) -> None:
         return
     if job is not None and job.error:
         st.warning(markup.plain(job.error))
-    infos = _missing(chosen)
-    for line in dict.fromkeys(lacking(info.manifest.model) for info in infos):
-        if line:
-            st.info(markup.plain(line))
-    infos = [info for info in infos if not lacking(info.manifest.model)]
+    infos = _able(_missing(chosen))
     if not infos:
-        st.info("No tagger is here. Train one: `python -m umt_core train --help`.")
         return
     names = [info.name for info in infos]
     titles = {info.name: lineage.title(info.name) for info in infos}
@@ -81,7 +79,7 @@ def _offer(chosen: Chosen) -> None:
         "Taggers",
         names,
         selection_mode="multi",
-        default=names,
+        default=_usual(chosen, infos),
         format_func=lambda name: titles[name],
         key=f"build_{chosen.name}",
     )
@@ -97,6 +95,27 @@ def _offer(chosen: Chosen) -> None:
     )
     st.caption("It runs in the background: the pages stay usable, and a stop keeps what is done. The same in a shell:")
     st.code(sets.command(chosen.source, wanted or names), language="bash", wrap_lines=True)
+
+
+def _able(missing: list[CheckpointInfo]) -> list[CheckpointInfo]:
+    """Those of the missing taggers that can run here; says why others cannot, and where there are none."""
+    for line in dict.fromkeys(lacking(info.manifest.model) for info in missing):
+        if line:
+            st.info(markup.plain(line))
+    able = [info for info in missing if not lacking(info.manifest.model)]
+    if not missing:
+        st.info("No tagger is here. Train one: `python -m umt_core train --help`.")
+    elif not able:
+        st.info("The taggers left need packages that are not installed (see above).")
+    return able
+
+
+def _usual(chosen: Chosen, infos: Sequence[CheckpointInfo]) -> list[str]:
+    """Names of the taggers that were trained on this data set, else of those in the sidebar's checkpoint set."""
+    dataset = chosen.name.partition("/")[0]
+    usual = state.chosen_checkpoints() or sidebar.set_names(infos)[0]
+    trained = [info.name for info in infos if info.manifest.dataset == dataset]
+    return trained or [info.name for info in infos if info.name.partition("/")[0] == usual]
 
 
 @st.fragment(run_every=1.0)

@@ -12,12 +12,17 @@ from app.panels import sidebar
 from umt_core.errors import UmtError
 from umt_core.registry import CheckpointInfo
 
+NONE_CHOSEN = "Choose a tagger in the sidebar. If there is none, train one: `python -m umt_core train --help`."
+NONE_CAN_RUN = (
+    "None of the chosen taggers can run here: install what the sidebar names, or choose another checkpoint set."
+)
+
 
 def read(request: state.Request, chosen: Sequence[CheckpointInfo]) -> Case:
     """The tweet with what the taggers say of it; ends the page where there is nothing to show."""
     if not chosen:
         state.remember_in_link()  # or the link would be followed again, and its taggers chosen for good
-        st.info("Choose a tagger in the sidebar. If there is none, train one: `python -m umt_core train --help`.")
+        st.info(NONE_CAN_RUN if sidebar.any_picked() else NONE_CHOSEN)
         st.stop()
     try:
         example, picture = services.example(request), services.picture(request)

