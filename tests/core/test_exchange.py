@@ -133,6 +133,7 @@ def test_corrected_tweets_have_the_new_labels_and_the_others_their_own():
     found = corrected([a, b, c], labels)
     assert (found[0].spans, found[0].tags) == ((Span(0, 2, "PER"),), None)
     assert found[1:] == [b, c]
+    assert corrected([a], {"a": Labels((Span(0, 2, "PER"),), 6, skipped=True)}) == [a]  # as training has it
 
 
 def test_labels_of_another_data_set_are_refused():

@@ -46,6 +46,13 @@ def correct(tweet: str, spans: tuple[Span, ...], author: str = "ann") -> None:
         store.append(Edit(key, "set", author, now.spans or (), spans, now.revision))
 
 
+def skip(tweet: str, author: str = "bob") -> None:
+    with Store() as store:
+        key = TweetKey(DATA, tweet)
+        now = store.labels(key)
+        store.append(Edit(key, "skip", author, now.spans or (), now.spans or (), now.revision))
+
+
 def standing() -> dict[str, tuple[Span, ...] | None]:
     with Store() as store:
         return {key.tweet: labels.spans for key, labels in store.current(DATA).items()}
@@ -102,15 +109,55 @@ def test_tweets_that_the_data_set_has_not_or_has_otherwise_are_problems():
 
 
 def test_the_labels_after_any_event_are_those_that_stood_then(source):
-    stood = [{}]
-    for i in range(12):
-        correct(str(i % 3 + 1), random.Random(i).choice(CHOICES), author="ab"[i % 2])
-        stood.append(standing())
+    stood, luck = [{}], random.Random(0)
     with Store() as store:
-        store.undo("a")
+        for _ in range(150):
+            key, author = TweetKey(DATA, luck.choice("123")), luck.choice("ab")
+            now = store.labels(key)
+            act = luck.choice(["set", "skip", "comment", "undo", "redo", "restore"])
+            if act in ("undo", "redo"):
+                getattr(store, act)(author, keep=True)
+            elif act == "restore":
+                store.restore(
+                    key, luck.choice([0, *(e.number for e in store.history(key))]), author, revision=now.revision
+                )
+            else:
+                spans = luck.choice(CHOICES)
+                store.append(Edit(key, act, author, now.spans or (), spans, now.revision, reason="why"))
+            if len(stood) <= store.last():  # else there was nothing to undo
+                stood.append(store.current(DATA))
+        assert any(labels.skipped for then in stood for labels in then.values())
         for number, labels in enumerate(stood):
-            found = {key.tweet: found.spans for key, found in labels_at(store.events(data=DATA), number).items()}
-            assert found == labels
+            assert labels_at(store.events(data=DATA), number) == labels
+
+
+@pytest.mark.parametrize("form", [*FORMS, "patch"])
+def test_what_nobody_has_decided_is_nobodys_answer_after_a_round_trip(source, tmp_path, capsys, form):
+    correct("3", PER)
+    export = ["export", "--data", DATA, "--format", form, "--output"]
+    run(capsys, *export, tmp_path / "before")
+    skip("2")
+    skip("3")
+    _, told, _ = run(capsys, *export, tmp_path / "out")
+    assert told.startswith("3 tweets of tiny/test, 0 of them with other labels")
+    for given, name in itertools.product([(), ("--base", 1), ("--base", 3), ("--overwrite",)], ["before", "out"]):
+        arguments = ["import", "--data", DATA, "--format", form, "--input", tmp_path / name, *given]
+        _, told, complaints = run(capsys, *arguments)
+        assert (told.partition(" ")[0], complaints) == ("0", "")
+    with Store() as store:
+        assert store.last() == 3
+
+
+def test_a_skipped_tweet_that_a_file_has_otherwise_is_decided_by_it(source):
+    correct("3", PER)
+    skip("3")
+    examples = {example.id: example for example in read_conll(source)}
+    row = Row("f:1", Example("3", ("nobody",), spans=ORG))
+    with Store() as store:
+        plan = plan_import([row], DATA, examples, store.current(DATA), author="cem", reason="r")
+        store.append_all(plan.edits)
+        assert store.labels(TweetKey(DATA, "3")).spans == ORG
+        assert store.verify() == 3
 
 
 # --- commands ------------------------------------------------------------------------------------

@@ -135,7 +135,8 @@ def _module(form: str) -> Any:
 
 
 def corrected(examples: Iterable[Example], labels: Mapping[str, Labels]) -> list[Example]:
-    """Tweets with the labels that people gave them, by id; a tweet of which nobody set any keeps its own.
+    """Tweets with the labels that people gave them, by id; one of which nobody set any, or which was skipped since,
+    keeps its own.
 
     ``tags`` are dropped where labels change: they spell the old ones.
 
@@ -150,7 +151,7 @@ def corrected(examples: Iterable[Example], labels: Mapping[str, Labels]) -> list
 
 
 def _corrected(example: Example, labels: Labels | None) -> Example:
-    if labels is None or labels.spans is None:
+    if labels is None or labels.spans is None or labels.skipped:
         return example
     spans = tuple(sorted(labels.spans))
     if example.spans is not None and spans == tuple(sorted(example.spans)):

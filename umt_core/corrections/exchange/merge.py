@@ -1,7 +1,8 @@
 """What a file of labels changes in the store: a merge of three, so that nobody's work is undone by an older file.
 
 The three are the labels that both began from (the data set's own, or those after an event), what stands in the store
-now, and what the file says.
+now, and what the file says. The store says nothing of a tweet that is skipped, as in an export: nobody has decided on
+it, so that its own labels in a file are nobody's answer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from umt_core.corrections.events import COMMON, Edit, Event, Labels, TweetKey
 from umt_core.corrections.exchange.patch import Change, Triples
 from umt_core.corrections.exchange.rows import REFUSE, Care, Problem, Row
+from umt_core.corrections.fold import Standing
 from umt_core.errors import DataError
 from umt_core.schema import Example, Span
 
@@ -91,13 +93,14 @@ def plan_import(
         key = TweetKey(data, claim.tweet)
         own = _sorted(examples[claim.tweet].spans)
         store, began = _said_by(now, key, own), _said_by(base or {}, key, own)
+        stands = now.get(key, Labels())
+        last = own if stands.spans is None else _sorted(stands.spans)  # before a skip, if it was skipped
         if claim.spans == store:
             same += 1
-        elif claim.spans == began:
+        elif claim.spans in (began, last):
             older += 1
         elif store == began or overwrite:
-            revision = now[key].revision if key in now else 0
-            edits.append(Edit(key, "set", author, store or (), claim.spans, revision, reason=reason))
+            edits.append(Edit(key, "set", author, last or (), claim.spans, stands.revision, reason=reason))
         else:
             conflicts.append(Conflict(claim.where, claim.tweet, began, store, claim.spans))
     return Plan(tuple(edits), tuple(conflicts), tuple(problems), same, older)
@@ -105,8 +108,8 @@ def plan_import(
 
 def _said_by(labels: Mapping[TweetKey, Labels], key: TweetKey, own: Spans) -> Spans:
     """A tweet's labels in a store, else its own."""
-    spans = labels[key].spans if key in labels else None
-    return own if spans is None else _sorted(spans)
+    found = labels.get(key, Labels())
+    return own if found.spans is None or found.skipped else _sorted(found.spans)
 
 
 def _sorted(spans: Spans) -> Spans:
@@ -155,10 +158,25 @@ def _checked(spans: Triples | None, length: int) -> Spans:
 def labels_at(events: Iterable[Event], number: int) -> dict[TweetKey, Labels]:
     """The labels that stood after an event, by all events from the first on."""
     found: dict[TweetKey, Labels] = {}
+    standing: dict[TweetKey, Standing] = {}
+    skips: dict[int, bool] = {}  # by an event's number, whether its tweet is skipped after it
     for event in _until(events, number):
         if event.track == COMMON:
-            found[event.key] = Labels(event.after, event.number, author=event.author)
+            answers = standing.setdefault(event.key, Standing())
+            before = found.get(event.key, Labels()).skipped
+            skips[event.number] = _is_skipped(event, before, answers, skips)
+            answers.take(event, skipped=skips[event.number])
+            found[event.key] = Labels(event.after, event.number, skips[event.number], event.author)
     return found
+
+
+def _is_skipped(event: Event, before: bool, answers: Standing, skips: Mapping[int, bool]) -> bool:
+    """Whether a tweet is skipped after an event, which does not say so itself."""
+    if event.action in ("undo", "redo"):
+        return answers.after(event.action, event.of).skipped
+    if event.action == "restore":
+        return skips.get(event.of, False)
+    return event.action == "skip" or (event.action == "comment" and before)
 
 
 def _until(events: Iterable[Event], number: int) -> Iterator[Event]:
