@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_every_tweet_is_tagged_by_the_tagger_that_has_not_seen_it(plan, tmp_path
     examples = read_examples(plan.data)
     said, kept = run_spans(found, RUN, range(len(examples))), read_marginals(found, RUN)
     (home,) = (tmp_path / "cache" / "crossfit").iterdir()
-    for fold, part in enumerate(deal(len(examples), 3, plan.settings.seed)):
+    for fold, part in enumerate(deal([e.id for e in examples], 3, plan.settings.seed)):
         folder = home / f"fold-{fold}"
         seen = {e.id for name in ("train", "valid") for e in read_examples(folder / f"{name}.jsonl")}
         assert seen == {e.id for e in examples} - {examples[i].id for i in part}
@@ -79,6 +80,13 @@ def test_every_tweet_is_tagged_by_the_tagger_that_has_not_seen_it(plan, tmp_path
     scores = cleanlab_scores(found, [RUN])
     assert scores.tweets.shape == (len(examples),)
     assert gold_spans(found, [0])[0] == list(examples[0].spans)
+
+
+def test_tweets_of_the_same_words_are_left_out_together():
+    texts = [*"abcdefghijkl", *"aab"]
+    parts = deal(texts, 3, seed=1)
+    assert sorted(sum(parts, [])) == list(range(15))
+    assert not any({texts[i] for i in one} & {texts[i] for i in other} for one, other in combinations(parts, 2))
 
 
 def test_what_was_stopped_goes_on_with_the_folds_that_are_left(plan):
@@ -117,7 +125,7 @@ def test_folds_are_between_two_and_a_hundred(plan, folds):
 
 
 def test_too_few_tweets_are_one_line(plan):
-    with pytest.raises(DataError, match="wanted at least two tweets for each of 7 folds, got 12"):
+    with pytest.raises(DataError, match="wanted at least two different tweets for each of 7 folds, got 12"):
         crossfit(replace(plan, folds=7))
 
 

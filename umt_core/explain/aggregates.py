@@ -21,6 +21,7 @@ from umt_core.analysis.sets import PredictionSet, relation
 from umt_core.errors import ConfigError
 from umt_core.explain.attention import MOST_ENTROPY, maps_of
 from umt_core.explain.kept import kept_file
+from umt_core.explain.text_edits import url_words
 from umt_core.labels import LABELS
 from umt_core.schema import PICTURED, REGIONS, Inspection
 
@@ -101,7 +102,8 @@ def parts_of(tokens: Sequence[str]) -> list[str]:
     >>> parts_of(["@anna", "#", "nba", "https://t.co/x", "🎉", "...", "Anna's", "#", ""])
     ['mention', 'hashtag', 'hashtag', 'URL', 'emoji', 'punctuation', 'word', 'punctuation', 'punctuation']
     """
-    parts = [_part(token) for token in tokens]
+    urls = url_words(tokens)
+    parts = ["URL" if i in urls else _part(token) for i, token in enumerate(tokens)]
     for i, (sign, following) in enumerate(zip(tokens, parts[1:], strict=False)):
         if sign in _SIGNS and following == "word":
             parts[i] = parts[i + 1] = _SIGNS[sign]
@@ -112,8 +114,6 @@ _SIGNS = {"@": "mention", "#": "hashtag"}
 
 
 def _part(token: str) -> str:
-    if token.lower().startswith(("http://", "https://", "www.")):
-        return "URL"
     if any(c.isalnum() for c in token):
         return _SIGNS.get(token[0], "word")
     return "emoji" if any(unicodedata.category(c) == "So" for c in token) else "punctuation"

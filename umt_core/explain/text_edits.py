@@ -143,13 +143,28 @@ def drop(tokens: Sequence[str], what: str) -> Edit:
     """
     if what not in DROPS:
         raise ConfigError(f"wanted one of {list(DROPS)}, got {what!r}")
-    gone = [i for i, _ in enumerate(tokens) if _is(what, tokens, i)]
+    gone = sorted(url_words(tokens)) if what == "URLs" else [i for i, _ in enumerate(tokens) if _is(what, tokens, i)]
     return replace(f"without {what}", tokens, [(i, i + 1, []) for i in gone])
 
 
+def url_words(tokens: Sequence[str]) -> set[int]:
+    """Which tokens are of a URL, which TWITTER-2015 has in pieces.
+
+    >>> sorted(url_words(("see", "https", ":", "//t", ".", "co/x1", ".", "It", "https://t.co/x2")))
+    [1, 2, 3, 4, 5, 8]
+    """
+    found = {i for i, token in enumerate(tokens) if _URL.match(token)}
+    for i, (scheme, colon, host) in enumerate(zip(tokens, tokens[1:], tokens[2:], strict=False)):
+        if scheme.lower() in ("http", "https") and colon == ":" and host.startswith("//"):
+            last = i + 2
+            # A dot goes on with the host; behind its slash a dot is the sentence's.
+            while "/" not in tokens[last].removeprefix("//") and [*tokens[last + 1 : last + 2]] == ["."]:
+                last = min(last + 2, len(tokens) - 1)
+            found.update(range(i, last + 1))
+    return found
+
+
 def _is(what: str, tokens: Sequence[str], i: int) -> bool:
-    if what == "URLs":
-        return _URL.match(tokens[i]) is not None
     sign = DROPS[what]
     # One word with its sign, as in TWITTER-2015, or the sign by itself and a word after it, as in TWITTER-2017.
     named = i > 0 and tokens[i - 1] == sign and tokens[i][:1].isalnum()

@@ -29,6 +29,7 @@ from umt_core.errors import ConfigError, DataError
 from umt_core.manifest import MANIFEST, Manifest, read_manifest
 from umt_core.predict import Predictor
 from umt_core.schema import Example, Prediction, Summary
+from umt_core.train.reading import letters
 from umt_core.train.run import Job, run_job
 from umt_core.train.watcher import Watcher
 
@@ -83,7 +84,7 @@ def crossfit(
     examples = read_examples(plan.data)
     if found.info.unlabelled:
         raise DataError(f"{plan.data}: wanted labelled tweets, got {found.info.unlabelled} without labels")
-    parts = deal(len(examples), plan.folds, plan.settings.seed)
+    parts = deal([letters(example.tokens) or example.id for example in examples], plan.folds, plan.settings.seed)
     folder = (folder or cache_dir() / "crossfit") / f"{plan.system}-{_digest(plan, found)}"
     with locked(folder):
         began = time.monotonic()
@@ -101,21 +102,28 @@ def crossfit(
     return PredictionSet.open(found.folder)
 
 
-def deal(count: int, folds: int, seed: int) -> list[list[int]]:
-    """``range(count)`` dealt at random into folds of like size, each in order.
+def deal(texts: Sequence[str], folds: int, seed: int) -> list[list[int]]:
+    """The places of texts dealt at random into folds of like size, each in order; equal texts into one fold.
 
-    >>> [len(part) for part in deal(7, 3, seed=0)], sorted(sum(deal(7, 3, seed=0), []))
+    >>> [len(part) for part in deal("abcdefg", 3, seed=0)], sorted(sum(deal("abcdefg", 3, seed=0), []))
     ([3, 2, 2], [0, 1, 2, 3, 4, 5, 6])
+
+    Raises:
+        DataError: there are fewer than two different texts for each fold.
     """
-    if count < 2 * folds:
-        raise DataError(f"wanted at least two tweets for each of {folds} folds, got {count}")
-    order = np.random.default_rng(seed).permutation(count).tolist()
-    return [sorted(order[fold::folds]) for fold in range(folds)]
+    places: dict[str, list[int]] = {}
+    for i in np.random.default_rng(seed).permutation(len(texts)).tolist():
+        places.setdefault(texts[i], []).append(i)
+    if len(places) < 2 * folds:
+        raise DataError(f"wanted at least two different tweets for each of {folds} folds, got {len(places)}")
+    groups = list(places.values())
+    return [sorted(i for group in groups[fold::folds] for i in group) for fold in range(folds)]
 
 
 def _digest(plan: Plan, found: PredictionSet) -> str:
     """Twelve digits of all that decides what the folds' taggers become."""
-    values = [found.info.key, found.info.data_sha256, plan.folds, plan.model.to_dict(), plan.settings.to_dict()]
+    dealt = 2  # so: equal texts in one fold
+    values = [found.info.key, found.info.data_sha256, plan.folds, dealt, plan.model.to_dict(), plan.settings.to_dict()]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
 
 
