@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -24,6 +24,7 @@ from umt_core.schema import Example, Span
 IN_FILE_ORDER = "file"  # the queue of all tweets
 BEHIND, AHEAD = 2, 12  # tweets that the editor has beside the one in view
 PICTURES_AHEAD = 3
+FEW = 50  # tweets that are asked about one by one: of more, an import, all are read at once
 Answer = dict[str, Any]
 
 
@@ -62,7 +63,9 @@ class Desk:
 
     def refresh(self, store: Store) -> None:
         """Takes in what was stored since, by anybody."""
-        touched, doubtful, seen = set(), set(), self.seen
+        touched: set[TweetKey] = set()
+        doubtful: set[str] = set()
+        seen = self.seen
         for event in store.events(data=self.tweets.name, after=self.seen):
             seen = event.number
             if event.track == self.track and (self.track == COMMON or event.author == self.author):
@@ -70,12 +73,20 @@ class Desk:
                 self.standing.setdefault(event.key.tweet, Standing()).take(event)
             if event.key.tweet in self.cases and event.number > self.built:
                 doubtful.add(event.key.tweet)
-        for key in touched:
-            self.labels[key.tweet] = store.labels(key, track=self.track, author=self.author)
-        for identity in doubtful:
-            decided = any(case.decision for case in cases(store, self.tweets.name, identity))
-            (self.decided.add if decided else self.decided.discard)(identity)
+        self.labels |= self._labels(store, touched)
+        self.decided = (self.decided - doubtful) | self._decided(store, doubtful)
         self.seen = seen  # only now: what could not be read is read again
+
+    def _labels(self, store: Store, touched: Collection[TweetKey]) -> dict[str, Labels]:
+        if len(touched) <= FEW:
+            return {key.tweet: store.labels(key, track=self.track, author=self.author) for key in touched}
+        every = store.current(self.tweets.name, track=self.track, author=self.author)
+        return {key.tweet: every[key] for key in touched}
+
+    def _decided(self, store: Store, doubtful: set[str]) -> set[str]:
+        data, few = self.tweets.name, len(doubtful) <= FEW
+        found = [case for one in doubtful for case in cases(store, data, one)] if few else cases(store, data)
+        return {case.key.tweet for case in found if case.decision} & doubtful
 
     def by(self, identity: str) -> str:
         """Whose the labels are, not who undid others; "": nobody's."""

@@ -256,6 +256,15 @@ def test_second_opinions_are_seen_by_nobody_else(store):
         store.restore(ONE, 3, "ann", revision=1)
 
 
+def test_current_labels_of_the_blind_track_are_one_authors(store):
+    for author, key, spans in (("ann", ONE, ANN), ("ben", ONE, BEN), ("ann", TWO, BEN), ("ann", OTHER, ANN)):
+        put(store, key, author, spans, track=BLIND)
+    put(store, TWO, "ben", GOLD)
+    found = store.current("made/test", track=BLIND, author="ann")
+    assert {key: labels.spans for key, labels in found.items()} == {ONE: ANN, TWO: BEN}
+    assert found == {key: store.labels(key, track=BLIND, author="ann") for key in (ONE, TWO)}
+
+
 def test_an_opinion_is_an_authors_last_answer(store):
     put(store, ONE, "ann", ANN)
     put(store, ONE, "ben", BEN)

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.corrections import Tweets
 from app.panels import correct_payload
-from app.panels.correct_desk import Answers, Desk
+from app.panels.correct_desk import FEW, Answers, Desk
 from app.panels.editor import KEYS, TYPE_KEYS
 from tests.ui import reading
 from tests.ui.reading import address, button, component_data, said
 from tests.ui.tiny_set import write_run
+from umt_core.corrections.database import Database
 from umt_core.corrections.events import BLIND, Edit, Event, TweetKey
+from umt_core.corrections.second_opinion import decide
 from umt_core.corrections.store import Store
 from umt_core.data.jsonl import write_jsonl
 from umt_core.errors import StoreError
@@ -272,6 +275,46 @@ def test_what_could_not_be_read_of_a_change_is_read_the_next_time(made, store, m
             desk.refresh(store)
     desk.refresh(store)
     assert desk.spans("fixed") == (BERLIN,)
+
+
+def desk_of_many(track: str = "", queue: str = "file") -> Desk:
+    """Tweets enough for an import: more than are asked about one by one."""
+    examples = {f"{i}": Example(f"{i}", ("in", "Oslo"), spans=()) for i in range(FEW + 10)}
+    return Desk("many", queue, Tweets(DATA, Path("test.jsonl"), examples, None), list(examples), "Ann", track)
+
+
+@pytest.fixture
+def questions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the store was read for, in order."""
+    asked: list[str] = []
+    reading = Database.reading
+    monkeypatch.setattr(Database, "reading", lambda self, what: (asked.append(what), reading(self, what))[1])
+    return asked
+
+
+@pytest.mark.parametrize("track", ["", BLIND])
+def test_an_import_of_many_tweets_is_taken_in_by_two_questions(store, questions, track):
+    desk = desk_of_many(track)
+    store.append_all([edit(i, (BERLIN,), "Ann", track=track) for i in desk.ids])
+    store.append_all([edit(i, (PARIS,), "Ben", track=BLIND) for i in desk.ids])
+    questions.clear()
+    desk.refresh(store)
+    assert len(questions) == 2
+    assert {desk.spans(i) for i in desk.ids} == {(BERLIN,)}
+
+
+def test_decisions_on_many_tweets_are_taken_in_by_few_questions(store, questions):
+    desk = desk_of_many(queue="adjudication")
+    for author, spans, track in (("Ann", (BERLIN,), ""), ("Ben", (PARIS,), BLIND)):
+        store.append_all([edit(i, spans, author, track=track) for i in desk.ids])
+    desk.adjudicate(store)
+    desk.refresh(store)
+    for key, stands in store.current(DATA).items():
+        decide(store, key, [PARIS], author="Cid", before=[BERLIN], revision=stands.revision)
+    questions.clear()
+    desk.refresh(store)
+    assert len(questions) == 3
+    assert all(map(desk.done, desk.ids))
 
 
 @pytest.mark.parametrize(

@@ -134,17 +134,18 @@ class Store:
         with self._database.reading("read labels") as connection:
             return log.labels_of(log.last_of_track(connection, track_of(key, track, author)))
 
-    def current(self, data: str | None = None) -> dict[TweetKey, Labels]:
-        """What stands now on every tweet that has events, in the common track."""
+    def current(self, data: str | None = None, *, track: str = COMMON, author: str = "") -> dict[TweetKey, Labels]:
+        """What stands now on every tweet that has events; in the blind track, by that author."""
         c = EVENTS.c
-        last = select(func.max(c.number)).where(c.track == COMMON).group_by(c.data, c.tweet)
+        last = select(func.max(c.number)).where(c.track == track).group_by(c.data, c.tweet)
+        last = _only(last, data, author if track == BLIND else None)
         columns = select(c.data, c.tweet, c.after, c.number, c.skipped, c.author)
-        query = columns.where(c.number.in_(last if data is None else last.where(c.data == data))).order_by(c.number)
+        query = columns.where(c.number.in_(last)).order_by(c.number)
         with self._database.reading("read labels") as connection:
             rows = connection.execute(query).all()
         return {
-            TweetKey(data_, tweet): Labels(log.text_to_spans(after), number, bool(skipped), author)
-            for data_, tweet, after, number, skipped, author in rows
+            TweetKey(data_, tweet): Labels(log.text_to_spans(after), number, bool(skipped), by)
+            for data_, tweet, after, number, skipped, by in rows
         }
 
     def opinions(self, data: str | None = None) -> dict[TweetKey, dict[str, tuple[Span, ...]]]:
