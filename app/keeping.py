@@ -17,11 +17,10 @@ from umt_core.explain.kept import kept_file, read_kept
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How results of a kind are made: ``function(found, run, device=, progress=, **options)`` of a module."""
+    """How results of a kind are made: ``compute(found, run, device=, progress=, **options)``."""
 
     kind: str  # of ``umt_core.explain.kept``
-    module: str  # it may need torch: it is imported when the work begins
-    function: str
+    compute: services.Lazy
     what: str  # what is computed, for people
     command: str  # that does the same in a shell
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -49,8 +48,8 @@ class Keeping(sets.Work):
 
     def work(self) -> None:
         self.what = "loading the tagger"
-        compute = getattr(services.backend(self.recipe.module), self.recipe.function)
-        compute(self.found, self.name, device=services.DEVICE, progress=self.report, **self.recipe.options)
+        options = self.recipe.options
+        self.recipe.compute(self.found, self.name, device=services.DEVICE, progress=self.report, **options)
 
 
 def table(found: PredictionSet, run: str | None, kind: str) -> pa.Table | None:

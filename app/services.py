@@ -11,6 +11,7 @@ import importlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -45,6 +46,25 @@ _ENGINES: dict[str, Engine] = {}  # by device; threads that belong to no session
 def backend(default: str) -> ModuleType:
     """A module that knows models, or what stands in for it."""
     return importlib.import_module(os.environ.get("UMT_BACKEND") or default)
+
+
+class Lazy(StrEnum):
+    """Functions that work with taggers, or what stands in for them: imported when called, since torch comes along."""
+
+    RUN_SET = "umt_core.analysis.run_set.run_set"
+    KEEP_BIAS = "umt_core.explain.keep_bias.keep_bias"
+    KEEP_EMISSIONS = "umt_core.explain.keep_emissions.keep_emissions"
+    KEEP_FAITHFULNESS = "umt_core.explain.keep_faithfulness.keep_faithfulness"
+    KEEP_PATTERNS = "umt_core.explain.keep_patterns.keep_patterns"
+    KEEP_RELEVANCE = "umt_core.explain.relevance.keep_relevance"
+    SYSTEM_PARTS = "umt_core.explain.report.system_parts"
+    WORKBENCH_ABLATIONS = "umt_core.explain.span_score.workbench_ablations"
+    WORKBENCH_FAITHFULNESS = "umt_core.explain.keep_faithfulness.workbench_faithfulness"
+    WORKBENCH_PIECE = "umt_core.explain.span_score.workbench_piece"
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        module, _, function = self.rpartition(".")
+        return getattr(backend(module), function)(*arguments, **options)
 
 
 # --- checkpoints and models ---------------------------------------------------------------------
@@ -145,8 +165,7 @@ def _explained(
     device: str,
     tokens: tuple[str, ...],
     image: str | None,
-    module: str,
-    function: str,
+    function: Lazy,
     checkpoint: str,
     arguments: tuple[Any, ...],
     _chosen: Sequence[CheckpointInfo],
@@ -154,22 +173,20 @@ def _explained(
     _picture: Image.Image | None,
 ) -> Any:
     def work(workbench: Any) -> Any:
-        compute = getattr(backend(module), function)
-        return compute(workbench, checkpoint, _example, _picture, *arguments)
+        return function(workbench, checkpoint, _example, _picture, *arguments)
 
     return ask(_chosen, work)
 
 
 def explained(
     chosen: Sequence[CheckpointInfo],
-    module: str,
-    function: str,
+    function: Lazy,
     checkpoint: str,
     example: Example,
     picture: Image.Image | None,
     *arguments: Any,
 ) -> Any:
-    """What a module's ``workbench_`` function says of a tweet; the same question is computed once.
+    """What a ``workbench_`` function says of a tweet; the same question is computed once.
 
     Errors as the function's.
     """
@@ -177,7 +194,6 @@ def explained(
         *_key(chosen),
         example.tokens,
         example.image,
-        module,
         function,
         checkpoint,
         arguments,

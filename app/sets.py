@@ -369,8 +369,7 @@ class Job(Work):
         self.what = "reading tweets and pictures"
         of = self.source.of
         made = build_set(self.source.data, of.images(), dataset=of.name, progress=self.report)
-        runner = services.backend("umt_core.analysis.run_set")
-        runner.run_set(made, self.checkpoints, device=services.DEVICE, part=PART, progress=self.report)
+        services.Lazy.RUN_SET(made, self.checkpoints, device=services.DEVICE, part=PART, progress=self.report)
 
 
 def _give_way() -> None:

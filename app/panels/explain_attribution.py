@@ -13,6 +13,7 @@ from app import asking, figures, markup, services, state, tables
 from app.explaining import Case
 from app.panels import asking as asking_panel
 from app.panels import charts
+from app.services import Lazy
 from umt_core.explain.attributions import METHODS, SPELLING, STEPS, Ablation, Attribution, add, pieces
 from umt_core.schema import Span
 
@@ -126,7 +127,7 @@ def _computed(case: Case, checkpoint: str, span: Span, method: str, steps: int) 
         found: list[Attribution] = []
         for number in range(count):
             report("attributing, in parts", number, count)
-            found.append(_ask(case, "workbench_piece", checkpoint, span, method, number, steps))
+            found.append(_ask(case, Lazy.WORKBENCH_PIECE, checkpoint, span, method, number, steps))
         return reduce(add, found)
 
     answer: Attribution | None = asking_panel.answer(
@@ -135,9 +136,8 @@ def _computed(case: Case, checkpoint: str, span: Span, method: str, steps: int) 
     return answer
 
 
-def _ask(case: Case, function: str, checkpoint: str, *arguments: Any) -> Any:
-    module = "umt_core.explain.span_score"
-    return services.explained(case.chosen, module, function, checkpoint, case.example, case.picture, *arguments)
+def _ask(case: Case, function: Lazy, checkpoint: str, *arguments: Any) -> Any:
+    return services.explained(case.chosen, function, checkpoint, case.example, case.picture, *arguments)
 
 
 def _sum_line(found: Attribution) -> str:
@@ -196,7 +196,7 @@ def _blocks(case: Case, found: Attribution) -> None:
 
 def _sources(case: Case, checkpoint: str, span: Span) -> None:
     """The score without each of the tagger's sources."""
-    score, found = _ask(case, "workbench_ablations", checkpoint, span)
+    score, found = _ask(case, Lazy.WORKBENCH_ABLATIONS, checkpoint, span)
     _sources_table(score, found)
 
 

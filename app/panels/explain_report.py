@@ -86,10 +86,9 @@ def _steps(
 ) -> Callable[[asking.Report], tuple[dict[str, SystemParts], Fit | None, str]]:
     """What asks for the report's parts, whether the picture fits, and why that could not be asked."""
     ask: Callable[[Callable[[Any], Any]], Any] = services.asker(case.chosen)
-    system_parts = services.backend("umt_core.explain.report").system_parts
 
     def one(name: str, drawn: Mapping[str, Image.Image], bench: Any) -> SystemParts:
-        parts: SystemParts = system_parts(bench, name, case.example, case.picture, drawn, method)
+        parts: SystemParts = services.Lazy.SYSTEM_PARTS(bench, name, case.example, case.picture, drawn, method)
         return parts
 
     def steps(report: asking.Report) -> tuple[dict[str, SystemParts], Fit | None, str]:

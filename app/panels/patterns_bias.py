@@ -12,6 +12,7 @@ from app import figures, keeping, markup, outcomes, visual_bias
 from app.panels import charts, linked
 from app.panels import keeping as keeping_panel
 from app.patterns import Asked
+from app.services import Lazy
 from app.visual_bias import BiasFigures
 from umt_core.analysis.query import Query
 from umt_core.analysis.significance import Interval
@@ -37,9 +38,7 @@ OUTCOME_TITLES = {
 
 def show(asked: Asked) -> None:
     command = markup.command("sets", "bias", asked.found.name, "--run", asked.system)
-    recipe = keeping.Recipe(
-        KIND, "umt_core.explain.keep_bias", "keep_bias", "Reading tweets beside other pictures", command
-    )
+    recipe = keeping.Recipe(KIND, Lazy.KEEP_BIAS, "Reading tweets beside other pictures", command)
     kept = keeping_panel.table(asked.found, asked.system, recipe, WHY)
     if kept is None:
         return

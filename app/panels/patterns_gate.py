@@ -9,6 +9,7 @@ from app import figures, markup, outcomes, state
 from app.keeping import Recipe
 from app.panels import charts, keeping, linked
 from app.patterns import Asked, aggregate, extreme_cells, group_title, spread_cells, spreads
+from app.services import Lazy
 from umt_core.explain import aggregates
 from umt_core.explain.aggregates import BLOCKS, FIGURES, KIND, Position
 from umt_core.explain.attention import EVEN_SHARE, get_map
@@ -42,8 +43,7 @@ def show(asked: Asked) -> None:
         st.info(f"{asked.title} reads text only. Choose a system that looks at pictures in the sidebar.")
         return
     command = markup.command("sets", "patterns", asked.found.name, "--run", asked.system)
-    module = "umt_core.explain.keep_patterns"
-    recipe = Recipe(KIND, module, "keep_patterns", "reading gate and attention", command)
+    recipe = Recipe(KIND, Lazy.KEEP_PATTERNS, "reading gate and attention", command)
     if keeping.table(asked.found, asked.system, recipe, WHY) is None:
         return
     by = state.choice(state.Key.PATTERNS_BY, list(BYS))

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from app import figures, keeping, markup, relevance_cells, routing
+from app import figures, keeping, markup, relevance_cells, routing, services
 from app.panels import charts, linked
 from app.panels import keeping as keeping_panel
 from app.patterns import Asked
@@ -57,8 +57,7 @@ def _kept(found: PredictionSet) -> pa.Table | None:
         return None
     recipe = keeping.Recipe(
         KIND,
-        "umt_core.explain.relevance",
-        "keep_relevance",
+        services.Lazy.KEEP_RELEVANCE,
         "Relevance of each picture",
         markup.command("sets", "relevance", found.name),
     )

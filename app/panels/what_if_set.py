@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import keeping, markup, parts, sets, state, tables
+from app import keeping, markup, parts, services, sets, state, tables
 from app.explaining import Case
 from app.panels import keeping as keeping_panel
 from app.panels import linked
@@ -71,7 +71,7 @@ def _runs(weights: str) -> dict[str, tuple[PredictionSet, str]]:
 def _recipe(found: PredictionSet, run: str) -> keeping.Recipe:
     command = markup.command("sets", "emissions", found.name, "--run", run)
     what = "The tagger's scores before decoding"
-    return keeping.Recipe(KIND, "umt_core.explain.keep_emissions", "keep_emissions", what, command)
+    return keeping.Recipe(KIND, services.Lazy.KEEP_EMISSIONS, what, command)
 
 
 def _stamp(found: PredictionSet, run: str) -> tuple[Path, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -162,6 +163,30 @@ def test_only_services_reach_for_models_and_only_when_called():
     heavy = {m for m in modules("umt_core") if needs_torch(m)} | set(HEAVY_PACKAGES)
     assert {m for m, target in edges("app") if target in heavy} <= {"app.services"}
     assert not [m for m in modules("app") if needs_torch(m)]
+
+
+def test_only_services_spell_names_of_the_core():
+    """A name in quotes is an import that the tests above do not see."""
+    spelled = {module for module in modules("app") if any(map(is_of_the_core, texts(module)))}
+    assert spelled == {"app.services"}
+    names = [text.rpartition(".") for text in texts("app.services") if is_of_the_core(text)]
+    missing = [f"{m}.{name}" for m, _, name in names if f"{m}.{name}" not in ALL_MODULES and name not in functions(m)]
+    assert not missing
+
+
+def is_of_the_core(text: str) -> bool:
+    return re.fullmatch(r"umt_core(\.\w+)+", text) is not None
+
+
+def texts(module: str) -> list[str]:
+    """All of a module's string literals."""
+    nodes = ast.walk(ast.parse(path_of(module).read_text(encoding="utf-8")))
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def functions(module: str) -> set[str]:
+    body = ast.parse(path_of(module).read_text(encoding="utf-8")).body
+    return {node.name for node in body if isinstance(node, ast.FunctionDef)}
 
 
 def test_light_modules_leave_torch_out():
