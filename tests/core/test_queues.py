@@ -234,6 +234,15 @@ def test_a_reason_says_what_they_say_and_what_gold_says(tmp_path, gold, said, re
     assert "word" in item.reason
 
 
+def test_what_a_run_was_cut_off_before_is_no_suspect(tmp_path):
+    found = one_tweet(tmp_path, [Span(3, 4, "ORG")], [], [])
+    runs = ["one/mt-bert-crf", "one/umt-bert-crf"]
+    for run, words in zip(runs, (4, 3), strict=True):
+        write_marginals(marginals_path(found, run), [np.full((words, len(WORD_TAGS)), 0.1)])
+    assert suspects(found, runs) == []
+    assert [s.gold for s in suspects(found, runs[:1])] == [(Span(3, 4, "ORG"),)]
+
+
 def test_a_disagreement_says_who_says_what(tmp_path):
     found = one_tweet(tmp_path, [], [ScoredSpan(Span(0, 1, "ORG"), 0.7)], [ScoredSpan(Span(0, 1, "LOC"), 0.9)])
     titles = {"one/mt-bert-crf": "MT", "one/umt-bert-crf": "UMT"}

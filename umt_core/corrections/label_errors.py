@@ -40,7 +40,8 @@ def suspects(found: PredictionSet, runs: Sequence[str]) -> list[Suspect]:
     """All stretches where these runs agree against gold, the surest first.
 
     A run is as sure as of the least probable span that it finds there. Where it finds none, it is
-    as sure as of the least certain word, in the stretch where its marginals are kept, else in the tweet.
+    as sure as of the least certain word, in the stretch where its marginals are kept, else in the tweet. Where these
+    show that a run was cut off before the stretch ends, it says nothing of it, and the stretch is left out.
 
     Raises:
         DataError: no run is given, the set has none of that name, or a file of it is damaged.
@@ -59,6 +60,8 @@ def suspects(found: PredictionSet, runs: Sequence[str]) -> list[Suspect]:
             inside = dict(difference.readings)
             of_gold = inside.pop(GOLD)
             if len(set(inside.values())) > 1 or of_gold in inside.values():
+                continue
+            if any(kept is not None and len(kept[tweet]) < difference.end for kept in marginals.values()):
                 continue
             sure = [
                 _sureness(difference, said[run][tweet], marginals[run], tweet, float(margins[run][tweet]))
@@ -114,7 +117,7 @@ def _sureness(
     if marginals is None:
         return margin
     outside = marginals[tweet][difference.start : difference.end, 0]
-    return float(outside.min()) if len(outside) else 0.0
+    return float(outside.min())
 
 
 # --- cleanlab ------------------------------------------------------------------------------------

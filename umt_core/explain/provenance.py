@@ -52,7 +52,8 @@ class Provenance:
     converted: np.ndarray | None  # (words, tags): what ESD adds; None: it adds nothing
     arriving: np.ndarray  # (words, tags)
     leaving: np.ndarray  # (words, tags)
-    decoded: tuple[str, ...]  # the CRF's best path, a tag for each word
+    chosen: np.ndarray  # (words,): which of the tags the CRF's best path has, under the tagger's own name for it
+    decoded: tuple[str, ...]  # the same as B, I and O of the types: padding and [SEP] of the released tags are O
     main_alone: tuple[str, ...]  # decoded from the main emissions, with the CRF
     highest: tuple[str, ...]  # each word's largest emission, without the CRF
     esd_alone: tuple[str, ...]  # B, I and O of ESD with its own CRF; (): there is no ESD
@@ -101,6 +102,7 @@ def provenance(scoring: Scoring, own: OwnPath) -> Provenance:
         converted=None if converted is None else converted[starts],
         arriving=arriving[starts],
         leaving=leaving[starts],
+        chosen=path[starts],
         decoded=tuple(decoded),
         main_alone=tuple(word_tags(scoring.tags, scoring.chain.best_path(main), raw)),
         highest=tuple(word_tags(scoring.tags, total.argmax(axis=1), raw)),

@@ -254,16 +254,15 @@ def map_values(inspection: Inspection, of: attention.AttentionMap, words: Sequen
 
 def provenance_values(found: Provenance, tokens: tuple[str, ...]) -> dict[str, Any]:
     """Each word's decoded tag in parts, beside the tag that comes second; what each span needs; the check."""
-    column = {tag: i for i, tag in enumerate(found.tags)}
     total = found.total
     rows = []
-    for word, tag in enumerate(found.decoded):
+    for word, chosen in enumerate(found.chosen.tolist()):
         ordered = np.argsort(-total[word], kind="stable")
-        second = next(int(i) for i in ordered if found.tags[i] != tag)
+        second = next(int(i) for i in ordered if i != chosen)
         rows.append(
             {
                 "word": word,
-                "tag": _parts(found, word, column[tag]),
+                "tag": _parts(found, word, chosen),
                 "second": _parts(found, word, second),
                 "deciders": deciders(found, word),
             }
