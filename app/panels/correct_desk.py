@@ -211,11 +211,13 @@ class Answers:
     def _step(self, action: Action, store: Store, desk: Desk) -> Answer:
         undo = action.kind == "undo"
         about = store.undoable(action.author) if undo else store.redoable(action.author)
-        if about is None or about.number != action.number:
-            return {"line": ""}  # sent a second time, or another window was first
-        event = store.undo(action.author, keep=action.keep) if undo else store.redo(action.author, keep=action.keep)
-        if event is None:
-            return {"line": "There was nothing left to do."}
+        event = None
+        if about is not None and about.number == action.number:
+            take_back = store.undo if undo else store.redo
+            event = take_back(action.author, keep=action.keep, expected=about.number)  # a window may come between
+        if about is None or event is None:  # sent a second time, or another window was first
+            done = "undone" if undo else "done again"
+            return {"line": f"It is {done} already, or you have done something else since, in another window."}
         self.revisions[event.key, event.track] = event.number
         if event.track in (COMMON, desk.track):
             self.lead(event.key, event.track, desk)

@@ -113,6 +113,16 @@ def test_each_author_undoes_their_own(store):
     assert store.authors() == ["ann", "ben"]
 
 
+def test_an_undo_or_redo_is_of_the_event_that_its_author_means(store):
+    first, second = put(store, ONE, "ann", ANN), put(store, TWO, "ann", BEN)
+    assert store.undo("ann", expected=first.number) is None
+    assert store.undo("ann", expected=second.number).of == second.number
+    assert store.redo("ann", expected=first.number) is None
+    assert store.redo("ann", expected=second.number).of == second.number
+    assert store.undo("ann", expected=second.number).of == second.number  # that was a redo: it is the event itself
+    assert store.count() == 5
+
+
 def test_the_second_of_two_is_told_and_nothing_is_overwritten(store):
     store.append(Edit(ONE, "set", "ann", GOLD, ANN, 0))
     late = Edit(ONE, "set", "ben", GOLD, BEN, 0)

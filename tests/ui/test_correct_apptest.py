@@ -380,6 +380,21 @@ def test_a_conflict_comes_back_with_their_labels_and_stores_nothing(made, store)
     assert [event.author for event in store.events()] == ["Ben"]
 
 
+def test_an_undo_of_what_is_not_the_last_any_more_takes_back_nothing_and_is_told(made, store, monkeypatch):
+    page = opened(tweet="fixed")
+    desk, _ = desk_of(page)
+    seen = store.append(edit("fixed", (BERLIN,), "Ann"))
+    store.append(edit("broken", (), "Ann"))  # in another window, before the undo is sent and after the store is asked
+    undo = payload("fixed", [], kind="undo", number=seen.number)
+    line = "It is undone already, or you have done something else since, in another window."
+    for asked in (Store.undoable, lambda *_: seen):
+        monkeypatch.setattr(Store, "undoable", asked)
+        told = Answers()
+        told.take(correct_payload.read(undo, lambda key: 4), store, desk, again=True)
+        assert told.of == {"0123456789abcdef": {"line": line}}
+    assert store.count() == 2
+
+
 def test_what_can_never_be_stored_is_answered_with_a_line_and_not_tried_again(data, store):
     odd = "a\u00a0b"
     write_jsonl(data, [Example(odd, ("in", "Oslo"), spans=())])

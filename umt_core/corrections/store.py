@@ -97,25 +97,26 @@ class Store:
         with self._database.writing("store an edit") as connection:
             return Writer(connection).edits(edits)
 
-    def undo(self, author: str, *, keep: bool = False) -> Event | None:
+    def undo(self, author: str, *, keep: bool = False, expected: int | None = None) -> Event | None:
         """Takes back the last action of an author, whichever tweet it was on; ``None``: there is none.
 
-        The labels are then those of the newest answer to the tweet that nobody has undone.
+        The labels are then those of the newest answer to the tweet that nobody has undone. ``expected``: the event
+        that the author means, as ``undoable`` told it; where the last is another by now, nothing is done (``None``).
 
         Raises:
             ConflictError: another author's newer answer stands there. With ``keep`` it stays, and the action
                 counts as undone all the same: the next undo is of the one before.
         """
-        return self._take_back(author, "undo", keep)
+        return self._take_back(author, "undo", keep, expected)
 
-    def redo(self, author: str, *, keep: bool = False) -> Event | None:
+    def redo(self, author: str, *, keep: bool = False, expected: int | None = None) -> Event | None:
         """Does again what the author last took back, unless they have done something else since; as ``undo``."""
-        return self._take_back(author, "redo", keep)
+        return self._take_back(author, "redo", keep, expected)
 
-    def _take_back(self, author: str, action: str, keep: bool) -> Event | None:
+    def _take_back(self, author: str, action: str, keep: bool, expected: int | None) -> Event | None:
         _check_name("an author", author)
         with self._database.writing(action) as connection:
-            return Writer(connection).take_back(author, action, keep=keep)
+            return Writer(connection).take_back(author, action, keep=keep, expected=expected)
 
     def restore(self, key: TweetKey, number: int, author: str, *, revision: int) -> Event:
         """Sets the labels as they were after one of the tweet's events; after 0: as the data set has them.

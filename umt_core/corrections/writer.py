@@ -81,10 +81,10 @@ class Writer:
         self._write()
         return event
 
-    def take_back(self, author: str, action: str, *, keep: bool) -> Event | None:
+    def take_back(self, author: str, action: str, *, keep: bool, expected: int | None) -> Event | None:
         """An undo or a redo of this author; errors as ``Store.undo``."""
         top = log.latest(self._connection, author, action)
-        if top is None:
+        if top is None or expected not in (None, top.about):
             return None
         of_tweet = log.entries(self._connection, log.of_track(top.track).order_by(EVENTS.c.number))
         current, standing = of_tweet[-1].labels, Standing()
