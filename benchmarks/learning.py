@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 
 from benchmarks.measure import cores
 from umt_core.analysis.metrics import score_spans
-from umt_core.checkpoint import freeze_embeddings, put_weights, save_weights
+from umt_core.checkpoint import put_weights, save_weights
 from umt_core.config import settings_of
 from umt_core.data.files import write_text
 from umt_core.data.jsonl import read_examples
@@ -36,6 +36,7 @@ from umt_core.predict import summarise
 from umt_core.schema import Example
 from umt_core.spans import tags_to_spans
 from umt_core.systems import Tagger, build_system
+from umt_core.systems.base import freeze_embeddings
 from umt_core.tagging import make_tweet_set, run, tag_all
 from umt_core.train.loop import Trainer
 

@@ -144,7 +144,7 @@ class Setup:
             more |= {"also": self.means.also, "also_images": self.means.also_images}
         if "unlabelled" in used:
             more |= {"unlabelled": self.means.unlabelled, "unlabelled_images": self.means.unlabelled_images}
-        held = [path for name, path in self.data.splits.items() if name == "test"]
+        test = self.data.splits.get("test")
         return Job(
             system=self.system,
             train=self.data.splits["train"],
@@ -158,7 +158,7 @@ class Setup:
             set_name=self.name if self.name != self.data.name else "",
             about_images=self.about_images,
             device=self.device,
-            held=tuple(held) if {"also", "unlabelled"} & used else (),
+            exclude=(test,) if test and {"also", "unlabelled"} & used else (),
             **more,
         )
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 
 from benchmarks.warm_inspect import NAMES
-from umt_core.checkpoint import freeze_embeddings, save_checkpoint, save_weights, trained_names
+from umt_core.checkpoint import save_checkpoint, save_weights
 from umt_core.encoders.text import TextEncoder, save_text_encoder
 from umt_core.manifest import WEIGHTS
 from umt_core.registry import find_checkpoint
 from umt_core.systems import build_system
+from umt_core.systems.base import freeze_embeddings, trained_names
 
 HIDDEN, HEADS, LAYERS = 16, 2, 1
 VOCABULARY = 30_522  # MiniLM's, whose tokenizer it has

@@ -20,24 +20,7 @@ from umt_core.errors import BackboneError, CheckpointError, ConfigError
 from umt_core.manifest import CARD, MANIFEST, WEIGHTS, Manifest, card, file_sum
 from umt_core.registry import CheckpointInfo, find_checkpoint
 from umt_core.systems import Tagger, build_system
-
-
-def trained_names(tagger: Tagger) -> list[str]:
-    """Names of the parameters that training may change; the others come from the encoders' packages."""
-    return [name for name, parameter in tagger.named_parameters() if parameter.requires_grad]
-
-
-def embedding_names(tagger: Tagger) -> set[str]:
-    """Names of the encoder's word, position and segment embeddings among the tagger's parameters."""
-    return {f"encoder.{name}" for name in tagger.encoder.embedding_parameter_names()}
-
-
-def freeze_embeddings(tagger: Tagger) -> None:
-    """Hold the encoder's word, position and segment embeddings as they were published."""
-    frozen = embedding_names(tagger)
-    for name, parameter in tagger.named_parameters():
-        if name in frozen:
-            parameter.requires_grad_(False)
+from umt_core.systems.base import freeze_embeddings, trained_names
 
 
 def save_weights(weights: Mapping[str, Tensor], path: Path) -> str:

@@ -14,12 +14,13 @@ from safetensors.torch import load_file
 from tests.core import tiny
 from tests.core.tiny import HEADS, HIDDEN, LAYERS, POSITIONS
 from tests.core.tiny_data import Files, write_data
-from umt_core.checkpoint import load_checkpoint, trained_names
+from umt_core.checkpoint import load_checkpoint
 from umt_core.config import settings_of
 from umt_core.data.jsonl import read_examples
 from umt_core.encoders.text import TextEncoder, load_text_encoder
 from umt_core.errors import BackboneError, CheckpointError, ConfigError
 from umt_core.predict import Predictor, Workbench
+from umt_core.systems.base import trained_names
 from umt_core.train import loop, run
 from umt_core.train.run import STATE, Job, run_job
 from umt_core.train.watcher import Watcher

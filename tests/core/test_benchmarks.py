@@ -19,7 +19,6 @@ from benchmarks.measure import Measure, by_turns, interleaved, write_results
 from benchmarks.tiny_tagger import save_tiny_tagger
 from benchmarks.training_cost import EncodedAnew, spread_by_length
 from tests.core import tiny
-from umt_core.checkpoint import freeze_embeddings
 from umt_core.config import TrainSettings
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_jsonl
@@ -28,6 +27,7 @@ from umt_core.encoders.vision import load_vision_encoder
 from umt_core.predict import Predictor
 from umt_core.schema import Example
 from umt_core.systems import Tagger
+from umt_core.systems.base import freeze_embeddings
 from umt_core.tagging import TweetSet, make_tweet_set
 from umt_core.train.loop import Trainer
 

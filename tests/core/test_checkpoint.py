@@ -20,11 +20,11 @@ from umt_core.checkpoint import (
     record_scores,
     save_checkpoint,
     save_weights,
-    trained_names,
 )
 from umt_core.errors import CheckpointError, UmtError
 from umt_core.manifest import CARD, MANIFEST, WEIGHTS, file_sum, read_manifest
 from umt_core.registry import checkpoints, find_checkpoint
+from umt_core.systems.base import trained_names
 
 
 @pytest.fixture(scope="module")

@@ -389,11 +389,11 @@ def test_also_leaves_out_what_stands_in_valid_and_adds_the_rest_to_train(world, 
 
 
 def test_unlabelled_leaves_out_what_stands_in_valid(world, tmp_path):
-    held = [read_labelled("valid", world.files.valid, None)]
+    exclude = [read_labelled("valid", world.files.valid, None)]
     path = tmp_path / "tweets.jsonl"
     texts = [" ".join(tweets()[12].tokens).upper(), *UNLABELLED]
     path.write_text("".join(json.dumps({"id": f"u{i}", "text": t}) + "\n" for i, t in enumerate(texts)))
-    found = read_unlabelled(path, None, "twitter2017", held)
+    found = read_unlabelled(path, None, "twitter2017", exclude)
     assert (next(e.id for e in found.examples), len(found.examples), found.dropped) == ("u1", len(UNLABELLED), 1)
     assert found.describe()["dropped"] == 1
 
@@ -403,7 +403,7 @@ def test_tweets_of_a_split_that_is_held_out_are_left_out_and_it_is_not_scored(wo
     path = tmp_path / "tweets.jsonl"
     texts = [" ".join(rows[0].tokens), *UNLABELLED]
     path.write_text("".join(json.dumps({"id": f"u{i}", "text": t}) + "\n" for i, t in enumerate(texts)))
-    job = world.job(tmp_path / "out", teachers=(world.teacher,), unlabelled=path, held=(world.files.test,), epochs=1)
+    job = world.job(tmp_path / "out", teachers=(world.teacher,), unlabelled=path, exclude=(world.files.test,), epochs=1)
     manifest = run_job(job)
     assert manifest.data["unlabelled"]["dropped"] == 1
     assert set(manifest.scores) == {"valid"}
@@ -413,7 +413,7 @@ def test_a_run_is_not_resumed_with_other_tweets_held_out(world, tmp_path):
     job = world.job(tmp_path / "out", teachers=(world.teacher,), unlabelled=world.unlabelled)
     run_job(job, StopsAfter(1))
     with pytest.raises(CheckpointError, match="other settings or data"):
-        run_job(replace(job, held=(world.files.test,)))
+        run_job(replace(job, exclude=(world.files.test,)))
     assert run_job(job) is not None
 
 

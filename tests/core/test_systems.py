@@ -13,13 +13,14 @@ from torch import Tensor
 
 from tests.core import tiny
 from umt_core.analysis.paper import TEXT_ALONE
-from umt_core.checkpoint import freeze_embeddings, load_checkpoint, put_weights, trained_names
+from umt_core.checkpoint import load_checkpoint, put_weights
 from umt_core.errors import ConfigError, DataError
 from umt_core.features import Batch, encode_examples, word_of_subword
 from umt_core.manifest import WEIGHTS
 from umt_core.model.crf import LinearChainCRF
 from umt_core.schema import Example
 from umt_core.systems import SYSTEMS, Output, Tagger, build_system
+from umt_core.systems.base import freeze_embeddings, trained_names
 from umt_core.systems.bilstm_crf import BiLstmCrf
 from umt_core.tagging import word_tags
 

@@ -302,14 +302,14 @@ def test_training_starts_from_another_checkpoint_where_weights_fit(world, tmp_pa
     assert read_manifest(tmp_path / "umt").init == str(tmp_path / "text")
 
 
-def test_what_another_checkpoint_has_trained_and_this_run_holds_as_published_is_refused(world, tmp_path):
+def test_what_another_checkpoint_has_trained_and_this_run_freezes_is_refused(world, tmp_path):
     run_job(world.job(tmp_path / "whole", epochs=1, train_embeddings=True, learning_rate=1e-2))
     job = world.job(tmp_path / "held", init=str(tmp_path / "whole"), epochs=1)
     assert not job.settings.train_embeddings
     with pytest.raises(CheckpointError, match=r"has trained encoder\.\S*embedding\S* and \d+ more"):
         run_job(job)
     adapted = world.job(tmp_path / "adapted", init=str(tmp_path / "whole"), epochs=1, adapter_rank=2)
-    with pytest.raises(CheckpointError, match="that this run holds as they were published"):
+    with pytest.raises(CheckpointError, match="that this run freezes as they were published"):
         run_job(adapted)
     on = world.job(tmp_path / "on", init=str(tmp_path / "whole"), epochs=1, train_embeddings=True)
     assert run_job(on) is not None
@@ -597,7 +597,7 @@ def test_weights_held_still_are_cast_once_and_no_weight_comes_out_other(world, m
     assert types == {torch.bfloat16}
     assert below.dtype == torch.float32
     assert torch.equal(below, before)
-    monkeypatch.setattr(loop, "cast_held_weights", lambda *_: nullcontext())
+    monkeypatch.setattr(loop, "cast_frozen_weights", lambda *_: nullcontext())
     list(anew.epochs())
     for name, weights in anew.finish().items():
         assert torch.equal(weights, cast.finish()[name]), name

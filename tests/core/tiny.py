@@ -17,7 +17,7 @@ from PIL import Image
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from torch import Tensor, nn
 
-from umt_core.checkpoint import freeze_embeddings, save_checkpoint, save_weights, trained_names
+from umt_core.checkpoint import save_checkpoint, save_weights
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.encoders.catalog import VisionBackbone
 from umt_core.encoders.text import SubwordTokenizer, TextEncoder
@@ -26,6 +26,7 @@ from umt_core.features import Batch, encode_examples, make_batch
 from umt_core.manifest import WEIGHTS, Manifest
 from umt_core.schema import REGIONS, Example, Span
 from umt_core.systems import Tagger, build_system
+from umt_core.systems.base import freeze_embeddings, trained_names
 
 HIDDEN, HEADS, LAYERS, CHANNELS, POSITIONS = 12, 3, 2, 5, 64
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")

@@ -178,6 +178,24 @@ class Tagger(nn.Module):
         return conversion_matrix(self.esd_tag_set, self.tag_set)
 
 
+def trained_names(tagger: Tagger) -> list[str]:
+    """Names of the parameters that training may change; the others come from the encoders' packages."""
+    return [name for name, parameter in tagger.named_parameters() if parameter.requires_grad]
+
+
+def embedding_names(tagger: Tagger) -> set[str]:
+    """Names of the encoder's word, position and segment embeddings among the tagger's parameters."""
+    return {f"encoder.{name}" for name in tagger.encoder.embedding_parameter_names()}
+
+
+def freeze_embeddings(tagger: Tagger) -> None:
+    """Keep the encoder's word, position and segment embeddings as they were published."""
+    frozen = embedding_names(tagger)
+    for name, parameter in tagger.named_parameters():
+        if name in frozen:
+            parameter.requires_grad_(False)
+
+
 class TextTagger(Tagger):
     """The words' encoding, a linear layer, the CRF (eqs. 4 to 6 with h = c)."""
 

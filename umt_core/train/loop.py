@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from umt_core.analysis.metrics import Scores, score_spans
-from umt_core.checkpoint import freeze_embeddings
 from umt_core.config import TrainSettings
 from umt_core.devices import mixed_type
 from umt_core.errors import DataError
 from umt_core.features import Batch, hide_words
 from umt_core.spans import tags_to_spans
 from umt_core.systems import Output, Tagger
+from umt_core.systems.base import freeze_embeddings
 from umt_core.tagging import TweetSet, tag_all
 from umt_core.train.distillation import disagreement, distillation_loss
 from umt_core.train.sharing import Team
@@ -78,7 +78,7 @@ class Trainer:
             raise DataError(f"wanted tweets to train and to choose by, got {len(train)} and {len(valid)}")
         if not settings.train_embeddings:
             freeze_embeddings(tagger)
-        self.held = hold_lower_layers(tagger, settings.train_layers)
+        self.frozen_layers = freeze_lower_layers(tagger, settings.train_layers)
         self.tagger, self.team = tagger.to(device), team
         self.train, self.valid, self.settings, self.device = train, valid, settings, device
         self.sources = (train,) if unlabelled is None else (train, unlabelled)
@@ -108,10 +108,10 @@ class Trainer:
             yield self._run_epoch(on_step)
 
     def finish(self) -> dict[str, Tensor]:
-        """The weights to keep: the best of what was trained, and what was held still and is free again from now on."""
-        for parameter in self.held.values():
+        """The weights to keep: the best of those trained, and those of the lower layers, which this unfreezes."""
+        for parameter in self.frozen_layers.values():
             parameter.requires_grad_(True)
-        return self.best | {n: p.detach().cpu().clone() for n, p in self.held.items()}
+        return self.best | {n: p.detach().cpu().clone() for n, p in self.frozen_layers.items()}
 
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs, between two epochs."""
@@ -165,7 +165,7 @@ class Trainer:
         batches = self.batches(order)
         self.tagger.train()
         sums: dict[str, list[float]] = {}
-        with cast_held_weights(self.tagger, self.mixed):
+        with cast_frozen_weights(self.tagger, self.mixed):
             for i, (source, indices) in enumerate(batches, start=1):
                 losses = self.run_step(source, indices, order)
                 for name, value in losses.items():
@@ -261,20 +261,20 @@ def linear_rate(step: int, total: int, warmup: float) -> float:
 
 
 @contextmanager
-def cast_held_weights(tagger: Tagger, to: torch.dtype | None) -> Iterator[None]:
+def cast_frozen_weights(tagger: Tagger, to: torch.dtype | None) -> Iterator[None]:
     """Inside, weights of linear layers that are not trained are kept in the type of their products, if one is given.
 
     Autocast would cast them to the same numbers at every step: with adapters on an encoder of the paper's size, a
     twentieth of it.
     """
     layers = [module for module in tagger.modules() if isinstance(module, nn.Linear)] if to else []
-    held = {p: p.data for layer in layers for p in layer.parameters(recurse=False) if not p.requires_grad}
-    for parameter, weights in held.items():
+    frozen = {p: p.data for layer in layers for p in layer.parameters(recurse=False) if not p.requires_grad}
+    for parameter, weights in frozen.items():
         parameter.data = weights.to(to)
     try:
         yield
     finally:
-        for parameter, weights in held.items():
+        for parameter, weights in frozen.items():
             parameter.data = weights
 
 
@@ -293,21 +293,21 @@ HEADS = ("classifier.", "crf.", "esd.classifier.", "esd_crf.", "conversion.", "w
 AT_THE_BOTTOM = ("word_shape.", "word_spelling.", "other_set")  # what is added to the embeddings
 
 
-def hold_lower_layers(tagger: Tagger, trained: int | None) -> dict[str, nn.Parameter]:
-    """Holds all that stands before the encoder's ``trained`` top layers still; gives what would else be trained.
+def freeze_lower_layers(tagger: Tagger, trained: int | None) -> dict[str, nn.Parameter]:
+    """Freezes everything below the encoder's ``trained`` top layers; returns the parameters it froze.
 
     Backpropagation then ends at these layers, which is what makes a step quick: what is added to the embeddings
-    (word shapes, spelling, the other set's mark), and so enters at the bottom, is held too.
+    (word shapes, spelling, the other set's mark), and so enters at the bottom, is frozen too.
     """
     if trained is None:
         return {}
     free = {name: parameter for name, parameter in tagger.named_parameters() if parameter.requires_grad}
     lowest = 1 + max((_layer(n) for n in free if n.startswith("encoder.")), default=-1) - trained
     below = {n for n in free if n.startswith("encoder.") and _layer(n) < lowest}
-    held = {n: p for n, p in free.items() if n in below or (lowest >= 0 and n.startswith(AT_THE_BOTTOM))}
-    for parameter in held.values():
+    frozen = {n: p for n, p in free.items() if n in below or (lowest >= 0 and n.startswith(AT_THE_BOTTOM))}
+    for parameter in frozen.values():
         parameter.requires_grad_(False)
-    return held
+    return frozen
 
 
 def parameter_groups(tagger: Tagger, settings: TrainSettings) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ class Split:
     images: ImageIndex | None = None
     rows: tuple[int | None, ...] = ()  # of their pictures' regions; none where the system reads text only
     made_from: Any = None  # the data that the file was put together from
-    dropped: int = 0  # tweets of the file that are left out, since they stand in a split that is held out
+    dropped: int = 0  # tweets of the file that are left out, since they stand in a split to choose or test by
     unlabelled: int = 0  # tweets of the file that are left out, since they have no labels
 
     def describe(self) -> dict[str, Any]:
@@ -64,17 +64,17 @@ def read_labelled(name: str, path: Path, images: ImageIndex | None, made_from: A
 
 
 def read_also(
-    path: Path, images: ImageIndex | None, style: str, held: Sequence[Split], *, as_published: bool = False
+    path: Path, images: ImageIndex | None, style: str, exclude: Sequence[Split], *, as_published: bool = False
 ) -> Split:
     """Labelled tweets of another data set, split in our data set's ``style``; errors as ``read_labelled``.
 
     ``as_published``: they stay as they were split. Those that stand in the splits to choose or test by are left out.
     """
-    return _joining(read_labelled(ALSO, path, images), "" if as_published else style, held)
+    return _joining(read_labelled(ALSO, path, images), "" if as_published else style, exclude)
 
 
 def read_unlabelled(
-    path: Path, images: ImageIndex | None, style: str, held: Sequence[Split], *, as_published: bool = False
+    path: Path, images: ImageIndex | None, style: str, exclude: Sequence[Split], *, as_published: bool = False
 ) -> Split:
     """Tweets without labels; those that a file has are not looked at. All are split in our data set's ``style``.
 
@@ -88,21 +88,21 @@ def read_unlabelled(
     examples = [replace(example, spans=None) for example in read if example.tokens]
     if not examples:
         raise DataError(f"{path}: wanted tweets, got none")
-    return _joining(Split(UNLABELLED, path, examples, images), "" if as_published else style, held)
+    return _joining(Split(UNLABELLED, path, examples, images), "" if as_published else style, exclude)
 
 
-def _joining(found: Split, style: str, held: Sequence[Split]) -> Split:
+def _joining(found: Split, style: str, exclude: Sequence[Split]) -> Split:
     """Tweets of elsewhere as they join ours. A style that we don't know changes none."""
-    found = _apart(found, held)
+    found = _apart(found, exclude)
     if style in STYLES:  # which takes links out of some: they are compared again
         found = replace(found, examples=[restyle(example, style) for example in found.examples])
-        found = _apart(found, held)
+        found = _apart(found, exclude)
     return replace(found, examples=[example for example in found.examples if example.tokens])
 
 
-def _apart(found: Split, held: Iterable[Split]) -> Split:
-    """A split without the tweets of those that are held out."""
-    known = {letters(example.tokens) for split in held for example in split.examples}
+def _apart(found: Split, exclude: Iterable[Split]) -> Split:
+    """A split without the tweets that stand in others too."""
+    known = {letters(example.tokens) for split in exclude for example in split.examples}
     apart = [example for example in found.examples if letters(example.tokens) not in known]
     return replace(found, examples=apart, dropped=found.dropped + len(found.examples) - len(apart))
 

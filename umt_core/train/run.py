@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import umt_core
-from umt_core.checkpoint import embedding_names, put_weights, read_weights, save_manifest, save_weights
+from umt_core.checkpoint import put_weights, read_weights, save_manifest, save_weights
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.files import locked
 from umt_core.data.images import ImageIndex, images_sum
@@ -27,6 +27,7 @@ from umt_core.errors import BackboneError, CheckpointError, ConfigError
 from umt_core.manifest import AS_GIVEN, MANIFEST, WEIGHTS, Manifest, file_sum
 from umt_core.registry import find_checkpoint, same_weights
 from umt_core.systems import Tagger, build_system, system_class
+from umt_core.systems.base import embedding_names
 from umt_core.tagging import TweetSet, make_tweet_set
 from umt_core.train.compose import correct_file
 from umt_core.train.distillation import TeacherInput, teacher_marginals, teachers_of
@@ -53,9 +54,9 @@ from umt_core.train.watcher import Watcher
 
 LOG, STATE = "log.jsonl", "state.pt"
 # Of a run's identity: the sums of pictures' names and sizes, and of the files whose tweets are left out elsewhere.
-PICTURES, ALSO_PICTURES, UNLABELLED_PICTURES, HELD = "pictures", "also_pictures", "unlabelled_pictures", "held"
+PICTURES, ALSO_PICTURES, UNLABELLED_PICTURES, EXCLUDED = "pictures", "also_pictures", "unlabelled_pictures", "held"
 TEACHERS_PRECISION = "teachers_precision"  # what ``UMT_PRECISION`` said
-LATER = (PICTURES, ALSO_PICTURES, UNLABELLED_PICTURES, HELD, TEACHERS_PRECISION)  # that older runs did not note
+LATER = (PICTURES, ALSO_PICTURES, UNLABELLED_PICTURES, EXCLUDED, TEACHERS_PRECISION)  # that older runs did not note
 CORRECTED = "corrected"  # folder of the training data where its labels come from a store
 NEW_CORRECTED = ".corrected"  # the same until the run is sure to begin
 
@@ -83,7 +84,7 @@ class Job:
     unlabelled_images: Path | None = None
     also: Path | None = None  # more labelled tweets to train on, of another data set
     also_images: Path | None = None
-    held: tuple[Path, ...] = ()  # tweets to leave out of ``also`` and ``unlabelled``, beside those of valid and test
+    exclude: tuple[Path, ...] = ()  # tweets to leave out of ``also`` and ``unlabelled``, beside those of valid and test
     parent: dict[str, str] | None = None  # "name" and "weights_sha256": what ``init`` must be for the run to begin
     corrections: dict[str, Any] | None = None  # what of a store of corrections is in the labels
     store: str = ""  # URL of a store: ``train`` takes the labels that it has
@@ -280,14 +281,14 @@ def _read(
     splits = [read_labelled(name, path, ours, job.made_from.get(name)) for name, path in named.items()]
     if out := splits[0].unlabelled:
         watcher.note(f"{TRAIN}: {out} tweets without labels are left out")
-    held, more = [*splits[1:], *(Split(path.stem, path, read_examples(path)) for path in job.held)], []
+    exclude, more = [*splits[1:], *(Split(path.stem, path, read_examples(path)) for path in job.exclude)], []
     style, as_published = _dataset(job), not job.settings.restyle
     if job.also:
-        more.append(read_also(job.also, index(job.also_images), style, held, as_published=as_published))
+        more.append(read_also(job.also, index(job.also_images), style, exclude, as_published=as_published))
     if job.unlabelled:
-        found = read_unlabelled(job.unlabelled, index(job.unlabelled_images), style, held, as_published=as_published)
+        found = read_unlabelled(job.unlabelled, index(job.unlabelled_images), style, exclude, as_published=as_published)
         more.append(replace(found, made_from=job.made_from.get(UNLABELLED)))
-    where = " or ".join(split.name for split in held)
+    where = " or ".join(split.name for split in exclude)
     for split in more:
         watcher.note(f"{split.name}: {len(split.examples)} tweets, {split.dropped} left out: they are in {where}")
     splits += more
@@ -373,7 +374,7 @@ def _start_from(tagger: Tagger, init: str, parent: Mapping[str, str] | None, *, 
     A parent is known by its weights: it may have got another name while the job waited.
 
     Raises:
-        CheckpointError: it is another by now, nothing of it fits, or it has moved what this run holds as published:
+        CheckpointError: it is another by now, nothing of it fits, or it has trained what this run freezes as published:
             that is not in our checkpoint, and who loads it would have another tagger than was scored.
     """
     renamed = same_weights(init.partition("@")[0], parent["weights_sha256"]) if parent else None
@@ -388,11 +389,11 @@ def _start_from(tagger: Tagger, init: str, parent: Mapping[str, str] | None, *, 
     fitting = [n for n, value in weights.items() if n in own and own[n].shape == value.shape]
     if not fitting:
         raise CheckpointError(f"{info.folder}: holds no weight that fits {tagger.name}: wanted a related system")
-    held = set() if embeddings_too else embedding_names(tagger)
-    held |= {name for name, parameter in own.items() if not parameter.requires_grad}
-    if moved := [n for n in fitting if n in held and not torch.equal(own[n].half().cpu(), weights[n].half().cpu())]:
+    frozen = set() if embeddings_too else embedding_names(tagger)
+    frozen |= {name for name, parameter in own.items() if not parameter.requires_grad}
+    if moved := [n for n in fitting if n in frozen and not torch.equal(own[n].half().cpu(), weights[n].half().cpu())]:
         raise CheckpointError(
-            f"{info.folder}: has trained {moved[0]} and {len(moved) - 1} more that this run holds as they were "
+            f"{info.folder}: has trained {moved[0]} and {len(moved) - 1} more that this run freezes as they were "
             "published; train them too (--set train_embeddings=true, --set adapter_rank=0)"
         )
     with torch.no_grad():
@@ -434,7 +435,7 @@ def identity_of(job: Job) -> dict[str, Any]:
         more["teachers"] = [row["weights_sha256"] for row in teachers_of(job.teachers)]
         more[TEACHERS_PRECISION] = PRECISIONS[quick_answers()]
     if job.also or job.unlabelled:
-        more[HELD] = [file_sum(path) for path in (job.test, *job.held) if path]
+        more[EXCLUDED] = [file_sum(path) for path in (job.test, *job.exclude) if path]
     if job.teachers or system_class(job.system).uses_image:
         pictures = {PICTURES: job.images}
         pictures |= {ALSO_PICTURES: job.also_images} if job.also else {}
