@@ -132,7 +132,7 @@ def test_a_block_leads_to_the_tweets_that_look_there(kept: PredictionSet):
 def test_the_verdict_stands_before_the_figures_and_the_ceiling_with_it(kept: PredictionSet):
     lines = reading.said(opened(part="faithfulness", **RUNS))
     assert "Too few tweets to judge by: 3, wanted 10 and more." in lines
-    assert "ρ = 0.95: so much hangs on what stands in a block's place" in lines
+    assert "ρ = 0.95: so much hangs on what takes a block's place" in lines
     assert "3 entities of 3 tweets" in lines
 
 

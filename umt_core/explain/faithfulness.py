@@ -336,7 +336,7 @@ def _references(found: Sequence[MapFaithfulness]) -> list[str]:
     lines = []
     for name, text in (
         (GRADIENTS, "Integrated gradients reach ρ = {:.2f}."),
-        (OTHER_OCCLUSION, "Two ways of occlusion agree at ρ = {:.2f}: so much hangs on what stands in a block's place."),
+        (OTHER_OCCLUSION, "Two ways of occlusion agree at ρ = {:.2f}: so much hangs on what takes a block's place."),
     ):
         lines += [text.format(m.rho.value) for m in found if m.map == name]
     return lines
