@@ -12,11 +12,13 @@ import pytest
 import torch
 
 from tests.core import tiny, tiny_data
+from tests.core.disks import make_disk
 from tests.core.tiny_jobs import BASE, Home, copy_home, make_template
 from umt_core.__main__ import main
 from umt_core.checkpoint import load_checkpoint, read_weights
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
+from umt_core.data import moving
 from umt_core.data.jsonl import read_examples
 from umt_core.errors import CheckpointError, ConfigError, DataError, JobError
 from umt_core.manifest import MANIFEST, file_sum, read_manifest
@@ -250,6 +252,26 @@ def test_wherever_it_is_killed_a_resumed_job_ends_with_the_weights_of_an_unbroke
         assert (served / "weights.safetensors").read_bytes() == whole, name
         assert [row["epoch"] for row in jobs.status(identity).history] == [1, 2, 3], name
         assert sorted(path.name for path in served.iterdir()) == ["README.md", "manifest.json", "weights.safetensors"]
+
+
+@pytest.mark.parametrize("kill", [None, (moving, "_copy"), (moving, "_sync"), (moving, "discard"), (moving, "_remove")])
+def test_a_version_goes_to_a_disk_of_its_own_once_whatever_kills_its_job(home, monkeypatch, tmp_path, kill):
+    disk = make_disk(tmp_path / "disk", monkeypatch)
+    versions_folder(BASE).parent.mkdir(parents=True)
+    versions_folder(BASE).symlink_to(disk)
+    identity = jobs.submit(home.request(epochs=1))
+    if kill:
+        with monkeypatch.context() as patch:
+            kill_at(patch, *kill)
+            with pytest.raises(Killed):
+                work()
+        jobs.resume(identity)
+    assert work().state == "done"
+    assert [path.name for path in disk.iterdir()] == [identity]
+    assert sorted(path.name for path in (disk / identity).iterdir()) == [
+        "README.md", "manifest.json", "weights.safetensors",
+    ]  # fmt: skip
+    assert not (folder_of(identity) / "out").exists()
 
 
 def test_more_devices_than_there_are_or_than_tweets_in_a_batch_are_refused_before_anything_is_done(

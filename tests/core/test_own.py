@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.core.disks import make_disk
 from umt_core.data.datasets import data_complaint, data_sets, own_folder
 from umt_core.data.images import ImageIndex, content_hash
 from umt_core.data.jsonl import read_jsonl, write_jsonl
@@ -183,6 +184,29 @@ def test_an_id_in_a_removed_set_is_of_no_other_tweet_in_one_of_its_name(home):
 def test_only_own_sets_can_be_removed(name):
     with pytest.raises(DataError, match="wanted one of your own data sets"):
         remove_own(name)
+
+
+# --- on another disk -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("linked", ["own", "own/trip", "own/trip/images"])
+def test_a_set_that_lies_on_another_disk_takes_pictures_and_can_be_removed(
+    linked, home, tmp_path, monkeypatch, picture
+):
+    disk = make_disk(tmp_path / "disk", monkeypatch)
+    (home / linked).parent.mkdir(parents=True)
+    (home / linked).symlink_to(disk)
+    with staging() as stage:
+        image = stage_picture(stage, picture, name="p")
+        (own_folder() / "trip" / "images").mkdir(parents=True, exist_ok=True)
+        (own_folder() / "trip" / "images" / ".half.moving").touch()  # of a kill
+        add_tweets("trip", [Example("1", ("a",), image=image)], stage)
+    assert ImageIndex.open(data_sets()[-1].images()).path(image).read_bytes() == picture
+    assert len((own_folder() / "trip" / "images.tsv").read_text().splitlines()) == 1
+    trash = remove_own("trip")
+    assert [example.id for example in read_jsonl(trash / "tweets.jsonl")] == ["1"]
+    assert (trash / "images" / f"{image}.png").read_bytes() == picture
+    assert not (own_folder() / "trip").exists()
 
 
 # --- several processes, and kills ----------------------------------------------------------------

@@ -26,6 +26,7 @@ from umt_core.data.datasets import OWN_IMAGES, OWN_NAME, OWN_SPLIT, OWN_TWEETS, 
 from umt_core.data.files import home_dir, locked, write_text
 from umt_core.data.images import content_hash, open_image
 from umt_core.data.jsonl import format_record, read_jsonl
+from umt_core.data.moving import move
 from umt_core.errors import DataError
 from umt_core.schema import Example
 
@@ -178,8 +179,8 @@ def _take_pictures(stage: Path, folder: Path) -> None:
         images.mkdir(parents=True, exist_ok=True)
         for path in stage.glob("*.*"):
             if path.name[0] != ".":
-                path.replace(images / path.name)
-        files = sorted(path.name for path in images.iterdir())
+                move(path, images / path.name)
+        files = sorted(path.name for path in images.iterdir() if path.name[0] != ".")
     except OSError as error:
         raise DataError(f"{images}: wanted a place to write, got: {error.strerror}") from error
     if files:
@@ -232,6 +233,7 @@ def remove_own(name: str) -> Path:
         trash = home_dir() / "trash" / f"own-{name}-{time}-{secrets.token_hex(2)}"
         try:
             trash.parent.mkdir(parents=True, exist_ok=True)
-            return folder.replace(trash)
+            move(folder, trash)
         except OSError as error:
             raise DataError(f"{folder}: cannot move it to {trash}: {error.strerror}") from error
+    return trash

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.files import locked, write_text
+from umt_core.data.moving import discard, move
 from umt_core.errors import UmtError
 from umt_core.manifest import MANIFEST, read_manifest
 from umt_core.promotions import changing, sync_folder
@@ -150,18 +151,24 @@ def _publish(folder: Path, values: dict[str, Any]) -> tuple[str, str]:
         name = f"{values['family']}@{version}"
         write_text(folder / jobs.PUBLISHING, json.dumps({"name": name, "folder": str(place / version)}) + "\n")
         place.mkdir(parents=True, exist_ok=True)
-        out.rename(place / version)
+        move(out, place / version)  # versions may lie on another disk
         sync_folder(place)
     return name, weights
 
 
 def _published(folder: Path) -> tuple[str, str] | None:
     """Name and sum of the version that left before a kill, if it did."""
-    path = folder / jobs.PUBLISHING
-    if (folder / jobs.OUT).exists() or not path.exists():
+    path, out = folder / jobs.PUBLISHING, folder / jobs.OUT
+    if not path.exists():
         return None
     values = json.loads(path.read_text(encoding="utf-8"))
-    return str(values["name"]), read_manifest(Path(values["folder"])).weights_sha256
+    place = Path(values["folder"])
+    if out.exists():
+        own, served = out / MANIFEST, place / MANIFEST
+        if not (own.exists() and served.exists() and own.read_bytes() == served.read_bytes()):
+            return None
+        discard(out)  # it was copied, to another disk
+    return str(values["name"]), read_manifest(place).weights_sha256
 
 
 class _Listener(Watcher):
