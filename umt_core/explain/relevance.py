@@ -144,12 +144,11 @@ def train_relevance(
     """
     settings = settings or FitSettings()
     encoders = encoders or Encoders.load(text_encoder, vision_encoder, device)
-    read = [_read(source, encoders, progress) for source in sources]
-    train = _join([pairs for pairs, _ in read])
+    train, about = _read(sources, encoders, progress)
     if valid is None:
         train, dev, about_dev = *_hold_out(train, settings.seed), {"file": "", "sha256": "", "tweets": 0}
     else:
-        dev, about_dev = _read(valid, encoders, progress)
+        dev, (about_dev,) = _read([valid], encoders, progress)
     for name, pairs in (("train", train), ("dev", dev)):
         if len(pairs.picture.unique()) < 2:
             raise DataError(f"wanted tweets with at least two different pictures for {name}, got {len(pairs)} tweets")
@@ -166,7 +165,7 @@ def train_relevance(
         channels=train.pictures.shape[1],
         encoders=encoders.sums,
         weights_sha256=save_weights(weights, output / WEIGHTS),
-        data=[about for _, about in read],
+        data=about,
         valid=about_dev | {"tweets": len(dev)},
         images=about_images,
         beats=max(fitted.history),
@@ -180,14 +179,19 @@ def train_relevance(
     return info
 
 
-def _read(source: Source, encoders: Encoders, progress: Progress | None) -> tuple[Pairs, dict[str, Any]]:
-    pairs, _ = encoders.pairs(read_examples(source.data), ImageIndex.open(source.images), progress)
-    return pairs, {"file": source.data.name, "sha256": file_sum(source.data), "tweets": len(pairs)}
-
-
-def _join(parts: Sequence[Pairs]) -> Pairs:
-    # Rows of one store of regions: the same number is the same picture, whichever file a tweet is of.
-    return Pairs(*(torch.cat([getattr(part, name) for part in parts]) for name in ("texts", "pictures", "picture")))
+def _read(
+    sources: Sequence[Source], encoders: Encoders, progress: Progress | None
+) -> tuple[Pairs, list[dict[str, Any]]]:
+    """The pairs of all sources in one, and what the folder says of each source."""
+    read = [(read_examples(source.data), ImageIndex.open(source.images)) for source in sources]
+    paths = [images.path(example.image) for examples, images in read for example in examples]
+    pairs, kept = encoders.pairs([example for examples, _ in read for example in examples], paths, progress)
+    ends = np.searchsorted(kept, np.cumsum([len(examples) for examples, _ in read]))
+    about = [
+        {"file": source.data.name, "sha256": file_sum(source.data), "tweets": int(count)}
+        for source, count in zip(sources, np.diff(ends, prepend=0), strict=True)
+    ]
+    return pairs, about
 
 
 def _hold_out(pairs: Pairs, seed: int) -> tuple[Pairs, Pairs]:
@@ -227,7 +231,7 @@ def retrieval(relevance: Relevance, source: Source, *, seed: int = 0, progress: 
     Raises:
         DataError: the file has fewer than two pictures.
     """
-    pairs, _ = _read(source, relevance.encoders, progress)
+    pairs, _ = _read([source], relevance.encoders, progress)
     pictures = len(pairs.picture.unique())
     if pictures < 2:
         raise DataError(f"{source.data}: wanted tweets with at least two different pictures, got {pictures}")
@@ -267,7 +271,8 @@ def keep_relevance(
         raise DataError(f"{found.name}: wanted a set with pictures, it was built without")
     examples = set_examples(found, 0, found.info.tweets)
     relevance = relevance or Relevance.load(model, device)
-    pairs, kept = relevance.encoders.pairs(examples, images, progress)
+    paths = [images.path(example.image) for example in examples]
+    pairs, kept = relevance.encoders.pairs(examples, paths, progress)
     scores: list[float | None] = [None] * len(examples)
     for i, score in zip(kept, relevance.scores(pairs).tolist(), strict=True):
         scores[i] = score

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -11,7 +12,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from umt_core.data.images import ImageIndex
 from umt_core.devices import pick_device
 from umt_core.encoders.features import FeatureCache, FeatureStore
 from umt_core.encoders.text import SubwordTokenizer, TextEncoder, load_text_encoder, load_tokenizer
@@ -64,10 +64,14 @@ class Encoders:
         return torch.from_numpy(self.cache.get_or_compute(image, self.vision).astype(np.float32).mean(0))
 
     def pairs(
-        self, examples: Sequence[Example], images: ImageIndex, progress: Progress | None = None
+        self, examples: Sequence[Example], paths: Sequence[Path | None], progress: Progress | None = None
     ) -> tuple[Pairs, list[int]]:
-        """The tweets whose picture can be read, and which of the examples they are."""
-        paths = [images.path(example.image) for example in examples]
+        """The tweets whose picture can be read, and which of the examples they are.
+
+        Args:
+            paths: of each tweet's picture. Pairs of one call have the same number for the same picture; another call
+                may number them anew, as the store of regions may have let some go.
+        """
 
         def report(done: int, total: int) -> None:
             if progress:
