@@ -9,14 +9,14 @@ from typing import Any
 
 import streamlit as st
 
-from app import sets
+from app.work import Work
 
 Report = Callable[[str, int, int], None]  # of what, done, of how many; it ends the work where that was asked for
 KEPT = 32  # answers, those of last
 QUICK = 0.7  # seconds within which an answer needs no progress bar
 
 
-class Asking(sets.Work):
+class Asking(Work):
     """One question, and its answer when there is one."""
 
     STOPPED = "Stopped. What was computed is kept for a while: going on takes the rest of the time."
@@ -31,10 +31,6 @@ class Asking(sets.Work):
     def line(self) -> str:
         """How far it is."""
         return f"{self.what}: {self.done} of {self.total}" if self.total else f"{self.what} …"
-
-    @property
-    def fraction(self) -> float:
-        return self.done / self.total if self.total else 0.0
 
     def work(self) -> None:
         self.answer = self.steps(self.report)

@@ -12,6 +12,7 @@ import streamlit as st
 from app import sets
 from app.markup import command
 from app.standings import NOWHERE, Browser
+from app.work import Work
 from umt_core.analysis import benchmark_pairs, claims
 from umt_core.analysis.benchmark import Results, Standing
 from umt_core.analysis.benchmark_pairs import Against, Predictions, predictions_folder
@@ -152,7 +153,7 @@ def hidden(found: PredictionSet) -> bool:
     return sets.opened(folder).has_texts and not set(_runs(found)) - set(_runs(sets.opened(folder)))
 
 
-class Adoption(sets.Work):
+class Adoption(Work):
     """Predictions being taken in, joined to the reader's tweets."""
 
     STOPPED = "Stopped. Taking them in again goes on from there."

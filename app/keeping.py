@@ -11,6 +11,7 @@ import pyarrow as pa
 import streamlit as st
 
 from app import services, sets
+from app.work import Work, submit
 from umt_core.analysis.sets import PredictionSet
 from umt_core.explain.kept import kept_file, read_kept
 
@@ -26,7 +27,7 @@ class Recipe:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Keeping(sets.Work):
+class Keeping(Work):
     """Results of one kind being computed for a run."""
 
     STOPPED = "Stopped."
@@ -41,10 +42,6 @@ class Keeping(sets.Work):
         """How far it is."""
         counts = f"{self.done:,} of {self.total:,} tweets"
         return f"{self.recipe.what}: {counts}" if self.total else f"{self.recipe.what}: {self.what} …"
-
-    @property
-    def fraction(self) -> float:
-        return self.done / self.total if self.total else 0.0
 
     def work(self) -> None:
         self.what = "loading the tagger"
@@ -78,4 +75,4 @@ def start(found: PredictionSet, run: str | None, recipe: Recipe) -> None:
     running = job(found, run, recipe.kind)
     if running is None or not running.running:
         _jobs()[kept_file(found, run, recipe.kind)] = started = Keeping(found, run, recipe)
-        sets.submit(started)
+        submit(started)

@@ -5,12 +5,9 @@ A set is opened once and shared by all sessions; it is opened again when a file 
 
 from __future__ import annotations
 
-import os
 import shlex
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import Any, BinaryIO, Concatenate, ParamSpec, TypeVar
 import streamlit as st
 
 from app import markup, outcomes, services, state
+from app.work import Work, submit
 from umt_core.analysis.browse import Page, browse, write_export
 from umt_core.analysis.building import build_set
 from umt_core.analysis.query import Query
@@ -37,9 +35,6 @@ SAMPLES = f"{SAMPLE_DATA}/tweets"
 GONE = "The picture is not here: its folder has moved or gone."
 _SAMPLE_PICTURES = '"$(python -c "from umt_core.data.samples import *; print(sample_images_folder())")"'
 PART = 100  # tweets that are kept at a time while a set is built: what a stop costs at most
-
-# Beside the thread that answers readers: a set takes minutes, and nobody is to wait for it.
-_BUILDER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="building")
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,46 +294,6 @@ def picture_note(found: PredictionSet) -> str | None:
 # --- building ------------------------------------------------------------------------------------
 
 
-class _Stopped(Exception):
-    pass
-
-
-class Work:
-    """What goes on in a thread of its own, and how far it is. Sessions only read it."""
-
-    STOPPED = "Stopped."  # what there is to say when it was
-
-    def __init__(self) -> None:
-        self.what, self.done, self.total = "waiting", 0, 0
-        self.error: str | None = None
-        self.running, self.stopping = True, False
-
-    def stop(self) -> None:
-        self.stopping = True
-
-    def work(self) -> None:
-        raise NotImplementedError
-
-    def run(self) -> None:
-        try:
-            _give_way()
-            self.work()
-        except _Stopped:
-            self.error = self.STOPPED
-        except UmtError as error:
-            self.error = str(error)
-        except Exception as error:
-            self.error = f"{type(error).__name__}: {error} (a fault of ours)"
-        finally:
-            self.running = False
-
-    def report(self, what: str, done: int, total: int) -> None:
-        """Notes how far it is; ends the work if somebody has asked for that."""
-        if self.stopping:
-            raise _Stopped
-        self.what, self.done, self.total = what, done, total
-
-
 class Job(Work):
     """Taggers running over a split."""
 
@@ -363,19 +318,13 @@ class Job(Work):
     def fraction(self) -> float:
         """Of all taggers' work, 0 to 1."""
         before = self.checkpoints.index(self.what) if self.what in self.checkpoints else 0
-        return (before + (self.done / self.total if self.total else 0)) / max(1, len(self.checkpoints))
+        return (before + super().fraction) / max(1, len(self.checkpoints))
 
     def work(self) -> None:
         self.what = "reading tweets and pictures"
         of = self.source.of
         made = build_set(self.source.data, of.images(), dataset=of.name, progress=self.report)
         services.Lazy.RUN_SET(made, self.checkpoints, device=services.DEVICE, part=PART, progress=self.report)
-
-
-def _give_way() -> None:
-    """Lets readers' work go first, where the system can do that for a thread."""
-    with suppress(AttributeError, OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 @st.cache_resource(show_spinner=False)
@@ -394,11 +343,6 @@ def start_job(source: Source, checkpoints: Sequence[str]) -> None:
     if running is None or not running.running:
         _jobs()[source.name] = started = Job(source, checkpoints)
         submit(started)
-
-
-def submit(work: Work) -> None:
-    """Has work done after what was submitted before."""
-    _BUILDER.submit(work.run)
 
 
 def command(source: Source, checkpoints: Sequence[str]) -> str:

@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 import streamlit as st
 
-from app import sets, state
+from app import state
+from app.work import Work
 from umt_core.data.archive import Pictures, file_pictures, zip_pictures
 from umt_core.errors import DataError
 from umt_core.upload import Report, upload
@@ -32,7 +33,7 @@ class Given:
     files: Mapping[str, BinaryIO] | None = None  # or pictures one by one
 
 
-class Upload(sets.Work):
+class Upload(Work):
     """An upload, under way or over. Sessions only read it."""
 
     STOPPED = "Stopped. Nothing was added."
@@ -50,10 +51,6 @@ class Upload(sets.Work):
             return f"{self.what} …"
         of = f" of {self.total:,}" if self.total else ""
         return f"{self.what}: {self.done:,}{of} tweets"
-
-    @property
-    def fraction(self) -> float:
-        return self.done / self.total if self.total else 0.0
 
     def work(self) -> None:
         given, self.given = self.given, None  # what was given is large, and not wanted after this

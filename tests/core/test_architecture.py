@@ -44,7 +44,7 @@ APP_LAYERS: tuple[tuple[str, ...], ...] = (
         *("standings", "standing_figures", "variants", "parts", "relevance_cells", "garbage"),
     ),
     ("services", "access", "headers"),
-    ("sets", "jobs", "uploads"),
+    ("sets", "jobs", "uploads", "work"),
     ("corrections",),
     ("models", "benchmark", "explaining", "keeping", "patterns", "asking", "routing", "visual_bias"),
     ("panels",),
