@@ -41,6 +41,7 @@ from umt_core.commands.pretrain import pretrain
 from umt_core.commands.relevance import relevance_app, sets_relevance, sets_router
 from umt_core.commands.reproduce import reproduce
 from umt_core.commands.serve import serve
+from umt_core.commands.store import STORE_OR_DEFAULT, corrections_url
 from umt_core.commands.training import Interrupts, Stopped, TrainingView, about, assignments
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.labels import LABELS
@@ -212,7 +213,7 @@ def train(
         Path | None, typer.Option(help="More labelled tweets, of another data set; those in valid or test stay out.")
     ] = None,
     also_images: Annotated[Path | None, typer.Option(help="Their pictures, as --images.")] = None,
-    corrections: Annotated[str, typer.Option(help="URL of a store: --train takes the labels that it has.")] = "",
+    corrections: Annotated[str, typer.Option(help=f"{STORE_OR_DEFAULT}. --train takes the labels that it has.")] = "",
     corrections_data: Annotated[
         str, typer.Option(help="Name of --train in the store; by default <its folder>/<its stem>.")
     ] = "",
@@ -259,7 +260,7 @@ def train(
         dataset=dataset,
         set_name="" if name == dataset else name,
         about_images=about(about_images),
-        store=corrections,
+        store=corrections_url(corrections) or "",
         store_data=corrections_data,
         init=init,
         init_encoder=init_encoder,
@@ -293,8 +294,8 @@ def compare(
     images: ImagesOption = None,
     train: TrainOption = None,
     corrections: Annotated[
-        str | None, typer.Option(help="Store of corrections: compares a second time, on the corrected labels.")
-    ] = None,
+        str, typer.Option(help=f"{STORE_OR_DEFAULT}. Compares a second time, on the corrected labels.")
+    ] = "",
     json_out: Annotated[Path | None, typer.Option("--json", help="File to write the figures to.")] = None,
     device: Device = "auto",
 ) -> None:
@@ -305,13 +306,14 @@ def compare(
     if json_out:
         check_place(json_out)
     name = f"{data.resolve().parent.name}/{data.stem}"
-    labels = {} if corrections is None else corrected_gold(corrections, name)
+    store = corrections_url(corrections)
+    labels = corrected_gold(store, name) if store else {}
     found = _predictions(data, images, train, [baseline, *checkpoint], device)
     systems = list(dict.fromkeys(found.run_of(name) for name in checkpoint))
     compared = [before_after(found, found.run_of(baseline), system, labels) for system in systems]
     if rows := {one.new: one.original for one in compared if one.original is not None}:
         out.print(comparison_table(f"against {baseline} on {data}", rows))
-    if corrections is not None:
+    if store:
         _say_corrected(baseline, data, compared)
     if json_out:
         write_json(json_out, {one.new: one.to_dict() for one in compared})

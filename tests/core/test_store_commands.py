@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from umt_core.__main__ import main
+from umt_core.commands.store import corrections_url
 from umt_core.corrections.events import Edit, TweetKey
 from umt_core.corrections.store import Store
 from umt_core.schema import Span
+from umt_core.train import jobs
 
 ONE, TWO = TweetKey("made/test", "1"), TweetKey("made/test", "2")
 PER, LOC = (Span(0, 2, "PER"),), (Span(0, 2, "PER"), Span(3, 4, "LOC"))
@@ -92,3 +96,54 @@ def test_undo_in_an_empty_store_says_so(store_url, capsys):
     Store(store_url).close()
     code, _, err = run(capsys, "undo", "--store", store_url)
     assert (code, "a store without events" in err) == (2, True)
+
+
+# --- before anything is corrected ----------------------------------------------------------------
+
+
+@pytest.fixture
+def fresh(tmp_path, monkeypatch):
+    """The URL of the app's own store, which is not there yet."""
+    monkeypatch.setenv("UMT_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("UMT_STORE", raising=False)
+    return f"sqlite:///{tmp_path}/home/corrections.sqlite"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["list"], 0),
+        (["history", "made/test", "1"], 0),
+        (["verify"], 0),
+        (["undo"], 2),
+        (["redo"], 2),
+        (["backup", "--output", "copy.sqlite"], 2),
+    ],
+)
+def test_a_store_that_nobody_has_begun_is_no_mistake(fresh, capsys, tmp_path, words, code):
+    found, out, err = run(capsys, *words)
+    assert (found, out, len(err.splitlines())) == (code, "", 1)
+    assert f"nobody has corrected a label yet ({fresh} is made by the first correction)" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_default_is_the_apps_own_store_once_there_is_one(fresh, capsys):
+    assert corrections_url("default") is None
+    assert capsys.readouterr().err == "nobody has corrected a label yet: the data sets' own are used\n"
+    Store(fresh).close()
+    assert corrections_url("default") == fresh
+    assert (corrections_url(""), corrections_url("sqlite:///x")) == (None, "sqlite:///x")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_job_may_ask_for_corrections_before_there_are_any(fresh, capsys, monkeypatch):
+    asked = []
+    monkeypatch.setenv("UMT_AUTHOR", "Ann")
+    monkeypatch.setattr(jobs, "plan", lambda request: SimpleNamespace(notes=()))
+    monkeypatch.setattr(jobs, "submit", lambda request: asked.append(request) or "job-1")
+    command = ["jobs", "submit", "--base", "made/bert-crf", "--train", "made/train", "--corrections", "default"]
+    assert main(command) == 0
+    Store(fresh).close()
+    assert main(command) == 0
+    assert [(request.store, request.author) for request in asked] == [(None, "Ann"), (fresh, "Ann")]
+    assert "nobody has corrected a label yet" in capsys.readouterr().err

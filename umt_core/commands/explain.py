@@ -20,6 +20,7 @@ from umt_core.commands.console import (
     say,
     write_json,
 )
+from umt_core.commands.store import STORE_OR_DEFAULT, corrections_url
 from umt_core.errors import DataError, ImageError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def explain(
     relevance: Annotated[
         Path | None, typer.Option(help="Folder that `relevance train` made: tells how well each picture fits.")
     ] = None,
-    corrections: Annotated[str, typer.Option(help="URL of a store: its events on a tweet are told.")] = "",
+    corrections: Annotated[str, typer.Option(help=f"{STORE_OR_DEFAULT}. Its events on a tweet are told.")] = "",
     corrections_data: Annotated[
         str, typer.Option(help="Name of --input in the store; by default <its folder>/<its stem>.")
     ] = "",
@@ -152,13 +153,13 @@ def _relevance(folder: Path | None, device: str) -> Relevance | None:
 
 def _history(url: str, data: str, authors: bool) -> Mapping[str, tuple[Correction, ...]]:
     """The events on each tweet of a data set, oldest first."""
-    if not url:
+    if not (named := corrections_url(url)):
         return {}
     from umt_core.corrections.store import Store
     from umt_core.corrections.told import told
 
     events: dict[str, list[Event]] = {}
-    with Store(url, read_only=True) as store:
+    with Store(named, read_only=True) as store:
         for event in store.events(data=data):
             events.setdefault(event.key.tweet, []).append(event)
     return {tweet: told(of_tweet, authors=authors) for tweet, of_tweet in events.items()}

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from umt_core.commands.console import TextTable, out, say
+from umt_core.commands.store import STORE_OR_DEFAULT, corrections_url
 from umt_core.errors import ConfigError
 from umt_core.train import jobs
 from umt_core.train.compose import Part
@@ -56,7 +57,7 @@ def submit(
     test: Annotated[str, typer.Option(help="Scored once, at the end.")] = "",
     images: Annotated[str, typer.Option(help="Pictures of the files: a folder or a .tsv.")] = "",
     mode: Annotated[str, typer.Option(help="quick or full")] = "quick",
-    corrections: Annotated[str, typer.Option(help="URL of a store; `default`: the app's.")] = "",
+    corrections: Annotated[str, typer.Option(help=f"{STORE_OR_DEFAULT}.")] = "",
     teacher: Annotated[
         list[str] | None, typer.Option(help="Checkpoint whose marginals are learned beside the labels; give several.")
     ] = None,
@@ -71,9 +72,9 @@ def submit(
     ] = None,
     layers: Annotated[int | None, typer.Option(help="Of the encoder that move; by default the mode's.")] = None,
     rates: Annotated[float | None, typer.Option(help="Factor of the base's learning rates.")] = None,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Draws the order of tweets, dropout, and which tweets a =SHARE takes.")] = 0,
     version: Annotated[str, typer.Option(help="Name of what comes out; by default the job's.")] = "",
-    author: str = "",
+    author: Annotated[str, typer.Option(envvar="UMT_AUTHOR", help="Who asks for it, for the list of jobs.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
     devices: Annotated[int, typer.Option(help="Processes that share each batch, one device each.")] = 1,
     wait: Annotated[bool, typer.Option(help="Until the job has ended.")] = False,
@@ -87,7 +88,7 @@ def submit(
         valid=_held(valid, images),
         test=_held(test, images),
         mode=mode,
-        store=_store(corrections),
+        store=corrections_url(corrections),
         repeat=repeat,
         correct_valid=correct_valid,
         epochs=epochs,
@@ -151,14 +152,6 @@ def _held(name: str, images: str) -> Part | None:
 
 def _images(name: str, images: str) -> str | None:
     return images if images and Path(name).is_file() else None
-
-
-def _store(url: str) -> str | None:
-    if url != "default":
-        return url or None
-    from umt_core.corrections.store import default_url
-
-    return default_url()
 
 
 def _wait(identity: str) -> None:

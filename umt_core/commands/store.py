@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from umt_core.commands.console import TextTable, out
+from umt_core.commands.console import TextTable, out, say
 from umt_core.commands.exchange import StoreOption
 from umt_core.errors import StoreError
 
@@ -23,6 +23,20 @@ KeepOption = Annotated[
     bool, typer.Option(help="Where another author has answered since, leave theirs and pass on to the action before.")
 ]
 
+STORE_OR_DEFAULT = "URL of a store; `default`: the app's; by default none"  # of --corrections
+
+
+def corrections_url(given: str | None) -> str | None:
+    """The store that ``--corrections`` names; ``None``: none, or the app's, where nobody has corrected anything yet."""
+    if given != "default":
+        return given or None
+    from umt_core.corrections.store import default_url, is_unbegun
+
+    if is_unbegun(None):
+        say("nobody has corrected a label yet: the data sets' own are used")
+        return None
+    return default_url()
+
 
 def list_events(
     store: StoreOption = None,
@@ -33,6 +47,8 @@ def list_events(
     """What was done, newest last."""
     from collections import deque
 
+    if _said_unbegun(store):
+        return
     with _opened(store) as opened:
         newest = deque(opened.events(data=data, author=author), maxlen=limit)
         out.print(_table(f"{opened.url}: {opened.count(data=data, author=author):,} events", newest))
@@ -46,6 +62,8 @@ def history(
     """All that was done to a tweet, first to last; the newest event's labels stand."""
     from umt_core.corrections.events import TweetKey
 
+    if _said_unbegun(store):
+        return
     with _opened(store) as opened:
         out.print(_table(f"{tweet} in {data}", opened.history(TweetKey(data, tweet))))
 
@@ -62,6 +80,8 @@ def redo(store: StoreOption = None, author: AuthorOption = None, keep: KeepOptio
 
 def verify(store: StoreOption = None) -> None:
     """Work through all events from the first on: whether one is missing, or does not follow from those before it."""
+    if _said_unbegun(store):
+        return
     with _opened(store) as opened:
         out.print(f"{opened.url}: {opened.verify():,} events, all sound", markup=False, highlight=False)
 
@@ -70,9 +90,26 @@ def backup(
     output: Annotated[Path, typer.Option(help="A new SQLite file, which is a store itself.")], store: StoreOption = None
 ) -> None:
     """Copy the store as it is now, while it is in use."""
+    if line := _unbegun(store):
+        raise StoreError(f"wanted a store to copy, got none: {line}")
     with _opened(store) as opened:
         opened.backup(output)
     out.print(f"{opened.url} copied to {output}", markup=False, highlight=False)
+
+
+def _unbegun(url: str | None) -> str:
+    """A line on the app's own store not being there yet; "": it is, or another one is asked for."""
+    from umt_core.corrections.store import default_url, is_unbegun
+
+    return (
+        f"nobody has corrected a label yet ({default_url()} is made by the first correction)" if is_unbegun(url) else ""
+    )
+
+
+def _said_unbegun(url: str | None) -> bool:
+    if line := _unbegun(url):
+        say(line)
+    return bool(line)
 
 
 def _opened(url: str | None) -> Store:
@@ -85,6 +122,8 @@ def _opened(url: str | None) -> Store:
 def _take_back(url: str | None, author: str | None, keep: bool, action: str) -> None:
     from umt_core.corrections.store import Store
 
+    if line := _unbegun(url):
+        raise StoreError(f"wanted something to {action}, got nothing: {line}")
     with _opened(url) as there:
         author = author or there.newest_author()
     if author is None:
