@@ -304,7 +304,10 @@ def settings_of(recipe: str, /, **overrides: Any) -> tuple[ModelSettings, TrainS
     if recipe not in RECIPES:
         raise ConfigError(f"unknown recipe {recipe!r}; known recipes: {sorted(RECIPES)}")
     given = {name: value for name, value in overrides.items() if value is not None}
-    model_names = {f.name for f in dataclasses.fields(ModelSettings)}
+    model_names, train_names = ({f.name for f in dataclasses.fields(of)} for of in (ModelSettings, TrainSettings))
+    if unknown := sorted(given.keys() - model_names - train_names):
+        known = f"of the tagger {sorted(model_names)}, of its training {sorted(train_names)}"
+        raise ConfigError(f"unknown setting {unknown}; known settings: {known}")
     model = {name: value for name, value in given.items() if name in model_names}
     train = {name: value for name, value in given.items() if name not in model_names}
     chosen = RECIPES[recipe]

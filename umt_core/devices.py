@@ -23,7 +23,8 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = next(kind for kind in ("cuda", "mps", "cpu") if present[kind])
     if not present[name]:
-        raise ConfigError(f"device {name!r} was asked for, and this machine has none")
+        why = " (torch sees no GPU; its driver must be 580 or newer, see README)" if name == "cuda" else ""
+        raise ConfigError(f"device {name!r} was asked for, and this machine has none{why}")
     return torch.device(name)
 
 

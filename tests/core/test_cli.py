@@ -413,6 +413,8 @@ BAD: dict[str, tuple[Command, str]] = {
         "unknown vision encoder 'alexnet'",
     ),
     "training output below a file": (
+    "unknown setting, and the tagger's": (lambda w, t: [*w.train_command(t), "--set", "nosuch=1"], "'esd_weight'"),
+    "unknown setting, and training's": (lambda w, t: [*w.train_command(t), "--set", "nosuch=1"], "'warmup'"),
         lambda w, t: w.train_command(written(t, "file", "") / "out"), "file/out: wanted a folder to write to",
     ),
     "output onto a folder": (lambda w, t: a_predict(w, t, output=t), "wanted a place to write, got a folder"),
@@ -450,7 +452,10 @@ def test_bad_input_ends_with_2_and_one_line(world, tmp_path, capsys, name):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_a_device_that_is_not_there_is_an_error(world, tmp_path, capsys):
     assert main(a_predict(world, tmp_path, device="cuda")) == 2
-    assert capsys.readouterr().err == "error: device 'cuda' was asked for, and this machine has none\n"
+    assert capsys.readouterr().err == (
+        "error: device 'cuda' was asked for, and this machine has none (torch sees no GPU; its driver must be 580 or "
+        "newer, see README)\n"
+    )
 
 
 def test_a_fault_of_ours_is_one_line_too(world, tmp_path, monkeypatch, capsys):

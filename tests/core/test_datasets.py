@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from umt_core.data.conll import write_conll
-from umt_core.data.datasets import data_complaint, data_sets
+from umt_core.data.datasets import data_complaint, data_sets, find_split
 from umt_core.data.duplicates import FEWEST, LIKE, near_duplicates
 from umt_core.data.images import ImageIndex
 from umt_core.data.pictures import COPIES, look_alikes, picture_facts, placeholders
 from umt_core.data.stats import doctor
-from umt_core.errors import ImageError
+from umt_core.errors import DataError, ImageError
 from umt_core.schema import Example
 
 
@@ -58,6 +58,15 @@ def test_a_folder_that_holds_nothing_is_told_of(tmp_path, monkeypatch, folder, s
 
 
 # --- nearly the same words -----------------------------------------------------------------------
+
+
+def test_a_data_set_that_is_not_there_says_whether_its_folder_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("UMT_DATA", raising=False)
+    with pytest.raises(DataError, match=r"known data sets: sample_data/tweets; UMT_DATA is not set$"):
+        find_split("twitter2017/test")
+    monkeypatch.setenv("UMT_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=r"known data sets: sample_data/tweets$"):
+        find_split("twitter2017/test")
 
 
 def test_near_duplicates_are_those_that_trying_all_pairs_finds():

@@ -68,7 +68,7 @@ def test_the_browser_s_filters_hold(made, capsys):
     ("name", "data", "said"),
     [
         ("best", DATA, "wanted a queue of browser"),
-        ("label-errors", "sample_data/tweets", "wanted predictions for this queue, got none"),
+        ("label-errors", "sample_data/tweets", "got none; make some: python -m umt_core sets run --checkpoint"),
         ("second-opinion", DATA, "wanted an author"),
         ("random", "nowhere/test", "nowhere/test"),
     ],

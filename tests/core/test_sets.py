@@ -370,7 +370,7 @@ def test_what_is_no_set_is_refused(tmp_path, made):
     (made.set.folder / "set.json").write_text('{"format": 99}')
     with pytest.raises(DataError, match="not of format 1"):
         PredictionSet.open(made.set.folder)
-    with pytest.raises(DataError, match="got none; known: none"):
+    with pytest.raises(DataError, match="got none; known: none; make one: python -m umt_core sets run "):
         find_set("nothing/here", tmp_path / "sets")
 
 

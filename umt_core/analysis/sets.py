@@ -51,6 +51,8 @@ PRIVATE = ("texts.parquet", "surfaces.json", "source.json")
 ROWS = 8192  # of a row group: small, so that a page of tweets is read without many neighbours
 TEXT_ROWS = 2048  # the same where rows are long
 MEMORY = "1GB"  # of DuckDB; what needs more goes to disk
+RUN_COMMAND = "python -m umt_core sets run --checkpoint … --data …"  # makes a set, or adds a run to it
+
 
 Progress = Callable[[str, int, int], None]  # of what, done, of how many (0: not known)
 Row = dict[str, Any]
@@ -142,7 +144,8 @@ def find_set(name: str, root: Path | None = None) -> PredictionSet:
     found = [s for s in sets if name in (s.name, f"{s.name}-{s.info.key}")]
     if not found:
         known = ", ".join(dict.fromkeys(s.name for s in sets)) or "none"
-        raise DataError(f"wanted a prediction set {name!r} in {root or sets_folder()}, got none; known: {known}")
+        got = f"wanted a prediction set {name!r} in {root or sets_folder()}, got none; known: {known}"
+        raise DataError(f"{got}; make one: {RUN_COMMAND}")
     return max(found, key=lambda s: (bool(s.runs), s.info.created))
 
 

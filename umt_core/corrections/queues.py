@@ -9,7 +9,7 @@ from typing import Any
 
 from umt_core.analysis.browse import found_ids, resolve
 from umt_core.analysis.query import Query
-from umt_core.analysis.sets import PredictionSet, Row
+from umt_core.analysis.sets import RUN_COMMAND, PredictionSet, Row
 from umt_core.corrections.events import TweetKey
 from umt_core.corrections.label_errors import Suspect, cleanlab_scores, suspects
 from umt_core.corrections.second_opinion import answers
@@ -100,7 +100,7 @@ class _Ask:
     @property
     def set(self) -> PredictionSet:
         if self.found is None:
-            raise DataError(f"{self.data}: wanted predictions for this queue, got none; run a system over it first")
+            raise DataError(f"{self.data}: wanted predictions for this queue, got none; make some: {RUN_COMMAND}")
         return self.found
 
 

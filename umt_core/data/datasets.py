@@ -106,7 +106,8 @@ def find_split(name: str) -> tuple[str, Path]:
         return name, known[name]
     path = Path(name)
     if not path.is_file():
-        raise DataError(f"{name}: wanted a data set or a file, got neither; known data sets: {', '.join(known)}")
+        unset = "" if data_folder() else "; UMT_DATA is not set"
+        raise DataError(f"{name}: wanted a data set or a file, got neither; known data sets: {', '.join(known)}{unset}")
     here = path.resolve()
     found = next((split for split, file in known.items() if file.resolve() == here), None)
     return found or f"{here.parent.name}/{here.stem}", path
