@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +85,7 @@ def test_every_tweet_is_tagged_by_the_tagger_that_has_not_seen_it(plan, tmp_path
 def test_tweets_of_the_same_words_are_left_out_together():
     texts = [*"abcdefghijkl", *"aab"]
     parts = deal(texts, 3, seed=1)
-    assert sorted(sum(parts, [])) == list(range(15))
+    assert sorted(chain.from_iterable(parts)) == list(range(15))
     assert not any({texts[i] for i in one} & {texts[i] for i in other} for one, other in combinations(parts, 2))
 
 
