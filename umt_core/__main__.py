@@ -53,7 +53,10 @@ if TYPE_CHECKING:
     from umt_core.schema import Example
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
-HELP = "Named entities in tweets and their images. A command ends with 0, or with one line and 2."
+HELP = (
+    "Named entities in tweets and their images. "
+    "Ends with 0; on an error with one line on stderr and 2; after Ctrl-C with 130."
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
 data_app = typer.Typer(no_args_is_help=True, help="Look at data sets, and add your own.")
@@ -191,9 +194,9 @@ def train(
         str | None,
         typer.Option(help="paper, released, small, base, base-full or lstm; by default as docs/systems.md has it"),
     ] = None,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Draws the new weights, the order of tweets, and dropout.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="At most; by default the recipe's.")] = None,
-    batch_size: int | None = None,
+    batch_size: Annotated[int | None, typer.Option(help="Tweets a step; by default the recipe's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of the text encoder.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any other setting: NAME=VALUE, e.g. --set dropout=0.2")

@@ -11,13 +11,15 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from typer.main import get_command
 
 from tests.core.tiny import HEADS, POSITIONS, save_encoder
 from tests.core.tiny_data import Files, tweets, write_data
-from umt_core.__main__ import main
+from umt_core.__main__ import app, main
 from umt_core.commands.predict_lines import KINDS, Told, predicted_lines
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
@@ -290,6 +292,15 @@ def test_help_needs_no_torch_and_is_there_for_each_command():
     assert done.stdout.count("Usage:") == len(commands)
 
 
+def test_every_argument_and_option_says_what_it_is():
+    def silent(command: Any, name: str) -> list[str]:
+        inner = getattr(command, "commands", {}).items()
+        found = [f"{name} {p.name}" for p in command.params if p.name != "help" and not getattr(p, "help", None)]
+        return [line for word, sub in inner for line in silent(sub, f"{name} {word}")] + ([] if inner else found)
+
+    assert silent(get_command(app), "") == []
+
+
 def test_the_module_runs_as_a_program():
     done = subprocess.run(
         [sys.executable, "-m", "umt_core", "data", "stats", "nowhere.txt"], cwd=ROOT, capture_output=True, text=True
@@ -402,6 +413,8 @@ BAD: dict[str, tuple[Command, str]] = {
     "unknown command": (lambda w, t: ["nosuch"], "No such command 'nosuch'"),
     "unknown system": (lambda w, t: [*w.train_command(t), "--system", "crf-bert"], "unknown system 'crf-bert'"),
     "unknown setting": (lambda w, t: [*w.train_command(t), "--set", "nosuch=1"], "unknown setting ['nosuch']"),
+    "unknown setting, and the tagger's": (lambda w, t: [*w.train_command(t), "--set", "nosuch=1"], "'esd_weight'"),
+    "unknown setting, and training's": (lambda w, t: [*w.train_command(t), "--set", "nosuch=1"], "'warmup'"),
     "no setting": (lambda w, t: [*w.train_command(t), "--set", "dropout"], "--set: wanted NAME=VALUE, got 'dropout'"),
     "wrong kind of value": (lambda w, t: [*w.train_command(t), "--set", "dropout=lots"], "dropout: wanted float"),
     "value out of range": (lambda w, t: [*w.train_command(t), "--set", "dropout=2"], "dropout: wanted 0 to 0.9"),
@@ -413,8 +426,6 @@ BAD: dict[str, tuple[Command, str]] = {
         "unknown vision encoder 'alexnet'",
     ),
     "training output below a file": (
-    "unknown setting, and the tagger's": (lambda w, t: [*w.train_command(t), "--set", "nosuch=1"], "'esd_weight'"),
-    "unknown setting, and training's": (lambda w, t: [*w.train_command(t), "--set", "nosuch=1"], "'warmup'"),
         lambda w, t: w.train_command(written(t, "file", "") / "out"), "file/out: wanted a folder to write to",
     ),
     "output onto a folder": (lambda w, t: a_predict(w, t, output=t), "wanted a place to write, got a folder"),

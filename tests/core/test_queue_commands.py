@@ -11,7 +11,9 @@ from tests.core.tiny import save_encoder
 from tests.core.tiny_data import write_data
 from umt_core.__main__ import main
 from umt_core.analysis.sets import find_set
+from umt_core.commands.queues import NAMES
 from umt_core.corrections.events import BLIND, Edit, TweetKey
+from umt_core.corrections.queues import QUEUES
 from umt_core.corrections.second_opinion import decide
 from umt_core.corrections.store import Store
 from umt_core.schema import Span
@@ -77,6 +79,10 @@ def test_what_a_queue_lacks_is_one_line(made, capsys, name, data, said):
     assert main(["corrections", "queue", name, "--data", data]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+def test_the_help_names_every_queue():
+    assert NAMES.replace(" or ", ", ").split(", ") == list(QUEUES)
 
 
 def test_agreement_is_told_and_cases_are_listed(made, tmp_path, capsys):

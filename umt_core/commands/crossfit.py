@@ -16,12 +16,14 @@ def crossfit(
     data: Annotated[Path, typer.Option(help="Labelled tweets, such as a train split: .jsonl or CoNLL .txt.")],
     images: ImagesOption = None,
     folds: Annotated[int, typer.Option(help="Taggers that are trained: each leaves out one part of the tweets.")] = 5,
-    text_encoder: str = "minilm",
+    text_encoder: Annotated[
+        str, typer.Option(help="minilm, mpnet-base, bert-base-cased, a hub id, a folder")
+    ] = "minilm",
     recipe: Annotated[
         str | None, typer.Option(help="As train --recipe; by default the one that train would take.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="At most; by default the recipe's.")] = None,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Draws the folds, and each tagger's weights, order and dropout.")] = 0,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any other setting: NAME=VALUE, e.g. --set dropout=0.2")
     ] = None,

@@ -18,7 +18,7 @@ def pretrain(
     output: Annotated[Path, typer.Option(help="Folder of the encoder; an unfinished run in it goes on.")],
     epochs: Annotated[int | None, typer.Option(help="By default 10.")] = None,
     text_encoder: Annotated[str, typer.Option(help="minilm, mpnet-base, a hub id, a folder")] = "minilm",
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Draws the order of tweets, the hidden subwords, and dropout.")] = 0,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any other setting: NAME=VALUE, e.g. --set learning_rate=1e-4")
     ] = None,

@@ -25,9 +25,15 @@ JsonlOption = Annotated[
     Path | None, typer.Option("--jsonl", help="File to write the tweets to, one JSON object a line.")
 ]
 
+# Of ``corrections.queues.QUEUES``, which imports too much for a command's help.
+NAMES = (
+    "browser, disagreement, least-certain-word, least-certain-span, label-errors, label-errors-cleanlab, random, "
+    "uploads or second-opinion"
+)
+
 
 def queue(
-    name: Annotated[str, typer.Argument(metavar="QUEUE", help="disagreement, label-errors, random, ...")],
+    name: Annotated[str, typer.Argument(metavar="QUEUE", help=NAMES)],
     data: DataOption,
     author: Annotated[str, typer.Option(help="For whom it is; second-opinion needs one.")] = "",
     store: StoreOption = None,
@@ -35,7 +41,7 @@ def queue(
     filter_: Annotated[
         list[str] | None, typer.Option("--filter", help="Of the browser: NAME=VALUE as in its links.")
     ] = None,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Of the queue random: draws its order.")] = 0,
     limit: Annotated[int, typer.Option(help="Tweets at most.", min=1)] = 25,
     answered: Annotated[bool, typer.Option(help="Those that are answered too, last.")] = False,
     jsonl: JsonlOption = None,

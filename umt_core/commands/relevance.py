@@ -36,10 +36,12 @@ def train(
         Path | None, typer.Option(help="Tweets to choose the epoch by; by default one picture in ten of --data.")
     ] = None,
     valid_images: Annotated[Path | None, typer.Option(help="Their pictures.")] = None,
-    text_encoder: str = "minilm",
-    vision_encoder: str = "efficientnet-lite0",
+    text_encoder: Annotated[
+        str, typer.Option(help="minilm, mpnet-base, bert-base-cased, a hub id, a folder")
+    ] = "minilm",
+    vision_encoder: Annotated[str, typer.Option(help="efficientnet-lite0 or resnet152")] = "efficientnet-lite0",
     about_images: Annotated[str, typer.Option(help="What the pictures are, e.g. 'stand-in photographs'.")] = "",
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Draws the tweets held out, other tweets' pictures, and weights.")] = 0,
     device: Device = "auto",
 ) -> None:
     """Learn which picture belongs to which tweet, from tweets with pictures."""

@@ -47,7 +47,9 @@ def reproduce(
     text_encoder: Annotated[
         str, typer.Option(help="Of all rows but twitter2017-base and twitter2015-base, which only run beside minilm.")
     ] = USUAL_ENCODER,
-    vision_encoder: str = "efficientnet-lite0",
+    vision_encoder: Annotated[
+        str, typer.Option(help="Of all rows: efficientnet-lite0 or resnet152")
+    ] = "efficientnet-lite0",
     recipe: Annotated[str | None, typer.Option(help="Of all systems; by default each one's own.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting of all systems: NAME=VALUE, e.g. --set epochs=3")
@@ -104,6 +106,7 @@ def _show(results: Path) -> None:
     from umt_core.analysis.reproduction import plan
     from umt_core.analysis.reproduction_document import notices, sections
 
+    say("comparing systems …")
     found = Results.read(results)
     out.print(f"{results}: {len(found.done)} of {len(plan())} rows are done", markup=False, highlight=False)
     _say_lines(notices(found))

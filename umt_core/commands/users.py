@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Who may sign in to the app, and what each may do.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The author of what they do.")]
-RoleOption = Annotated[
-    str, typer.Option(help="view, annotate, train or promote; each may do what those before it may.")
-]
+ROLES = "view, annotate, train or promote; each may do what those before it may."
+RoleOption = Annotated[str, typer.Option(help=ROLES)]
 StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")]
 
 
@@ -51,7 +50,7 @@ def list_() -> None:
 
 
 @app.command()
-def role(name: NameArgument, role: Annotated[str, typer.Argument(metavar="ROLE")]) -> None:
+def role(name: NameArgument, role: Annotated[str, typer.Argument(metavar="ROLE", help=ROLES)]) -> None:
     """Give a user another role; it holds from their next click on."""
     from umt_core.access.users import change_user, role_of
 
