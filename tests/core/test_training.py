@@ -464,8 +464,8 @@ def test_frozen_embeddings_are_not_trained_and_do_not_move(world):
     assert not [name for name in trainer.best if "embeddings" in name]
 
 
-@pytest.mark.parametrize(("layers", "held_layers"), [(0, {-1, 0, 1}), (1, {-1, 0}), (2, {-1}), (None, set())])
-def test_layers_below_those_that_are_trained_stay_bit_for_bit_and_come_into_the_checkpoint(world, layers, held_layers):
+@pytest.mark.parametrize(("layers", "frozen"), [(0, {-1, 0, 1}), (1, {-1, 0}), (2, {-1}), (None, set())])
+def test_layers_below_those_that_are_trained_stay_bit_for_bit_and_come_into_the_checkpoint(world, layers, frozen):
     trainer = make_trainer(world, "umt-bert-crf", train_layers=layers, train_embeddings=True, epochs=1)
     before = {name: p.detach().clone() for name, p in trainer.tagger.named_parameters()}
     list(trainer.epochs())
@@ -474,13 +474,13 @@ def test_layers_below_those_that_are_trained_stay_bit_for_bit_and_come_into_the_
     still = {name for name in before if torch.equal(before[name], kept[name])}
     for name in before:
         if name.startswith("encoder.") and name != "encoder.model.embeddings.token_type_embeddings.weight":
-            assert (loop._layer(name) in held_layers) == (name in still) or "key.bias" in name, name
+            assert (loop._layer(name) in frozen) == (name in still) or "key.bias" in name, name
     assert ("word_shape.weight" in still) == (layers is not None)
     assert not [name for name in still if name.startswith(("classifier.weight", "esd.classifier", "mmi.visual_gate"))]
     assert all(p.requires_grad for p in trainer.tagger.parameters())
 
 
-def test_a_run_with_held_layers_is_resumed_to_the_same_weights_and_read_again(world, tmp_path):
+def test_a_run_with_frozen_layers_is_resumed_to_the_same_weights_and_read_again(world, tmp_path):
     whole = run_job(world.job(tmp_path / "whole", train_layers=1))
     broken = world.job(tmp_path / "broken", train_layers=1)
     assert run_job(broken, StopsAfter(2)) is None
@@ -588,7 +588,7 @@ def test_sixteen_bits_keep_weights_in_float32_and_near_those_of_float32(world, t
     assert mixed.history[-1]["loss_total"] != whole.history[-1]["loss_total"]
 
 
-def test_weights_held_still_are_cast_once_and_no_weight_comes_out_other(world, monkeypatch):
+def test_frozen_weights_are_cast_once_and_no_weight_comes_out_other(world, monkeypatch):
     monkeypatch.setattr(loop, "mixed_type", lambda _: torch.bfloat16)
     cast, anew = (make_trainer(world, "umt-bert-crf", train_layers=1, epochs=1) for _ in range(2))
     below = cast.tagger.encoder.model.encoder.layer[0].output.dense.weight
@@ -603,7 +603,7 @@ def test_weights_held_still_are_cast_once_and_no_weight_comes_out_other(world, m
         assert torch.equal(weights, cast.finish()[name]), name
 
 
-def test_weights_held_still_are_whole_again_after_a_run_is_stopped(world, monkeypatch):
+def test_frozen_weights_are_whole_again_after_a_run_is_stopped(world, monkeypatch):
     monkeypatch.setattr(loop, "mixed_type", lambda _: torch.bfloat16)
     trainer = make_trainer(world, "bert-crf", train_layers=1)
     with pytest.raises(KeyboardInterrupt):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -126,44 +126,97 @@ def run_job(job: Job, watcher: Watcher | None = None, *, fresh: bool = False) ->
 
 def _run(job: Job, watcher: Watcher, fresh: bool) -> Manifest:
     devices = pick_devices(job.device, job.devices)
-    if (job.output / MANIFEST).exists() and not fresh:
-        raise CheckpointError(f"{job.output}: holds a finished checkpoint: wanted another folder, or --fresh")
-    system = system_class(job.system)
-    if line := lacking(job.model, sees=system.uses_image):
-        raise BackboneError(line)
+    _check_ready(job, fresh)
     began = time.perf_counter()
-    device = devices[0]
     tokenizer = load_tokenizer(job.model.text_encoder)
     if job.model.word_shape is None:
         job = replace(job, model=job.model.replace(word_shape=not tokenizer.cased))
-
     _check_teachers(job)
     teachers = teachers_of(job.teachers)
     job = _correct(job, watcher, fresh)
-    splits, regions, vision = _read(job, system.uses_image, device, watcher)
+    splits, regions, vision = _read(job, devices[0], watcher)
     marginals = _teacher_marginals(job, splits, watcher)
+    tagger, init_encoder = _build(job, vision, watcher)
+    sets = _make_sets(job, splits, regions, tokenizer, tagger, marginals)
+    origins = _Origins({name: split.describe() for name, split in splits.items()}, teachers, init_encoder)
+    if fresh:
+        _remove_run(job)
+    state = job.output / STATE
+    work = Work(tagger, sets[TRAIN], sets[VALID], sets.get(UNLABELLED), job.settings, state if state.exists() else None)
+    with train_together(work, devices) as team:
+        trained = _train(job, work, devices[0], team, watcher)
+    # Scores are those of the weights as they are kept: rounded to half precision.
+    digest = save_weights(trained.trainer.finish(), job.output / WEIGHTS)
+    put_weights(tagger, read_weights(job.output, digest), where=str(job.output))
+    scores = {name: evaluate(tagger, sets[name], devices[0]).to_dict() for name in (VALID, TEST) if name in sets}
+    manifest = _manifest(job, origins, tagger, vision, trained, digest, scores)
+    save_manifest(job.output, manifest)
+    state.unlink(missing_ok=True)
+    f1 = {name: of["f1"] for name, of in scores.items()}
+    Log(_log_file(job)).write(event="done", seconds=round(time.perf_counter() - began, 1), **f1)
+    return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Origins:
+    """What a manifest says a run came from, noted before it begins: files and names may change while it trains."""
+
+    data: dict[str, dict[str, Any]]  # by split
+    teachers: list[dict[str, str]]
+    init_encoder: dict[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """A run whose last epoch is done, with the epochs that it was resumed after."""
+
+    trainer: Trainer
+    history: list[dict[str, float]]  # a row an epoch
+    seconds: float
+
+
+def _check_ready(job: Job, fresh: bool) -> None:
+    """Raises where the output folder is taken (``CheckpointError``) or an encoder is not here (``BackboneError``)."""
+    if (job.output / MANIFEST).exists() and not fresh:
+        raise CheckpointError(f"{job.output}: holds a finished checkpoint: wanted another folder, or --fresh")
+    if line := lacking(job.model, sees=system_class(job.system).uses_image):
+        raise BackboneError(line)
+
+
+def _build(job: Job, vision: VisionEncoder | None, watcher: Watcher) -> tuple[Tagger, dict[str, str] | None]:
+    """The tagger as it starts to train, and what a manifest says of the pretrained encoder in it."""
+    # Seeded after teachers and pictures were read, which draws more or fewer numbers as the cache has them, and before
+    # the encoder is built: what its package lacks, adapters and the added layers draw their first weights from here on.
     torch.manual_seed(job.settings.seed)
     encoder = load_text_encoder(job.model.text_encoder)
-    pretrained = _start_encoder(job, encoder)
+    init_encoder = _start_encoder(job, encoder)
     tagger = build_system(job.system, job.model, encoder, vision.channels if vision else None)
     if job.init:
         watcher.note(_start_from(tagger, job.init, job.parent, embeddings_too=job.settings.train_embeddings))
-    sets = _make_sets(job, splits, regions, tokenizer, tagger)
-    sets |= {name: replace(sets[name], teacher_marginals=rows) for name, rows in marginals.items()}
-    described = {name: split.describe() for name, split in splits.items()}
-    state = job.output / STATE
-    if fresh:
-        for path in (state, job.output / MANIFEST, job.output / WEIGHTS, job.log or job.output / LOG):
-            path.unlink(missing_ok=True)
-    work = Work(tagger, sets[TRAIN], sets[VALID], sets.get(UNLABELLED), job.settings, state if state.exists() else None)
-    with train_together(work, devices) as team:
-        trainer, history, spent = _train(job, work, device, team, watcher)
+    return tagger, init_encoder
 
-    # Scores are those of the weights as they are kept: rounded to half precision.
-    digest = save_weights(trainer.finish(), job.output / WEIGHTS)
-    put_weights(tagger, read_weights(job.output, digest), where=str(job.output))
-    scores = {name: evaluate(tagger, sets[name], device).to_dict() for name in (VALID, TEST) if name in sets}
-    manifest = Manifest(
+
+def _remove_run(job: Job) -> None:
+    for path in (job.output / STATE, job.output / MANIFEST, job.output / WEIGHTS, _log_file(job)):
+        path.unlink(missing_ok=True)
+
+
+def _log_file(job: Job) -> Path:
+    return job.log or job.output / LOG
+
+
+def _manifest(
+    job: Job,
+    origins: _Origins,
+    tagger: Tagger,
+    vision: VisionEncoder | None,
+    trained: _Trained,
+    digest: str,
+    scores: dict[str, dict[str, Any]],
+) -> Manifest:
+    encoders = {job.model.text_encoder: tagger.encoder.weights_sha256}
+    encoders |= {job.model.vision_encoder: vision.weights_sha256} if vision else {}
+    return Manifest(
         system=job.system,
         dataset=_dataset(job),
         model=job.model,
@@ -172,38 +225,30 @@ def _run(job: Job, watcher: Watcher, fresh: bool) -> Manifest:
         channels=vision.channels if vision else None,
         weights_sha256=digest,
         parameters=_count(tagger),
-        encoders={job.model.text_encoder: encoder.weights_sha256}
-        | ({job.model.vision_encoder: vision.weights_sha256} if vision else {}),
-        data=described,
+        encoders=encoders,
+        data=origins.data,
         images=(job.about_images or AS_GIVEN) if vision else "not used",
         scores=scores,
-        history=history,
-        epoch=trainer.best_epoch,
-        seconds=round(spent, 1),
+        history=trained.history,
+        epoch=trained.trainer.best_epoch,
+        seconds=round(trained.seconds, 1),
         code=umt_core.__version__,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         init=job.init,
         parent=job.parent,
         set_name=job.set_name,
         corrections=job.corrections,
-        init_encoder=pretrained,
-        teachers=teachers,
+        init_encoder=origins.init_encoder,
+        teachers=origins.teachers,
         devices=job.devices,
-        precision=str(trainer.mixed or torch.float32).removeprefix("torch."),
+        precision=str(trained.trainer.mixed or torch.float32).removeprefix("torch."),
     )
-    save_manifest(job.output, manifest)
-    (job.output / STATE).unlink(missing_ok=True)
-    log = Log(job.log or job.output / LOG)
-    log.write(event="done", seconds=round(time.perf_counter() - began, 1), **{n: s["f1"] for n, s in scores.items()})
-    return manifest
 
 
-def _train(
-    job: Job, work: Work, device: torch.device, team: Team | None, watcher: Watcher
-) -> tuple[Trainer, list[dict[str, float]], float]:
-    """All epochs that are left; the trainer, the history and seconds of the whole run (``_Stopped``: not all)."""
+def _train(job: Job, work: Work, device: torch.device, team: Team | None, watcher: Watcher) -> _Trained:
+    """All epochs that are left (``_Stopped``: the watcher asked for an end before the last)."""
     trainer = Trainer(work.tagger, work.train, work.valid, job.settings, device, work.unlabelled, team)
-    log = Log(job.log or job.output / LOG)
+    log = Log(_log_file(job))
     identity = identity_of(job)
     history, spent = _resume(job, identity, trainer, watcher)
     if (new := job.output / NEW_CORRECTED).exists():
@@ -236,7 +281,7 @@ def _train(
     except _Stopped:
         log.write(event="stopped", epoch=trainer.epoch)
         raise
-    return trainer, history, spent
+    return _Trained(trainer, history, spent)
 
 
 class _Stopped(Exception):
@@ -266,9 +311,10 @@ def _or_stop(tell: Callable[..., None], watcher: Watcher) -> Callable[..., None]
 
 
 def _read(
-    job: Job, uses_image: bool, device: torch.device, watcher: Watcher
+    job: Job, device: torch.device, watcher: Watcher
 ) -> tuple[dict[str, Split], np.ndarray | None, VisionEncoder | None]:
     """All splits, and where the system uses images the regions of their pictures and what made them."""
+    uses_image = system_class(job.system).uses_image
     if uses_image and job.images is None:
         raise ConfigError(f"{job.system} uses images: wanted --images, got none")
     looked_at = uses_image or bool(job.teachers)
@@ -323,7 +369,12 @@ def _dataset(job: Job) -> str:
 
 
 def _make_sets(
-    job: Job, splits: Mapping[str, Split], regions: np.ndarray | None, tokenizer: SubwordTokenizer, tagger: Tagger
+    job: Job,
+    splits: Mapping[str, Split],
+    regions: np.ndarray | None,
+    tokenizer: SubwordTokenizer,
+    tagger: Tagger,
+    marginals: Mapping[str, Sequence[np.ndarray]],
 ) -> dict[str, TweetSet]:
     """The splits as the tagger reads them; more labelled tweets stand at the end of those to train on."""
     parts = {name: [split] for name, split in splits.items() if name != ALSO}
@@ -340,7 +391,8 @@ def _make_sets(
         )
         for name, of in parts.items()
     }
-    return sets | {TRAIN: replace(sets[TRAIN], own=len(splits[TRAIN].examples) if ALSO in splits else None)}
+    sets[TRAIN] = replace(sets[TRAIN], own=len(splits[TRAIN].examples) if ALSO in splits else None)
+    return sets | {name: replace(sets[name], teacher_marginals=rows) for name, rows in marginals.items()}
 
 
 def _teacher_marginals(job: Job, splits: Mapping[str, Split], watcher: Watcher) -> dict[str, list[np.ndarray]]:
