@@ -14,7 +14,8 @@ from benchmarks.measure import Measure, seconds
 from umt_core.analysis.browse import browse
 from umt_core.analysis.query import Query
 from umt_core.analysis.runs import FIGURES, finish_run
-from umt_core.analysis.sets import TEXT_ROWS, PredictionSet, RunInfo, SetInfo, connect, copy, write_json
+from umt_core.analysis.sets import TEXT_ROWS, PredictionSet, RunInfo, SetInfo, connect, copy
+from umt_core.data.files import write_json
 from umt_core.errors import UmtError
 
 FEW, MANY = 10_000, 1_000_000

@@ -29,7 +29,7 @@ from umt_core.commands.console import progress_bar
 from umt_core.commands.training import Interrupts, TrainingView, assignments
 from umt_core.config import TrainSettings, default_recipe, settings_of
 from umt_core.data.datasets import DataSet, data_sets_in
-from umt_core.data.files import locked, write_text
+from umt_core.data.files import locked, write_json
 from umt_core.errors import ConfigError, DataError, UmtError
 from umt_core.manifest import MANIFEST, Manifest, read_manifest
 from umt_core.train.distillation import teachers_of
@@ -192,7 +192,7 @@ def run(setup: Setup, change: str, seed: int, watcher: Watcher) -> Values | None
             return None
         values = _of_manifest(manifest)
     values = {"change": change, "seed": seed, **values, "about": about}
-    write_text(file, json.dumps(values, indent=2) + "\n")
+    write_json(file, values)
     return values
 
 

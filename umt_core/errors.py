@@ -58,4 +58,19 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]
+    """Of its message; its class where it has none, or only white space.
+
+    >>> first_line(ValueError("\\n a line\\nand more")), first_line(MemoryError())
+    ('a line', 'MemoryError')
+    """
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def class_and_line(error: BaseException) -> str:
+    """For errors that are not ours, whose message alone may say little.
+
+    >>> class_and_line(KeyError("name")), class_and_line(MemoryError())
+    ("KeyError: 'name'", 'MemoryError')
+    """
+    name, line = type(error).__name__, first_line(error)
+    return name if line == name else f"{name}: {line}"

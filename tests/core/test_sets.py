@@ -21,9 +21,9 @@ from umt_core.analysis import run_set as running
 from umt_core.analysis import sets
 from umt_core.analysis.building import add_texts, adopt_set, build_set, share_set
 from umt_core.analysis.run_set import run_set
-from umt_core.analysis.sets import RUN, PredictionSet, find_set, prediction_sets, write_json
+from umt_core.analysis.sets import RUN, PredictionSet, find_set, prediction_sets
 from umt_core.data.conll import write_conll
-from umt_core.data.files import locked
+from umt_core.data.files import locked, write_json
 from umt_core.data.jsonl import write_jsonl
 from umt_core.errors import CheckpointError, DataError, UmtError
 from umt_core.registry import checkpoints_folder

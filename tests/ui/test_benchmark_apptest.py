@@ -23,7 +23,8 @@ from umt_core.analysis.claims import claims_of, points
 from umt_core.analysis.paper import PAPER_TABLE_2
 from umt_core.analysis.query import Query
 from umt_core.analysis.reproduction import Row, plan
-from umt_core.analysis.sets import SET, find_set, write_json
+from umt_core.analysis.sets import SET, find_set
+from umt_core.data.files import write_json
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from PIL import Image
 
 from umt_core.analysis.building import Surfaces, build_set
 from umt_core.analysis.runs import finish_run, write_part
-from umt_core.analysis.sets import PredictionSet, RunInfo, now
+from umt_core.analysis.sets import PredictionSet, RunInfo
+from umt_core.data.files import utc_now
 from umt_core.data.jsonl import write_jsonl
 from umt_core.schema import Example, Prediction, ScoredSpan, Span, Summary
 from umt_core.spans import spans_to_tags
@@ -77,7 +78,7 @@ def write_run(made: PredictionSet, system: str, found: Mapping[str, Sequence[Sco
         text_encoder="minilm",
         images="stand-in photographs",
         code="0",
-        created=now(),
+        created=utc_now(),
     )
     parts = made.folder / info.folder_name / "parts"
     parts.mkdir(parents=True)

@@ -26,12 +26,10 @@ from umt_core.analysis.sets import (
     SetInfo,
     connect,
     copy,
-    now,
     relation,
     sets_folder,
-    write_json,
 )
-from umt_core.data.files import locked
+from umt_core.data.files import locked, utc_now, write_json
 from umt_core.data.images import ImageIndex, images_sum, need_folder
 from umt_core.data.jsonl import iter_examples
 from umt_core.data.pictures import COPIES, picture_facts
@@ -143,7 +141,7 @@ def build_set(
             images_sha256=sums[1],
             train_sha256=sums[2],
             code=umt_core.__version__,
-            created=now(),
+            created=utc_now(),
             **counts,
         )
         write_json(part / SET, info)

@@ -11,8 +11,8 @@ import umt_core
 from umt_core.analysis.building import Surfaces
 from umt_core.analysis.marginals import marginals_path, write_marginals
 from umt_core.analysis.runs import finish_run, part_path, write_part
-from umt_core.analysis.sets import PRIVATE, RUN, PredictionSet, Progress, RunInfo, is_whole, now, write_json
-from umt_core.data.files import locked
+from umt_core.analysis.sets import PRIVATE, RUN, PredictionSet, Progress, RunInfo, is_whole
+from umt_core.data.files import locked, utc_now, write_json
 from umt_core.data.images import ImageIndex
 from umt_core.errors import CheckpointError, DataError
 from umt_core.predict import Predictor
@@ -57,7 +57,7 @@ def _run(prediction_set: PredictionSet, name: str | Path, device: str, part: int
         text_encoder=manifest.model.text_encoder,
         images=manifest.images,
         code=umt_core.__version__,
-        created=now(),
+        created=utc_now(),
     )
     if any(run.folder_name == info.folder_name for run in prediction_set.runs.values()):
         return

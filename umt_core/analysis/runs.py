@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from umt_core.analysis.building import SPAN, TWEET, Surfaces, table
 from umt_core.analysis.ledger import classify_in_sql
-from umt_core.analysis.sets import RUN, PredictionSet, RunInfo, connect, copy, relation, write_json
+from umt_core.analysis.sets import RUN, PredictionSet, RunInfo, connect, copy, relation
+from umt_core.data.files import write_json
 from umt_core.schema import Prediction, Summary
 
 FIGURES = tuple(f.name for f in fields(Summary))

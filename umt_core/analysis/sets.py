@@ -22,7 +22,6 @@ written beside its place and renamed, so that a file is whole or not there. Free
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,7 +38,7 @@ import pyarrow.parquet as pq
 
 from umt_core.analysis.ledger import ledger_sql
 from umt_core.analysis.paper import place_in_paper
-from umt_core.data.files import cache_dir, part_of, write_text
+from umt_core.data.files import cache_dir, part_of
 from umt_core.data.images import ImageIndex
 from umt_core.errors import CheckpointError, DataError
 from umt_core.registry import find_checkpoint, same_weights
@@ -51,8 +50,8 @@ PRIVATE = ("texts.parquet", "surfaces.json", "source.json")
 ROWS = 8192  # of a row group: small, so that a page of tweets is read without many neighbours
 TEXT_ROWS = 2048  # the same where rows are long
 MEMORY = "1GB"  # of DuckDB; what needs more goes to disk
-RUN_COMMAND = "python -m umt_core sets run --checkpoint … --data …"  # makes a set, or adds a run to it
 
+RUN_COMMAND = "python -m umt_core sets run --checkpoint … --data …"  # makes a set, or adds a run to it
 
 Progress = Callable[[str, int, int], None]  # of what, done, of how many (0: not known)
 Row = dict[str, Any]
@@ -350,12 +349,6 @@ def copy(con: duckdb.DuckDBPyConnection, sql: str, path: Path, rows: int = ROWS)
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, info: Any) -> None:
-    """Writes a frozen dataclass or dictionary as JSON, in one step."""
-    values = dataclasses.asdict(info) if dataclasses.is_dataclass(info) and not isinstance(info, type) else info
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
-
-
 # A set may come from elsewhere: what it says of itself is checked, and its names never lead out of its folder.
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "str": str,
@@ -412,7 +405,3 @@ def _check_parquet(path: Path) -> None:
     if not is_whole(path):
         got = "a damaged one" if path.exists() else "none"
         raise DataError(f"{path}: wanted a whole Parquet file, got {got}; remove {path.parent} and run it again")
-
-
-def now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

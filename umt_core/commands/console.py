@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from umt_core.data.files import write_json as write_json  # commands have it from here
 from umt_core.errors import ConfigError, DataError
 from umt_core.showing import printable
 
@@ -121,12 +121,6 @@ def check_place(path: Path) -> None:
         raise DataError(f"{path}: wanted a place to write, got: {error.strerror}") from error
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise DataError(f"{path}: wanted a place to write, got a folder{'' if path.is_dir() else ' that is closed'}")
-
-
-def write_json(path: Path, values: Any) -> None:
-    from umt_core.data.files import write_text
-
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
 def pairs(texts: Iterable[str], option: str) -> dict[str, str]:

@@ -1,18 +1,21 @@
-"""Text files in and out (UTF-8, whole lines, never half a file), and where cache and users' work are."""
+"""Text files in and out (UTF-8, whole lines, never half a file), where cache and users' work are, and the time."""
 
 from __future__ import annotations
 
 import codecs
 import contextlib
 import csv
+import dataclasses
+import datetime
 import fcntl
 import io
+import json
 import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from umt_core.errors import BusyError, DataError
 
@@ -28,6 +31,11 @@ def home_dir() -> Path:
     ``$UMT_HOME``, else ``~/.local/share/mner-workbench``.
     """
     return Path(os.environ.get("UMT_HOME") or Path.home() / ".local" / "share" / "mner-workbench")
+
+
+def utc_now(timespec: str = "seconds") -> str:
+    """The time as our files have it, ISO 8601 in UTC; ``timespec`` as ``datetime.isoformat`` has it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec=timespec)
 
 
 class Stamp(NamedTuple):
@@ -116,6 +124,13 @@ def write_text(path: str | Path, text: str) -> None:
         DataError: the text holds half a surrogate pair, or the place cannot be written.
     """
     write_pieces(path, [text])
+
+
+def write_json(path: str | Path, values: Any) -> None:
+    """Writes a dataclass, or what else JSON has a form for, in one step (``DataError`` as ``write_text``)."""
+    if dataclasses.is_dataclass(values) and not isinstance(values, type):
+        values = dataclasses.asdict(values)
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_pieces(path: str | Path, pieces: Iterable[str | bytes]) -> None:

@@ -10,7 +10,6 @@ nothing of one. The pictures that a tweet's own is compared with are kept with t
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +23,10 @@ from torch import Tensor
 
 import umt_core
 from umt_core.analysis.run_set import set_examples, set_images
-from umt_core.analysis.sets import PredictionSet, now
+from umt_core.analysis.sets import PredictionSet
 from umt_core.analysis.significance import LEVEL, Interval
 from umt_core.checkpoint import read_weights, save_weights
-from umt_core.data.files import write_text
+from umt_core.data.files import utc_now, write_json
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
 from umt_core.errors import CheckpointError, DataError
@@ -173,9 +172,9 @@ def train_relevance(
         epoch=fitted.epoch,
         others=len(others),
         code=umt_core.__version__,
-        created=now(),
+        created=utc_now(),
     )
-    write_text(output / MANIFEST, json.dumps(dataclasses.asdict(info), indent=2, ensure_ascii=False) + "\n")
+    write_json(output / MANIFEST, info)
     return info
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from umt_core.corrections.events import Labels, TweetKey
 from umt_core.corrections.exchange import corrected
 from umt_core.data.datasets import data_sets, find_split
-from umt_core.data.files import write_text
+from umt_core.data.files import write_json, write_text
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples, write_jsonl
 from umt_core.errors import ConfigError, DataError
@@ -181,7 +181,7 @@ def correct_file(
         "changed": sum(before.spans != after.spans for before, after in zip(examples, found, strict=True)),
     }
     write_jsonl(folder / name, found)
-    write_text(folder / NOTE, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / NOTE, about)
     return folder / name, about
 
 

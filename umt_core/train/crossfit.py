@@ -20,9 +20,9 @@ import umt_core
 from umt_core.analysis.building import Surfaces, build_set
 from umt_core.analysis.marginals import FILE, write_marginals
 from umt_core.analysis.runs import finish_run, write_part
-from umt_core.analysis.sets import RUN, PredictionSet, Progress, RunInfo, now, write_json
+from umt_core.analysis.sets import RUN, PredictionSet, Progress, RunInfo
 from umt_core.config import ModelSettings, TrainSettings
-from umt_core.data.files import cache_dir, locked
+from umt_core.data.files import cache_dir, locked, utc_now, write_json
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples, write_jsonl
 from umt_core.errors import ConfigError, DataError
@@ -168,7 +168,7 @@ def _run_info(plan: Plan, found: PredictionSet, manifests: Sequence[Manifest]) -
         text_encoder=first.model.text_encoder,
         images=first.images,
         code=umt_core.__version__,
-        created=now(),
+        created=utc_now(),
         folds=plan.folds,
     )
 

@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from umt_core.config import MODES, TrainSettings
-from umt_core.data.files import home_dir, locked, write_text
+from umt_core.data.files import home_dir, locked, utc_now, write_json, write_text
 from umt_core.encoders.needs import lacking
 from umt_core.errors import ConfigError, DataError, JobError, UmtError
 from umt_core.manifest import Manifest
@@ -413,7 +413,7 @@ def _write_request(folder: Path, request: JobRequest, prepared: _Prepared) -> No
         stored["store"] = prepared.plan.corrections["store"]  # without its password
     values = {
         "format": FORMAT,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
+        "created": utc_now("microseconds"),
         "request": stored,
         "plan": dataclasses.asdict(prepared.plan),
         "system": manifest.system,
@@ -427,7 +427,7 @@ def _write_request(folder: Path, request: JobRequest, prepared: _Prepared) -> No
         "parent": {"name": prepared.info.name, "weights_sha256": manifest.weights_sha256},
         "splits": {name: list(split.made_from) for name, split in prepared.composition.splits.items()},
     }
-    write_text(folder / REQUEST, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / REQUEST, values)
 
 
 def _clean(root: Path) -> None:

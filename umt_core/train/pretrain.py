@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 import umt_core
 from umt_core.config import PretrainSettings
-from umt_core.data.files import locked, write_text
+from umt_core.data.files import locked, write_json
 from umt_core.data.jsonl import read_examples
 from umt_core.devices import mixed_type, pick_device
 from umt_core.encoders.files import check_archive
@@ -297,6 +297,6 @@ def _finish(job: PretrainJob, encoder: TextEncoder, about: dict[str, Any]) -> di
         file.replace(job.output / file.name)
     part.rmdir()
     about |= {"result_sha256": file_sum(job.output / WEIGHTS), "code": umt_core.__version__}
-    write_text(job.output / NOTE, json.dumps(about, indent=2) + "\n")
+    write_json(job.output / NOTE, about)
     (job.output / STATE).unlink(missing_ok=True)
     return about

@@ -30,7 +30,7 @@ import torch
 import torch.distributed as dist
 
 from umt_core.config import TrainSettings
-from umt_core.errors import ConfigError, JobError, UmtError
+from umt_core.errors import ConfigError, JobError, UmtError, class_and_line
 from umt_core.systems import Tagger
 from umt_core.tagging import TweetSet
 from umt_core.train.loop import Trainer
@@ -200,7 +200,7 @@ def _help(pipe: Connection, rank: int, size: int, device: str, threads: int) -> 
         dist.destroy_process_group()
     except Exception as error:
         with suppress(OSError):
-            pipe.send(Failed(str(error) if isinstance(error, UmtError) else _one_line(error)))
+            pipe.send(Failed(str(error) if isinstance(error, UmtError) else class_and_line(error)))
         time.sleep(GRACE / 5)  # where number 0 is gone, that is what is to be said
         sys.exit(1)
 
@@ -223,10 +223,6 @@ def _end(line: str) -> None:
     with suppress(OSError):
         os.write(2, f"error: {line}\n".encode())
     os._exit(2)
-
-
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 class _Packer(pickle.Pickler):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,10 +14,10 @@ from umt_core.analysis.benchmark_pairs import predictions_folder
 from umt_core.analysis.building import build_set, share_set
 from umt_core.analysis.reproduction import SEEDS, Row, data_of, read_values
 from umt_core.analysis.run_set import run_set
-from umt_core.analysis.sets import RUN, SET, PredictionSet, RunInfo, write_json
+from umt_core.analysis.sets import RUN, SET, PredictionSet, RunInfo
 from umt_core.config import ModelSettings, TrainSettings, default_recipe, settings_of
 from umt_core.data.datasets import IMAGES, SPLITS, DataSet, data_sets_in
-from umt_core.data.files import locked, write_text
+from umt_core.data.files import locked, write_json
 from umt_core.data.images import ImageIndex, images_sum
 from umt_core.data.jsonl import read_examples
 from umt_core.data.stats import read_files, table1_rows
@@ -201,7 +200,7 @@ def run_row(row: Row, setup: Setup, watcher: Watcher | None = None) -> dict[str,
         _keep_predictions(row, job, manifest, setup)
     device, milliseconds = _time(job, setup.device)
     values = _values(row, manifest) | {"device": device, "ms_per_tweet": milliseconds}
-    _write(row.file(setup.results), values)
+    write_json(row.file(setup.results), values)
     return values
 
 
@@ -232,7 +231,7 @@ def _of_twin(row: Row, setup: Setup) -> dict[str, Any] | None:
                 return None
             _copy_run(shared, run, replace(run, system=row.system, checkpoint=f"{row.dataset}/{row.system}"))
     values["system"] = row.system
-    _write(row.file(setup.results), values)
+    write_json(row.file(setup.results), values)
     return values
 
 
@@ -242,11 +241,7 @@ def write_counts(dataset: str, setup: Setup) -> None:
     splits = setup.data_set(dataset).splits
     files = {f"{dataset}/{split}": read_files(splits[split]).popitem()[1] for split in SPLITS}
     sums = {split: file_sum(splits[split]) for split in SPLITS}
-    _write(setup.results / dataset / "data.json", {"sha256": sums, "table_1": table1_rows(files)})
-
-
-def _write(path: Path, values: dict[str, Any]) -> None:
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    write_json(setup.results / dataset / "data.json", {"sha256": sums, "table_1": table1_rows(files)})
 
 
 def _values(row: Row, manifest: Manifest) -> dict[str, Any]:

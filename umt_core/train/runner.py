@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.files import locked, write_text
 from umt_core.data.moving import discard, move
-from umt_core.errors import UmtError
+from umt_core.errors import UmtError, class_and_line
 from umt_core.manifest import MANIFEST, read_manifest
 from umt_core.promotions import changing, sync_folder
 from umt_core.registry import versions_folder
@@ -94,7 +94,7 @@ def run(folder: Path) -> None:
     except UmtError as error:
         jobs.write_outcome(folder, jobs.FAILED, line=str(error))
     except (OSError, MemoryError, RuntimeError) as error:  # a full disk; torch raises RuntimeError for both
-        jobs.write_outcome(folder, jobs.FAILED, line=": ".join([type(error).__name__, *str(error).splitlines()[:1]]))
+        jobs.write_outcome(folder, jobs.FAILED, line=class_and_line(error))
         raise
 
 

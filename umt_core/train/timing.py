@@ -6,8 +6,6 @@ does not matter for how long it takes: it is made anew from its row's settings, 
 
 from __future__ import annotations
 
-import datetime
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from umt_core import __version__
 from umt_core.analysis.reproduction import COST, Row, data_of
 from umt_core.analysis.sets import Progress
 from umt_core.config import ModelSettings
-from umt_core.data.files import write_text
+from umt_core.data.files import utc_now, write_json
 from umt_core.data.images import ImageIndex
 from umt_core.data.jsonl import read_examples
 from umt_core.devices import pick_device
@@ -87,10 +85,10 @@ def time_rows(rows: Iterable[Row], done: Mapping[Row, Values], setup: Setup, pro
         "tweets": tweets,
         "rounds": ROUNDS,
         "code": __version__,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "created": utc_now(),
         "ms_per_tweet": found,
     }
-    write_text(setup.results / COST, json.dumps(values, indent=2) + "\n")
+    write_json(setup.results / COST, values)
     return values
 
 
