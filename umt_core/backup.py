@@ -17,7 +17,7 @@ import datetime
 import hashlib
 import io
 import json
-import secrets
+import os
 import shutil
 import tarfile
 import tempfile
@@ -28,14 +28,17 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from umt_core.corrections.database import file_url, parsed_url
-from umt_core.corrections.store import Store, default_url
-from umt_core.data.files import home_dir, write_stream
-from umt_core.errors import DataError, UmtError
+from umt_core.corrections.store import Store, default_url, is_unbegun
+from umt_core.data.files import home_dir, locked, write_stream
+from umt_core.data.moving import move
+from umt_core.errors import DataError, StoreError, UmtError
 from umt_core.promotions import changing, retrained_folder
 
 STORE = "corrections.sqlite"
 HOME = "home"
 CONTENTS = "backup.json"
+_STAGE = ".restoring"  # folder of the home in which files wait for their places
+_SQLITE = ("", "-journal", "-wal", "-shm")  # how the names of a database's files end
 VERSION = 1
 LINKED = 2  # levels of the home, folders of work and the sets in them, at which a link is followed
 LEFT_OUT = ("jobs", "trash")  # running work, whose checkpoints are kept when they are done; what was thrown away
@@ -76,14 +79,18 @@ def back_up(path: Path, url: str | None = None, *, progress: Progress | None = N
     Raises:
         DataError: the file is there already, or cannot be written; there is then no half of one.
         DataError, CheckpointError: a link in ``home_dir()`` leads to no work.
-        StoreError: the store cannot be read.
+        StoreError: the store cannot be read, or is not there although its URL was given.
     """
     if path.exists():
         raise DataError(f"{path}: wanted a new file for the backup, got one that is there")
-    home, url = home_dir(), url or default_url()
+    home = home_dir()
+    unbegun = not os.environ.get("UMT_STORE") and is_unbegun(
+        url
+    )  # a URL that somebody wrote leads to a store, or is wrong
+    url = url or default_url()
     with tempfile.TemporaryDirectory(prefix="umt-backup-") as scratch, ExitStack() as opened:
         store = Path(scratch) / STORE
-        events = _copy_store(url, store)
+        events = 0 if unbegun else _copy_store(url, store)
         files: list[tuple[str, IO[bytes]]] = []
         # A version that is removed from now on is still read to its end through the file that is open.
         if retrained_folder().is_dir():
@@ -108,7 +115,7 @@ def back_up(path: Path, url: str | None = None, *, progress: Progress | None = N
                 contents = Contents(_now(), events, kept)
                 _add(tar, CONTENTS, io.BytesIO(_to_json(contents)))
         except OSError as error:
-            raise DataError(f"{path}: wanted to write the backup, got: {error.strerror}") from error
+            raise DataError(f"{path}: wanted to write the backup, got: {error.strerror or error}") from error
     return contents
 
 
@@ -141,45 +148,85 @@ def check_backup(path: Path, *, progress: Progress | None = None) -> Contents:
 def restore(path: Path, url: str | None = None, *, progress: Progress | None = None) -> Contents:
     """Puts a backup's work where there is none: into ``home_dir()`` and the store.
 
-    The backup is checked first. The store is filled in one transaction, and folders get their places by renaming.
+    The backup is checked first, and the places. Folders get theirs by renaming, and the store is filled last, in one
+    transaction. What was cut off can be begun again: what is there already as the backup has it stays.
 
     Args:
         url: of the store, by default ``default_url()``; a PostgreSQL database may take what SQLite held.
 
     Raises:
-        DataError: as ``check_backup``; or there is work in the place already, which is never written over.
-        StoreError: the store has events already, or cannot be written.
+        DataError: as ``check_backup``; or there is other work in the place already, which is never written over, or a
+            link that leads to nothing.
+        BusyError: another process is restoring there.
+        StoreError: the store has other events already, or cannot be written.
     """
     contents, home, url = check_backup(path, progress=progress), home_dir(), url or default_url()
-    tops = sorted({name.split("/")[1] for name in contents.files if name.startswith(f"{HOME}/")})
-    if there := [top for top in tops if (home / top).exists() and not _is_empty(home / top)]:
-        raise DataError(f"{home}: wanted a place without {there[0]} to restore it, got one that has it")
-    stage = home / f".restoring-{secrets.token_hex(4)}"
-    try:
-        stage.mkdir(parents=True)
-        with _members(path) as members:
-            for name, file in members:
-                if name != CONTENTS:
-                    _write(stage / name, file)
-        if (store := stage / STORE).exists():
-            with contextlib.closing(Store(file_url(store))) as source:
-                source.verify()
-                source.copy_to(url)
-        for top in tops:
-            if (home / top).is_dir():
-                shutil.rmtree(home / top)  # empty but for a lock
-            (stage / HOME / top).rename(home / top)
-    except OSError as error:
-        raise DataError(f"{home}: wanted to restore {path.name} there, got: {error.strerror}") from error
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+    stage = home / _STAGE
+    with locked(home):
+        try:
+            for left in home.glob(f"{_STAGE}*"):  # of a kill
+                shutil.rmtree(left, ignore_errors=True)
+            _check_places(home, contents)
+            with _members(path) as members:
+                for name, file in members:
+                    if name != CONTENTS:
+                        _write(stage / name, file)
+            with _filled_last(stage / STORE, url):
+                if (stage / HOME).is_dir():
+                    _put(stage / HOME, home)
+        except OSError as error:
+            raise DataError(f"{home}: wanted to restore {path.name} there, got: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
     return contents
 
 
+def _check_places(home: Path, contents: Contents) -> None:
+    """Holds what is in the places of a backup's work against the backup: a try that was cut off may have put it there.
+
+    Raises:
+        DataError: something else is there, or a link that leads to nothing.
+    """
+    for top in sorted({name.split("/")[1] for name in contents.files if name.startswith(f"{HOME}/")}):
+        for name, path in _below(home, top):
+            with path.open("rb") as file:
+                if _sum_of(file) != contents.files.get(name):
+                    raise DataError(f"{home}: wanted a place without {top} to restore it, got one that has it")
+
+
+@contextlib.contextmanager
+def _filled_last(path: Path, url: str) -> Iterator[None]:
+    """Fills a store from a backup's when all else is in place, unless it is filled already; no file, no store.
+
+    Raises:
+        StoreError: it holds something else, before anything is put into place.
+    """
+    if not path.exists():
+        yield
+        return
+    with contextlib.closing(Store(file_url(path))) as source, contextlib.closing(Store(url)) as store:
+        source.verify()
+        there = store.count()
+        if there and (there, store.digest()) != (source.count(), source.digest()):
+            raise StoreError(f"{store.url}: wanted an empty store to restore into, got one of {there:,} other events")
+        yield
+        if not there:
+            source.copy_to(url)
+
+
+def _put(path: Path, place: Path) -> None:
+    """Moves a file or folder into place; into a folder that is there, or a link to one, what is not in it yet."""
+    if path.is_dir() and place.is_dir():
+        for inner in sorted(path.iterdir()):
+            _put(inner, place / inner.name)
+    elif not place.is_file():
+        move(path, place)
+
+
 def _copy_store(url: str, path: Path) -> int:
-    """How many events there are; 0: there is no store, and no copy."""
-    if url.startswith("sqlite:") and not _sqlite_file(url).exists():
-        return 0
+    """How many events there are; 0: there is no copy."""
+    if url.startswith("sqlite:") and not (file := _sqlite_file(url)).exists():
+        raise StoreError(f"{file_url(file)}: wanted a store of corrections to back up, got no such file")
     with contextlib.closing(Store(url)) as store:
         store.backup(path)
     with contextlib.closing(Store(file_url(path))) as copy:
@@ -195,10 +242,12 @@ def _others(home: Path, url: str) -> Iterator[tuple[str, Path]]:
     if not home.is_dir():
         return
     # A store is never copied as files, neither the one that is backed up nor one in its usual place.
-    stores = (STORE, _sqlite_file(url).name if url.startswith("sqlite:") else STORE)
+    stores = {home / STORE, _sqlite_file(url) if url.startswith("sqlite:") else home / STORE}
+    here = {store.name for store in stores if store.parent.resolve() == home.resolve()}
+    not_copied = {f"{name}{end}" for name in here for end in _SQLITE}
     for top in sorted(home.iterdir()):
         retrained = top == retrained_folder() and top.is_dir()  # else a link to none: said by who looks below
-        if top.name not in LEFT_OUT and not retrained and not top.name.startswith(stores):
+        if top.name not in LEFT_OUT and not retrained and top.name not in not_copied:
             yield from _below(home, top.name)
 
 
@@ -221,7 +270,7 @@ def _below(home: Path, folder: str) -> Iterator[tuple[str, Path]]:
             return
         if not top.exists() or home.resolve().is_relative_to(top.resolve()):
             got = "a folder that holds it" if top.exists() else "nothing"
-            raise DataError(f"{top}: wanted a link to work to back up, got one to {got}: {top.readlink()}")
+            raise DataError(f"{top}: wanted a link to work, got one to {got}: {top.readlink()}")
     if top.is_file():
         yield f"{HOME}/{folder}", top
         return
@@ -290,10 +339,6 @@ def _write(path: Path, file: IO[bytes]) -> None:
     with path.open("xb") as target:
         shutil.copyfileobj(file, target, _BLOCK)
     path.chmod(0o600)
-
-
-def _is_empty(path: Path) -> bool:
-    return path.is_dir() and all(inner.name.startswith(".") for inner in path.iterdir())
 
 
 def _now() -> str:
