@@ -14,7 +14,7 @@ import streamlit as st
 from umt_core.analysis.query import OPEN, PAGE, SORTS, Query
 from umt_core.errors import DataError
 from umt_core.explain.attention import MAPS, AttentionMap, get_map, heads, maps_of
-from umt_core.schema import REGIONS, Example, Inspection
+from umt_core.schema import REGIONS, Example, Inspection, Span
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Key(StrEnum):
     # Explain
     PART = "explain_part"  # name of the section that is shown
     ATTRIBUTED = "explain_attributed"  # title of the tagger that Attribution and Provenance are about
-    SPAN = "explain_span"  # "0-2-PER": the entity whose score it is
+    SPAN = "explain_span"  # ``span_name`` of the entity whose score it is
     METHOD = "explain_method"
     STEPS = "explain_steps"
     STOPPED = "explain_stopped"  # keys of the questions that this reader has stopped
@@ -506,6 +506,21 @@ def choice(key: Key, options: Sequence[T]) -> T:
     return chosen
 
 
+def span_name(span: Span) -> str:
+    """A span as a link has it.
+
+    >>> span_name(Span(0, 2, "PER")), parse_span("0-2-PER") == Span(0, 2, "PER")
+    ('0-2-PER', True)
+    """
+    return f"{span.start}-{span.end}-{span.label}"
+
+
+def parse_span(name: str) -> Span:
+    """The span of a ``span_name``."""
+    start, end, label = name.split("-")
+    return Span(int(start), int(end), label)
+
+
 def show_wording(name: str) -> None:
     """Shows a wording word by word."""
     st.session_state[Key.WORDING] = name
@@ -649,10 +664,14 @@ def keep_data_address(data: str, against: str | None = None, key: Key = Key.SCOR
     ``key`` is where the page keeps what it wrote last. One that has nothing to show of a data set writes this too:
     else the link to it would be followed again and again, and nobody could choose another.
     """
-    address = {"data": data} | ({"against": against} if against else {})
-    st.session_state[key] = address
-    if st.query_params.to_dict() != address:
-        st.query_params.from_dict(address)
+    _write_address(key, {"data": data} | ({"against": against} if against else {}))
+
+
+def _write_address(key: Key, wanted: dict[str, str]) -> None:
+    """Writes an address, and notes that it is ours: any other is a link to follow."""
+    st.session_state[key] = wanted
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
 
 
 BENCHMARK_LINK = {"data": Key.BENCHMARK_DATA, "split": Key.BENCHMARK_SPLIT, "cost": Key.BENCHMARK_COST}
@@ -687,16 +706,14 @@ def benchmark_view() -> tuple[str, str, str]:
 def keep_benchmark_address() -> None:
     """Writes what the Benchmark page shows into the address."""
     wanted = dict(zip(BENCHMARK_LINK, benchmark_view(), strict=True))
-    st.session_state[Key.BENCHMARK_ADDRESS] = wanted
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+    _write_address(Key.BENCHMARK_ADDRESS, wanted)
 
 
 # Of Patterns' sections too: a number comes as a float, all else as text. A section checks what is at its key before it
 # draws the widget.
 PATTERNS_LINK = {
-    "baseline": "errors_baseline",
-    "system": "errors_system",
+    "baseline": field_key("baseline"),
+    "system": field_key("system"),
     "part": Key.PATTERNS_PART,
     "figure": Key.PATTERNS_FIGURE,
     "by": Key.PATTERNS_BY,
@@ -724,9 +741,7 @@ def keep_patterns_address(data: str) -> None:
     """Writes what the Patterns page shows into the address."""
     chosen = {name: st.session_state.get(key) for name, key in PATTERNS_LINK.items()}
     wanted = {"data": data} | {name: str(value) for name, value in chosen.items() if value is not None}
-    st.session_state[Key.PATTERNS_ADDRESS] = wanted
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+    _write_address(Key.PATTERNS_ADDRESS, wanted)
 
 
 def parse_query(params: Mapping[str, str]) -> tuple[Query, list[str]]:
@@ -878,6 +893,4 @@ def keep_address(query: Query) -> None:
     wanted |= {"tweet": identity} if (identity := tweet()) else {}
     wanted |= {"share": "1"} if st.session_state.get(Key.SHARE) else {}
     wanted |= {"by_type": "1"} if st.session_state.get(Key.BY_TYPE) else {}
-    st.session_state[Key.ADDRESS] = wanted
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+    _write_address(Key.ADDRESS, wanted)

@@ -42,7 +42,7 @@ def show(case: Case) -> None:
         title = _tagger(list(titles))
     checkpoint = titles[title]
     read = len(case.inspections[checkpoint].marginals)
-    spans = {name: text for name, text in _spans(case, title).items() if _span(name).end <= read}
+    spans = {name: text for name, text in _spans(case, title).items() if state.parse_span(name).end <= read}
     if not spans:
         st.text("No tagger found an entity here, and no gold one is known: there is no score to attribute.")
         return
@@ -50,7 +50,7 @@ def show(case: Case) -> None:
         name = state.choice(state.Key.SPAN, list(spans))
         st.selectbox("Entity", list(spans), format_func=spans.__getitem__, key=state.Key.SPAN, persist_state="session")
     method, steps = _method()
-    found = _computed(case, checkpoint, _span(name), method, steps)
+    found = _computed(case, checkpoint, state.parse_span(name), method, steps)
     if found is None:
         return
     st.markdown(_sum_line(found))
@@ -94,7 +94,7 @@ def _method() -> tuple[str, int]:
 
 
 def _spans(case: Case, title: str) -> dict[str, str]:
-    """Entities that can be asked about, by ``start-end-label``: the tagger's own first, then gold, then the others'."""
+    """Entities that can be asked about, by ``span_name``: the tagger's own first, then gold, then the others'."""
     finders: dict[Span, list[str]] = {}
     for name, found in sorted(case.inspections.items(), key=lambda row: tables.checkpoint_title(row[0]) != title):
         for scored in found.prediction.spans:
@@ -105,18 +105,13 @@ def _spans(case: Case, title: str) -> dict[str, str]:
     gold = [span for span in case.gold or () if span not in own]
     rest = [span for span in finders if span not in own and span not in gold]
     return {
-        f"{span.start}-{span.end}-{span.label}": f"{_text(case, span)} · {span.label} ({', '.join(finders[span])})"
+        state.span_name(span): f"{_text(case, span)} · {span.label} ({', '.join(finders[span])})"
         for span in (*own, *gold, *rest)
     }
 
 
 def _text(case: Case, span: Span) -> str:
     return markup.shown_words(case.example.tokens[span.start : span.end])
-
-
-def _span(name: str) -> Span:
-    start, end, label = name.split("-")
-    return Span(int(start), int(end), label)
 
 
 def _computed(case: Case, checkpoint: str, span: Span, method: str, steps: int) -> Attribution | None:

@@ -27,7 +27,7 @@ from umt_core.explain.counterfactuals import (
     regions_of,
     thumbnails,
 )
-from umt_core.schema import GRID, Span
+from umt_core.schema import GRID
 
 COUNTS = (8, 4, 16, 32)  # of foreign pictures; the first is chosen where the link names none
 SEEDS = 10
@@ -221,7 +221,7 @@ def _blocks(case: Case, found: Counterfactuals, title: str) -> None:
         st.text("It finds no entity whose probability could fall.")
         return
     tokens = case.example.tokens
-    names = {_name(scored.span): variants.span_line(scored.span, tokens) for scored in found.spans}
+    names = {state.span_name(scored.span): variants.span_line(scored.span, tokens) for scored in found.spans}
     chosen = state.choice(state.Key.SPAN, list(names))
     st.selectbox("Entity", list(names), format_func=names.__getitem__, key=state.Key.SPAN, persist_state="session")
     place = list(names).index(chosen)
@@ -253,11 +253,6 @@ def _blocks(case: Case, found: Counterfactuals, title: str) -> None:
             column_config={"Drop of the probability": number},
             alt="Blocks by the drop of the probability",
         )
-
-
-def _name(span: Span) -> str:
-    """As the link has it."""
-    return f"{span.start}-{span.end}-{span.label}"
 
 
 def _check(found: Counterfactuals, place: int, drops: np.ndarray) -> None:

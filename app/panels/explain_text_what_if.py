@@ -72,7 +72,7 @@ def _choose(case: Case) -> tuple[Span | None, int]:
     spans: dict[str, Span] = {}
     for inspection in reversed(list(case.inspections.values())):
         for scored in inspection.prediction.spans:
-            spans.setdefault(f"{scored.span.start}-{scored.span.end}-{scored.span.label}", scored.span)
+            spans.setdefault(state.span_name(scored.span), scored.span)
     names = [*spans, NOTHING]
     chosen, seed = state.choice(state.Key.SPAN, names), state.choice(state.Key.SEED, range(SEEDS))
     tokens = case.example.tokens
