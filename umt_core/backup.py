@@ -29,7 +29,7 @@ from typing import IO, Any
 
 from umt_core.corrections.database import file_url, parsed_url
 from umt_core.corrections.store import Store, default_url, is_unbegun
-from umt_core.data.files import home_dir, locked, write_stream
+from umt_core.data.files import home_dir, locked, utc_now, write_stream
 from umt_core.data.moving import move
 from umt_core.errors import DataError, StoreError, UmtError
 from umt_core.promotions import changing, retrained_folder
@@ -84,9 +84,8 @@ def back_up(path: Path, url: str | None = None, *, progress: Progress | None = N
     if path.exists():
         raise DataError(f"{path}: wanted a new file for the backup, got one that is there")
     home = home_dir()
-    unbegun = not os.environ.get("UMT_STORE") and is_unbegun(
-        url
-    )  # a URL that somebody wrote leads to a store, or is wrong
+    # A URL that somebody wrote leads to a store, or is wrong.
+    unbegun = not os.environ.get("UMT_STORE") and is_unbegun(url)
     url = url or default_url()
     with tempfile.TemporaryDirectory(prefix="umt-backup-") as scratch, ExitStack() as opened:
         store = Path(scratch) / STORE
@@ -112,7 +111,7 @@ def back_up(path: Path, url: str | None = None, *, progress: Progress | None = N
                         kept[name] = _add(tar, name, file)
                     if progress:
                         progress(len(kept), 0)
-                contents = Contents(_now(), events, kept)
+                contents = Contents(utc_now(), events, kept)
                 _add(tar, CONTENTS, io.BytesIO(_to_json(contents)))
         except OSError as error:
             raise DataError(f"{path}: wanted to write the backup, got: {error.strerror or error}") from error
@@ -339,10 +338,6 @@ def _write(path: Path, file: IO[bytes]) -> None:
     with path.open("xb") as target:
         shutil.copyfileobj(file, target, _BLOCK)
     path.chmod(0o600)
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _to_json(contents: Contents) -> bytes:

@@ -6,11 +6,12 @@ and what is served changes with one line of the log.
 
 from __future__ import annotations
 
-import datetime
 import secrets
 import shutil
 from pathlib import Path
 
+from umt_core.data.files import utc_now
+from umt_core.data.moving import move
 from umt_core.errors import CheckpointError
 from umt_core.manifest import WEIGHTS, file_sum
 from umt_core.promotions import (
@@ -135,7 +136,7 @@ def _move(folder: Path, place: Path) -> None:
         raise CheckpointError(f"{place.parent.name}: wanted a new name, got {place.name!r}, which is taken")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        folder.rename(place)
+        move(folder, place)
         sync_folder(place.parent)
     except OSError as error:
         raise CheckpointError(f"{folder}: cannot be moved to {place}: {error.strerror}") from error
@@ -192,5 +193,5 @@ def _author(author: str) -> str:
 def _record(
     author: str, family: str, action: str, version: str, weights_sha256: str, size: int = 0, before: str = ""
 ) -> Record:
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    now = utc_now()
     return Record(now, author, family, action, version, weights_sha256, size, before)
