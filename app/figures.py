@@ -212,7 +212,7 @@ def contribution_bars(table: pd.DataFrame) -> go.Figure:
 
 
 def part_bars(table: pd.DataFrame) -> go.Figure:
-    """What each part adds to each tag of a word, on top of each other. ``table``: ``parts.of_word``.
+    """What each part adds to each tag of a word, on top of each other. ``table``: ``provenance_tables.of_word``.
 
     Tags that a transition rules out are left out: their bar would dwarf all others.
     """

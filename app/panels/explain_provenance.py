@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import figures, markup, parts, services, state, tables
+from app import figures, markup, provenance_tables, services, state, tables
 from app.explaining import Case
 from app.panels import charts, findings, what_if
 from app.panels.findings import View
@@ -37,7 +37,7 @@ def show(case: Case) -> None:
     tokens = [markup.visible(token) for token in case.example.tokens]
     st.subheader("Who decided each word", anchor=False)
     st.dataframe(
-        parts.words(tokens, found, case.gold),
+        provenance_tables.words(tokens, found, case.gold),
         hide_index=True,
         column_config={"Who decided": st.column_config.TextColumn(width="large")},
         alt="Word by word what each part alone would have said, and who decided",
@@ -48,7 +48,7 @@ def show(case: Case) -> None:
     )
     _needs(tokens, found)
     _word(view, found)
-    st.caption(f"Check of the whole path: {parts.check_line(found)}. {SUMS}")
+    st.caption(f"Check of the whole path: {provenance_tables.check_line(found)}. {SUMS}")
     if scoring.conversion is None:
         st.info(_nothing_to_change(scoring))
     else:
@@ -60,7 +60,7 @@ def _word(view: View, found: Provenance) -> None:
     if view.word >= len(found.decoded):
         st.text(f"This tagger read the first {len(found.decoded)} words only; this one came after them.")
         return
-    table = parts.of_word(found, view.word)
+    table = provenance_tables.of_word(found, view.word)
     left, right = st.columns([4, 5], gap="large")
     with left:
         st.plotly_chart(
@@ -85,12 +85,12 @@ def _word(view: View, found: Provenance) -> None:
 
 def _needs(tokens: list[str], found: Provenance) -> None:
     st.subheader("What each entity needs", anchor=False)
-    table = parts.needs(tokens, found)
+    table = provenance_tables.needs(tokens, found)
     if table.empty:
         st.text("This tagger finds no entity here.")
     else:
         st.dataframe(table, hide_index=True, alt="What becomes of each entity without each part")
-    held = parts.held_back(tokens, found)
+    held = provenance_tables.held_back(tokens, found)
     if not held.empty:
         st.markdown("**Held back:** not decoded here, and would be without the part")
         st.dataframe(held, hide_index=True, alt="Entities that a part keeps from being decoded")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import markup, parts, state
+from app import markup, provenance_tables, state
 from app.explaining import Case
 from app.panels import tracks, what_if_set
 from umt_core.analysis.agreement import differences
@@ -88,7 +88,7 @@ def _matrix(checkpoint: str, scoring: Scoring, name: str) -> tuple[np.ndarray | 
     shown = scoring.conversion if named is None else named
     assert shown is not None  # the panel is shown for systems that have one
     edited = st.data_editor(
-        parts.matrix_table(shown, scoring),
+        provenance_tables.matrix_table(shown, scoring),
         key=f"matrix_{checkpoint}_{name}",
         column_config={tag: st.column_config.NumberColumn(format="%.3f", required=True) for tag in scoring.tags},
         num_rows="fixed",
@@ -97,7 +97,7 @@ def _matrix(checkpoint: str, scoring: Scoring, name: str) -> tuple[np.ndarray | 
     if not np.isfinite(values).all():
         st.warning("A cell of the matrix holds no number: this is the matrix before it was edited.")
         values = shown
-    spread = parts.spread_of(values, scoring)
+    spread = provenance_tables.spread_of(values, scoring)
     st.caption(UNIFORM if spread < UNIFORM_WITHIN else FAVOURS.format(spread))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Cells can be edited: each is what one point of an ESD tag's score adds to a tag's.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import keeping, markup, parts, services, sets, state, tables
+from app import keeping, markup, provenance_tables, services, sets, state, tables
 from app.explaining import Case
 from app.panels import keeping as keeping_panel
 from app.panels import linked
@@ -108,10 +108,9 @@ def _ledger(found: PredictionSet, change: Change, differing: int) -> None:
     if change.row is None:
         st.text("No tweet of this set is labelled: there is nothing to hold the change against.")
     else:
-        st.dataframe(parts.change_facts(change.row), hide_index=True, alt="What the change fixes and breaks")
-        st.markdown(
-            f"**{parts.verdict(change.row)}** Fixed and broken are gold entities; the baseline is the run as trained."
-        )
+        facts, verdict = provenance_tables.change_facts(change.row), provenance_tables.verdict(change.row)
+        st.dataframe(facts, hide_index=True, alt="What the change fixes and breaks")
+        st.markdown(f"**{verdict}** Fixed and broken are gold entities; the baseline is the run as trained.")
     _check(found, differing)
 
 
@@ -129,7 +128,7 @@ def _tweets(found: PredictionSet, change: Change) -> None:
     shown = change.tweets[:SHOWN]
     words = _words(found, [of.tweet for of in shown])
     first = f", the first {SHOWN} of them here" if len(change.tweets) > SHOWN else ""
-    columns, rows = parts.changed_cells(Change(None, shown), found.name, words, state.what_if_link())
+    columns, rows = provenance_tables.changed_cells(Change(None, shown), found.name, words, state.what_if_link())
     caption = f"{len(change.tweets):,} of {found.info.tweets:,} tweets change{first}. A click explains one."
     linked.show("what_if_tweets", columns, rows, caption, page=EXPLAIN_PAGE)
 

@@ -41,7 +41,7 @@ CORE_LAYERS: tuple[tuple[str, ...], ...] = (
 APP_LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("tables", "figures", "markup", "state", "outcomes", "lineage"),
-        *("standings", "standing_figures", "variants", "parts", "relevance_cells", "garbage"),
+        *("standings", "standing_figures", "variants", "provenance_tables", "relevance_cells", "garbage"),
     ),
     ("services", "access", "headers"),
     ("sets", "jobs", "uploads", "work"),

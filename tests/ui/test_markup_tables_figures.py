@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app import figures, markup, parts, state, tables
+from app import figures, markup, provenance_tables, state, tables
 from tests.ui.fake import fabricate
 from umt_core.analysis.agreement import differences
 from umt_core.schema import Example, ScoredSpan, Span
@@ -67,7 +67,7 @@ def test_no_word_of_a_table_turns_its_cell_around():
     found = {"A": [ScoredSpan(Span(0, 2, "PER"), 0.9)]}
     assert list(tables.entities(tokens, found)["Entity"]) == ["evil U+200B"]
     assert list(tables.words_of_block(tokens, np.array([0.7, 0.3]))["Word"]) == ["evil", "U+200B"]
-    assert parts.named(tokens, Span(0, 2, "PER")) == "PER evil U+200B"
+    assert provenance_tables.named(tokens, Span(0, 2, "PER")) == "PER evil U+200B"
 
 
 def test_an_empty_entity_table_has_the_columns_of_a_full_one():
