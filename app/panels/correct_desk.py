@@ -158,17 +158,23 @@ class Answers:
     born: str = field(default_factory=lambda: secrets.token_hex(4))  # tells the session from others
 
     def take(self, message: Message, store: Store | None, desk: Desk, *, again: bool) -> bool:
-        """Does what is new in a message; whether something was. ``again``: also what could not be stored."""
+        """Does what is new in a message; whether something was. ``again``: also what could not be stored.
+
+        What a person did to a tweet waits for what they did to it before: alone it would seem to meet another answer.
+        """
         answers: dict[str, Answer] = {nonce: {"line": line} for nonce, line in message.refused.items()}
         # What was stored before its data set went away has its answer.
         answers |= {nonce: self.of.get(nonce, {"error": line, "away": True}) for nonce, line in message.away.items()}
+        failed: dict[tuple[TweetKey, str, str], Answer] = {}
         new = False
         for action in message.actions:
-            known = self.of.get(action.nonce)
+            known, of = self.of.get(action.nonce), (action.key, action.track, action.author)
             if known is None or (again and "error" in known):
-                known = self._do(action, store, desk)
+                known = failed.get(of) or self._do(action, store, desk)
                 new = True
             answers[action.nonce] = known
+            if "error" in known:
+                failed[of] = known
         self.of = answers
         return new
 

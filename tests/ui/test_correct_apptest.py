@@ -364,6 +364,27 @@ def test_what_the_editor_says_is_stored_once_and_answered(made, store):
     assert store.data_sums(DATA) == [made.info.data_sha256]
 
 
+def test_of_two_edits_of_a_tweet_the_second_waits_until_the_first_is_stored(made, store, monkeypatch):
+    page = opened(tweet="fixed")
+    desk, answers = desk_of(page)
+    first, second = payload("fixed", [[0, 1, "LOC"]]), payload("fixed", [], "second-of-two", before=[[0, 1, "LOC"]])
+    message = correct_payload.read(first | {"actions": first["actions"] + second["actions"]}, lambda key: 4)
+    append, tried = Store.append, []
+
+    def fails_once(self: Store, edit: Edit) -> Event:
+        tried.append(edit)
+        if len(tried) == 1:
+            raise StoreError("the disk is full")
+        return append(self, edit)
+
+    monkeypatch.setattr(Store, "append", fails_once)
+    answers.take(message, store, desk, again=True)
+    assert [*answers.of.values()] == [{"error": "the disk is full"}] * 2
+    answers.take(message, store, desk, again=True)
+    assert [*answers.of.values()] == [{"event": 1}, {"event": 2}]
+    assert len(tried) == 3
+
+
 def test_a_conflict_comes_back_with_their_labels_and_stores_nothing(made, store):
     page = opened(tweet="fixed")
     desk, answers = desk_of(page)
