@@ -67,12 +67,13 @@ def plan(request: JobRequest) -> tuple[Plan | None, str | None]:
 def usual_training(dataset: str, counted: Corrections) -> list[str]:
     """The data sets to train a tagger of ``dataset`` on, as long as nobody says otherwise.
 
-    Its own training tweets, and all that somebody labelled but what published splits keep for judging.
+    Its own training tweets, and all that somebody labelled but what published splits keep for judging. None, where
+    there are neither: the sample tweets are for looking at.
     """
     sources = list(sets.sources())
     own = [name for name in sources if counted.tweets.get(name) and name.rpartition("/")[2] not in ("valid", "test")]
     train = f"{dataset}/train"
-    return list(dict.fromkeys([*([train] if train in sources else []), *own])) or sources[:1]
+    return list(dict.fromkeys([*([train] if train in sources else []), *own]))
 
 
 def command(request: JobRequest) -> str:

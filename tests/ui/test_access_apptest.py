@@ -52,6 +52,11 @@ def at(view: str, role: str, **params: str) -> AppTest:
     return sign_in(opened(view, **params), role)
 
 
+def with_tweets(train: AppTest) -> AppTest:
+    """The Train page with tweets to train on."""
+    return train.multiselect[0].set_value(["sample_data/tweets"]).run()
+
+
 @pytest.mark.parametrize("view", ["inspect", "correct", "models"])
 def test_no_page_shows_anything_before_somebody_has_signed_in(users, view):
     page = opened(view)
@@ -104,8 +109,8 @@ def test_who_may_only_look_changes_nothing(users):
     assert not [box.label for box in page.text_input]  # nobody says who they are
     data = at("data", "view")
     assert "Nothing can be added" in said(data)
-    train = at("train", "annotate")
-    assert "wants the role train" in said(train)
+    train = with_tweets(at("train", "annotate"))
+    assert "train is needed to" in said(train)
     assert all(b.disabled for b in train.button if b.label.startswith(("Start", "Put")))
 
 
@@ -117,7 +122,7 @@ def test_who_may_annotate_does_so_by_the_signed_in_name(users):
 
 def test_a_click_on_what_was_drawn_before_the_role_changed_does_nothing(users, monkeypatch):
     monkeypatch.setattr(train_form, "submit", lambda request: pytest.fail("it was done"))
-    train = at("train", "train")
+    train = with_tweets(at("train", "train"))
     (start,) = (b for b in train.button if b.key == Key.TRAIN_START)
     assert not start.disabled
     change_user("train", role=Role.ANNOTATE)

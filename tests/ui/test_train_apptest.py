@@ -207,6 +207,14 @@ def test_a_version_name_that_is_none_is_refused_in_a_line(home):
     assert "wanted a version's name" in said(page)
 
 
+def test_without_training_tweets_none_are_chosen(home):
+    shutil.rmtree(home.root / "data")
+    page = opened()
+    assert page.multiselect[0].options == ["Sample tweets"]
+    assert page.multiselect[0].value == []
+    assert "Choose tweets to train on" in said(page)
+
+
 @pytest.mark.parametrize("identity", ["20260101-000000-abcd", "../../etc", HOSTILE])
 def test_a_link_to_no_job_says_so_and_shows_the_list(home, identity):
     page = opened(job=identity)
