@@ -115,7 +115,7 @@ def why_not(needed: Role) -> str:
         return "you are not signed in any more: load the page again"
     if who.role.may(needed):
         return ""
-    return f"to {_DOES[needed]} wants the role {needed}, and {who.name} has {who.role}"
+    return f"{who.name} has the role {who.role}; {needed} is needed to {_DOES[needed]}"
 
 
 def require(needed: Role) -> None:

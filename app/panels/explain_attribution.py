@@ -20,9 +20,9 @@ from umt_core.schema import Span
 STEP_CHOICES = (STEPS, 10, 20, 100, 200)
 MEANINGS = {
     "integrated_gradients": (
-        "Gradients of the score, gathered on the straight way from an empty tweet ([PAD] for every subword, no word "
-        "shape, no picture) to this one (Captum). The parts add up to the difference between both scores; by how much "
-        "they miss it is the delta. Another empty tweet would divide it otherwise."
+        "Gradients summed on the way from an empty tweet ([PAD] words without shape, no picture) to this one (Captum). "
+        "They should add up to the difference of the two scores; the delta is what is missing. Another empty tweet "
+        "would give other values."
     ),
     "occlusion": (
         "By how much the score falls when one word is replaced by [PAD], or one block by zeros, and all else stays "
@@ -31,7 +31,7 @@ MEANINGS = {
 }
 SCORE = (
     "Score: the log-odds of the probability shown for the entity, in nats; 0 stands for 0.5. [CLS], [SEP] and the "
-    "order of the words are never taken away. An attribution describes this score, not a reason that somebody had."
+    "order of the words are never taken away. An attribution explains this score, not anybody's reasons."
 )
 
 

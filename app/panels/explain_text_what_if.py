@@ -21,8 +21,8 @@ SEEDS = 10
 NOTHING = "none"
 MORE = 1_000  # characters by which a wording may be longer than the tweet
 WHAT_IT_SAYS = (
-    "The picture stays, the words change. Entities are matched by the words that stand for them, and held against what "
-    "the tagger says of the tweet as it is, not against gold labels: a change is no mistake, and no change no merit."
+    "Same picture, other words. Entities are matched by their words and compared with the tagger's answer for the "
+    "original wording, not with gold labels: a change is not necessarily an error."
 )
 
 

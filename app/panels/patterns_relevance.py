@@ -19,10 +19,10 @@ TRAIN = (
     "python -m umt_core relevance train --data TRAIN.txt --images PICTURES --valid VALID.txt --valid-images PICTURES"
 )
 WHY = (
-    "A tweet's relevance is the share of other tweets' pictures that its own one beats at fitting its words. "
-    "It is learned without labels, from which pictures tweets come with."
+    "Relevance: the share of other tweets' pictures that fit the words less well than the tweet's own. Learned without "
+    "labels, from which picture came with which tweet."
 )
-NO_PROOF = "It orders tweets; of one tweet it proves nothing."
+NO_PROOF = "Use it to rank tweets; for a single tweet it proves nothing."
 
 
 def show(asked: Asked) -> None:

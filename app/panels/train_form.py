@@ -26,9 +26,9 @@ HELP = {
 }
 # Measured: docs/performance.md, Training in several processes.
 DEVICES = (
-    "Processes that share each batch, one device each; {what} of this machine: {there}. They learn what one would. On "
-    "a CPU they bring nothing: two with a core each were about as fast as one with both cores, and each needs the "
-    "memory of one. They are for GPUs, where it was not measured."
+    "Number of processes that share each batch, one device each (this machine has {there} {what}). The result is meant "
+    "to be the same. Useful only with several GPUs, which we have not tested; on a CPU it is no faster and each "
+    "process needs its own memory."
 )
 
 
@@ -201,8 +201,8 @@ def _teachers(bases: dict[str, str]) -> tuple[tuple[str, ...], tuple[Part, ...]]
     """Taggers to learn from beside the labels, and tweets to learn of from them alone."""
     with st.expander("Learn from other taggers too", key=Key.TRAIN_TAUGHT):
         st.caption(
-            "Each teacher tags the tweets once, before training; what it holds for probable is learned beside the "
-            "labels. Most is to be had from a larger tagger and from tweets that it was not trained on."
+            "Before training, each teacher tags the tweets once, and the tagger learns these probabilities along with "
+            "the labels. This helps most with a larger teacher and with tweets the teacher was not trained on."
         )
         left, right = st.columns(2, gap="large")
         teachers = left.multiselect(

@@ -103,7 +103,7 @@ def _form() -> None:
         on_click=access.guarded(Role.ANNOTATE, _start),
         args=(name, table, archive, files, bio),
     )
-    st.caption("Rows that are no tweets are listed, the good ones stay. The same in a shell:")
+    st.caption("Rows that cannot be read are listed; the rest is added. As a command:")
     st.code(_command(name, table, how, archive, bio), language="bash", wrap_lines=True)
 
 

@@ -31,16 +31,16 @@ MATRICES = {"trained": "As trained", "uniform": "Uniform", "estimated": "Estimat
 FILE = "conversion.csv"
 UNIFORM_WITHIN = 1e-6
 UNIFORM = (
-    "This matrix gives B to all types alike, and I likewise. So ESD can move an entity's boundaries, or have it come "
-    "and go. Between types for the same boundaries it never chooses, whatever its share."
+    "This matrix treats all four types alike, so ESD can move an entity's boundaries, add it or remove it, but never "
+    "choose its type."
 )
 FAVOURS = (
     "This matrix gives up to {:.3f} more to one type than to another, for each point of an ESD score: "
     "ESD can favour a type."
 )
 ONLY_EQ_7 = (
-    "Nothing but equation 7 changes. Layers and transitions stay as they were trained, with ESD's full share: "
-    "a tagger trained with another share would have other ones."
+    "Only equation 7 changes. The rest was trained with ESD's full share; a tagger trained with another share would be "
+    "different."
 )
 
 

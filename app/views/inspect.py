@@ -10,7 +10,7 @@ samples = services.samples()
 texts = {i: services.sample_text(sample) for i, sample in samples.items()}
 state.start(texts, services.opening_sample(), explaining.find)
 
-st.caption("What the taggers read in a tweet and its picture, where they look, and how far they trust the picture.")
+st.caption("What the taggers find in a tweet, where in the picture they look, and how far the gate opens.")
 if complaint := state.complaint():
     st.warning(markup.plain(complaint))
 chosen = sidebar.choose()

@@ -20,8 +20,8 @@ SECTIONS = {
 here = [name for name in SECTIONS if find_spec(f"app.panels.patterns_{name}")]
 state.follow_patterns_link()
 st.caption(
-    "What one tweet shows may be chance. Gate, attention and their faithfulness over a whole data set, "
-    "as distributions, each leading to its tweets."
+    "One tweet may be a coincidence. Here: gate and attention, faithfulness of the maps, the effect of other pictures, "
+    "and relevance, over a whole data set; every figure opens its tweets."
 )
 chosen = data_set.choose()
 if chosen.found is None or building.is_first(chosen):

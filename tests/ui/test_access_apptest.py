@@ -105,7 +105,8 @@ def test_who_signs_in_comes_to_the_page_of_the_link(users):
 
 def test_who_may_only_look_changes_nothing(users):
     page = at("correct", "view")
-    assert "wants the role annotate, and view has view" in component_data(page, "correct_editor")["readOnly"]
+    why = component_data(page, "correct_editor")["readOnly"]
+    assert why.startswith("view has the role view; annotate is needed to correct labels")
     assert not [box.label for box in page.text_input]  # nobody says who they are
     data = at("data", "view")
     assert "Nothing can be added" in said(data)
@@ -126,13 +127,13 @@ def test_a_click_on_what_was_drawn_before_the_role_changed_does_nothing(users, m
     (start,) = (b for b in train.button if b.key == Key.TRAIN_START)
     assert not start.disabled
     change_user("train", role=Role.ANNOTATE)
-    assert "wants the role train, and train has annotate" in start.click().run().error[0].value
+    assert "train has the role annotate; train is needed to start" in start.click().run().error[0].value
 
     monkeypatch.setattr(tweet_form, "add_tweet", lambda *_: pytest.fail("it was done"))
     inspect = at("inspect", "annotate", sample="phoenix-in-july")
     change_user("annotate", role=Role.VIEW)
     button(inspect, "Add to my tweets").click().run()
-    assert "wants the role annotate, and annotate has view" in inspect.error[0].value
+    assert "annotate has the role view; annotate is needed to" in inspect.error[0].value
     assert button(inspect, "Add to my tweets").disabled
 
 
@@ -142,7 +143,7 @@ def test_what_all_others_use_is_changed_by_who_may_promote_alone(users, monkeypa
     done: list[str] = []
     models_detail._act(done.append, "v1")
     assert not done
-    assert "wants the role promote, and train has train" in st.session_state.pop(Key.MODELS_SAID)[1]
+    assert "train has the role train; promote is needed to" in st.session_state.pop(Key.MODELS_SAID)[1]
     change_user("train", role=Role.PROMOTE)
     models_detail._act(done.append, "v2")
     assert done == ["v2"]
@@ -168,7 +169,7 @@ def test_what_the_editor_says_is_stored_for_who_is_signed_in_alone(users, monkey
     assert answer("annotate") == "the store of corrections cannot be written."  # so far it came
     assert "train did that in this browser" in answer("train")
     change_user("annotate", role=Role.VIEW)
-    assert "wants the role annotate" in answer("annotate")
+    assert "annotate is needed to" in answer("annotate")
     remove_user("annotate")
     assert "not signed in any more" in answer("annotate")
 

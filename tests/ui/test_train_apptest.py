@@ -228,7 +228,7 @@ def test_devices_are_asked_for_up_to_those_there_are_and_the_command_and_the_job
     page = opened()
     field = page.number_input(key="train_devices")
     assert (field.value, field.min, field.max, field.disabled) == (1, 1, 3, False)
-    assert "CPU cores of this machine: 3" in field.help
+    assert "this machine has 3 CPU cores" in field.help
     field.set_value(2).run()
     assert page.code[0].value.endswith("--devices 2")
     press(page, "Start training")
