@@ -15,11 +15,12 @@ import pytest
 
 from tests.core.tiny import HEADS, POSITIONS, save_encoder
 from tests.core.tiny_data import write_data
+from umt_core.analysis.before_after import spans_by_tweet
 from umt_core.analysis.marginals import marginals_path, read_marginals
 from umt_core.analysis.run_set import keep_marginals, run_set
 from umt_core.analysis.sets import PredictionSet
 from umt_core.config import settings_of
-from umt_core.corrections.label_errors import cleanlab_scores, gold_spans, run_spans
+from umt_core.corrections.label_errors import cleanlab_scores, run_spans
 from umt_core.data.jsonl import read_examples
 from umt_core.errors import CheckpointError, ConfigError, DataError
 from umt_core.labels import WORD_TAGS
@@ -79,7 +80,7 @@ def test_every_tweet_is_tagged_by_the_tagger_that_has_not_seen_it(plan, tmp_path
             np.testing.assert_allclose(kept[i], inside.marginals, atol=2e-3)
     scores = cleanlab_scores(found, [RUN])
     assert scores.tweets.shape == (len(examples),)
-    assert gold_spans(found, [0])[0] == list(examples[0].spans)
+    assert spans_by_tweet(found, found.table("gold"), [0]) == {0: set(examples[0].spans)}
 
 
 def test_tweets_of_the_same_words_are_left_out_together():

@@ -137,11 +137,17 @@ def _changed(
 def spans_by_tweet(found: PredictionSet, table: str, numbers: Sequence[int] | None = None) -> dict[int, set[Span]]:
     """The spans of a relation by tweet: of these tweets, or of all that have any."""
     by_tweet: dict[int, set[Span]] = {}
-    chosen = "" if numbers is None else "WHERE tweet IN (SELECT unnest(?))"
-    sql = f'SELECT tweet, start, "end", label FROM {table} {chosen}'
-    for row in found.query(sql, *([] if numbers is None else [list(numbers)])):
+    for row in span_rows(found, table, numbers):
         by_tweet.setdefault(row["tweet"], set()).add(Span(row["start"], row["end"], row["label"]))
     return by_tweet
+
+
+def span_rows(found: PredictionSet, table: str, numbers: Sequence[int] | None, *more: str) -> list[Row]:
+    """The spans of a relation in order, with ``more`` of its columns: of these tweets, or of all that have any."""
+    columns = ", ".join(("tweet", "start", '"end"', "label", *more))
+    chosen = "" if numbers is None else "WHERE tweet IN (SELECT unnest(?))"
+    sql = f"SELECT {columns} FROM {table} {chosen} ORDER BY tweet, start"
+    return found.query(sql, *([] if numbers is None else [list(numbers)]))
 
 
 def gold_by_tweet(found: PredictionSet) -> dict[int, set[Span]]:

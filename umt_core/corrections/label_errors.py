@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from umt_core.analysis.agreement import Difference, differences
+from umt_core.analysis.before_after import span_rows, spans_by_tweet
 from umt_core.analysis.marginals import Marginals, read_marginals
 from umt_core.analysis.sets import PredictionSet
 from umt_core.errors import DataError
@@ -20,7 +21,6 @@ from umt_core.labels import WORD_TAGS
 from umt_core.schema import ScoredSpan, Span
 from umt_core.spans import spans_to_tags
 
-Spans = dict[int, list[Span]]  # by tweet
 GOLD = ""  # the reader of that name in a ``Difference``: no run is called so
 
 
@@ -49,13 +49,13 @@ def suspects(found: PredictionSet, runs: Sequence[str]) -> list[Suspect]:
     if not runs:
         raise DataError(f"{found.name}: wanted the predictions of at least one system, got none")
     tweets = _candidates(found, runs)
-    gold = gold_spans(found, tweets)
+    gold = spans_by_tweet(found, found.table("gold"), tweets)
     said = {run: run_spans(found, run, tweets) for run in runs}
     margins = {run: _margins(found, run) for run in runs}
     marginals = {run: read_marginals(found, run) for run in runs}
     result = []
     for tweet in tweets:
-        readings = {GOLD: gold[tweet], **{run: [s.span for s in said[run][tweet]] for run in runs}}
+        readings = {GOLD: sorted(gold.get(tweet, ())), **{run: [s.span for s in said[run][tweet]] for run in runs}}
         for difference in differences(readings):
             inside = dict(difference.readings)
             of_gold = inside.pop(GOLD)
@@ -84,22 +84,11 @@ def _candidates(found: PredictionSet, runs: Sequence[str]) -> list[int]:
     return [row["tweet"] for row in found.query(sql)]
 
 
-def gold_spans(found: PredictionSet, tweets: Sequence[int]) -> Spans:
-    """The gold spans of tweets."""
-    spans: Spans = {tweet: [] for tweet in tweets}
-    for row in found.query(f'SELECT tweet, start, "end", label FROM {found.table("gold")} ORDER BY tweet, start'):
-        if row["tweet"] in spans:
-            spans[row["tweet"]].append(Span(row["start"], row["end"], row["label"]))
-    return spans
-
-
 def run_spans(found: PredictionSet, run: str, tweets: Sequence[int]) -> dict[int, list[ScoredSpan]]:
-    """The spans that a run finds in tweets."""
+    """The spans that a run finds in each of these tweets."""
     spans: dict[int, list[ScoredSpan]] = {tweet: [] for tweet in tweets}
-    sql = f'SELECT tweet, start, "end", label, score FROM {found.table("spans", run)} ORDER BY tweet, start'
-    for row in found.query(sql):
-        if row["tweet"] in spans:
-            spans[row["tweet"]].append(ScoredSpan(Span(row["start"], row["end"], row["label"]), row["score"]))
+    for row in span_rows(found, found.table("spans", run), tweets, "score"):
+        spans[row["tweet"]].append(ScoredSpan(Span(row["start"], row["end"], row["label"]), row["score"]))
     return spans
 
 
@@ -142,11 +131,11 @@ def cleanlab_scores(found: PredictionSet, runs: Sequence[str]) -> TokenScores:
     from cleanlab.token_classification.rank import get_label_quality_scores
 
     probabilities = mean_marginals(found, runs)
-    gold = gold_spans(found, range(found.info.tweets))
+    gold = spans_by_tweet(found, found.table("gold"))
     lengths = found.column(f"SELECT words FROM {found.table('tweets')} ORDER BY tweet").tolist()
     judged = {row["tweet"] for row in found.query(f"FROM {found.judged}")}
     filled = [tweet for tweet, rows in enumerate(probabilities) if len(rows) and tweet in judged]
-    tags = {tweet: spans_to_tags(gold[tweet], lengths[tweet])[: len(probabilities[tweet])] for tweet in filled}
+    tags = {t: spans_to_tags(gold.get(t, ()), lengths[t])[: len(probabilities[t])] for t in filled}
     scores, words = get_label_quality_scores(
         [[WORD_TAGS.id(tag) for tag in tags[tweet]] for tweet in filled], [probabilities[tweet] for tweet in filled]
     )

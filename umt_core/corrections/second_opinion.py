@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -189,10 +188,8 @@ def cohen_kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
     >>> cohen_kappa(["O", "O", "B-LOC", "O"], ["O", "B-LOC", "B-LOC", "O"])
     0.5
     """
-    total = len(first)
-    observed = sum(a == b for a, b in zip(first, second, strict=True))
-    ours, theirs = Counter(first), Counter(second)
-    expected = sum(ours[tag] * theirs[tag] for tag in ours)  # times the total, as whole numbers
-    if expected == total * total:
+    if len({*first, *second}) < 2:
         return None
-    return (observed * total - expected) / (total * total - expected)
+    from sklearn.metrics import cohen_kappa_score  # takes seconds, and pages without two people's answers do without
+
+    return float(cohen_kappa_score(first, second))

@@ -108,11 +108,21 @@ def rank_correlation(values: np.ndarray, drops: np.ndarray) -> float | None:
     >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, 4.0, 9.0]))
     1.0
     """
-    from scipy.stats import rankdata
+    one, other = scaled_ranks(values), scaled_ranks(drops)
+    return round(float(one @ other), 12) if one.any() and other.any() else None
 
-    one, other = (rankdata(v) - (len(v) + 1) / 2 for v in (values, drops))
-    size = float(np.sqrt((one @ one) * (other @ other)))
-    return round(float(one @ other) / size, 12) if size > 0 else None
+
+def scaled_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks, ties at their mean, moved to mean 0 and scaled to length 1, so that a product is a correlation.
+
+    Where all values are the same there is nothing to scale: zeros.
+    """
+    from scipy.stats import rankdata  # takes most of a second
+
+    centred = rankdata(values) - (len(values) + 1) / 2
+    length = np.sqrt(centred @ centred)
+    scaled: np.ndarray = centred / length if length else centred
+    return scaled
 
 
 def random_orders(seed: int | Sequence[int], count: int = ORDERS) -> list[np.ndarray]:

@@ -18,6 +18,7 @@ from umt_core.analysis.ledger import OUTCOMES
 from umt_core.analysis.sets import PredictionSet
 from umt_core.analysis.significance import RESAMPLES, Counts, Interval, PairedTest, intervals, paired_test
 from umt_core.errors import DataError
+from umt_core.explain.faithfulness import scaled_ranks
 from umt_core.explain.kept import about_kept, read_kept
 
 KIND = "relevance"  # of ``kept``: tweet, relevance (null: no picture)
@@ -301,18 +302,9 @@ class Trend:
 def trend(pair: Pair, *, shuffles: int = RESAMPLES, seed: int = 0) -> Trend:
     chosen = pair.only(pair.has_picture & (pair.counts[:, 4] > 0))
     gain = chosen.counts[:, 2] - chosen.counts[:, 0]  # always as many as fixed less broken
-    ranks = [_ranks(values) for values in (chosen.relevance, gain)]
+    ranks = [scaled_ranks(values) for values in (chosen.relevance, gain)]
     observed = float(ranks[0] @ ranks[1])
     rng = np.random.default_rng(seed)
     drawn = np.array([rng.permutation(ranks[0]) @ ranks[1] for _ in range(shuffles)])
     as_strong = np.count_nonzero(np.abs(drawn) >= abs(observed) - 1e-12)
     return Trend(observed, float((as_strong + 1) / (shuffles + 1)), len(gain))
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks, ties at their mean, moved to mean 0 and scaled to length 1, so that a product is a correlation."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    centred = (counts.cumsum() - counts / 2)[inverse] - len(values) / 2
-    length = np.sqrt(centred @ centred)
-    scaled: np.ndarray = centred / length if length else centred
-    return scaled
