@@ -50,7 +50,7 @@ class Change:
     about: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     times_epochs: float = 1
-    uses: tuple[str, ...] = ()  # fields of ``Means`` that must be given
+    uses: tuple[str, ...] = ()  # fields of ``Inputs`` that must be given
 
 
 FLOAT32 = "float32"
@@ -82,7 +82,7 @@ CHANGES: dict[str, Change] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class Inputs:
     """What changes may need."""
 
     teachers: tuple[str, ...] = ()  # checkpoints
@@ -100,7 +100,7 @@ class Setup:
     data: DataSet
     system: str
     output: Path
-    means: Means = field(default_factory=Means)
+    inputs: Inputs = field(default_factory=Inputs)
     text_encoder: str = "minilm"
     about_images: str = ""
     device: str = "auto"
@@ -133,17 +133,17 @@ class Setup:
         model, train = settings_of(recipe, **settings)
         used = {name for each in chosen for name in each.uses}
         for name in sorted(used):
-            if not getattr(self.means, name):
+            if not getattr(self.inputs, name):
                 raise ConfigError(f"{change}: wanted --{name.removesuffix('s')}, got none")
         more: Values = {}
         if "teachers" in used:
-            more["teachers"] = tuple(name.replace("{seed}", str(seed)) for name in self.means.teachers)
+            more["teachers"] = tuple(name.replace("{seed}", str(seed)) for name in self.inputs.teachers)
         if "encoder" in used:
-            more["init_encoder"] = self.means.encoder
+            more["init_encoder"] = self.inputs.encoder
         if "also" in used:
-            more |= {"also": self.means.also, "also_images": self.means.also_images}
+            more |= {"also": self.inputs.also, "also_images": self.inputs.also_images}
         if "unlabelled" in used:
-            more |= {"unlabelled": self.means.unlabelled, "unlabelled_images": self.means.unlabelled_images}
+            more |= {"unlabelled": self.inputs.unlabelled, "unlabelled_images": self.inputs.unlabelled_images}
         test = self.data.splits.get("test")
         return Job(
             system=self.system,
@@ -364,12 +364,12 @@ def _setup(given: argparse.Namespace) -> Setup:
     if not given.data or not given.output:
         raise ConfigError("wanted --data and --output, or --show")
     also, also_images = _also(given.also, given.data)
-    means = Means(tuple(given.teacher), given.unlabelled, given.unlabelled_images, given.encoder, also, also_images)
+    inputs = Inputs(tuple(given.teacher), given.unlabelled, given.unlabelled_images, given.encoder, also, also_images)
     return Setup(
         data=_data_set(given.data),
         system=given.system,
         output=given.output,
-        means=means,
+        inputs=inputs,
         text_encoder=given.text_encoder,
         about_images=given.about_images,
         device=given.device,

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks import recipes
-from benchmarks.recipes import BASELINE, CHANGES, FLOAT32, Means, Setup, main, read_results, summary, table
+from benchmarks.recipes import BASELINE, CHANGES, FLOAT32, Inputs, Setup, main, read_results, summary, table
 from tests.core import tiny
 from tests.core.test_pretrain import save_masking_encoder
 from tests.core.tiny_data import write_data
@@ -51,11 +51,11 @@ def words(world: Path, work: Path, *more: str) -> list[str]:
 
 
 def test_every_change_makes_settings_that_are_settings_and_another_run_than_the_baseline(world, tmp_path):
-    means = Means(
+    inputs = Inputs(
         ("t{seed}",), world / "raw.jsonl", None, world / "encoder", world / "data" / "twitter2015" / "train.txt"
     )
     (data,) = [of for of in data_sets_in(world / "data") if of.name == "twitter2017"]
-    setup = Setup(data, "bert-crf", tmp_path, means)
+    setup = Setup(data, "bert-crf", tmp_path, inputs)
     baseline = setup.job(BASELINE, 1)
     for name, change in CHANGES.items():
         job = setup.job(name, 1)

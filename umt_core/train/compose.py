@@ -73,7 +73,7 @@ class Tweet:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class MixedSplit:
     """The tweets of a split, in order, and what they were made from."""
 
     tweets: tuple[Tweet, ...]
@@ -84,7 +84,7 @@ class Split:
 class Composition:
     """All that a retraining reads."""
 
-    splits: Mapping[str, Split]  # train, valid, and perhaps test and unlabelled
+    splits: Mapping[str, MixedSplit]  # train, valid, and perhaps test and unlabelled
     notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
@@ -129,7 +129,7 @@ def compose(mixture: Mixture, labels: Mapping[TweetKey, Labels]) -> Composition:
     given = {TRAIN: mixture.train, UNLABELLED: mixture.unlabelled}
     given |= {name: (part,) for name, part in ((VALID, mixture.valid), (TEST, mixture.test)) if part}
     files = {name: dict(find_split(part.data) for part in parts) for name, parts in given.items()}
-    splits = {name: Split(tuple(of), _origins(of, files.get(name, files[TRAIN]))) for name, of in tweets.items()}
+    splits = {name: MixedSplit(tuple(of), _origins(of, files.get(name, files[TRAIN]))) for name, of in tweets.items()}
     return Composition(splits, notes)
 
 
@@ -282,9 +282,12 @@ def _held_out(tweets: Sequence[Tweet]) -> set[TweetKey]:
 
 
 def _draw(key: TweetKey, seed: int) -> float:
-    """A number from 0 to 1 that a tweet always has."""
-    digest = hashlib.sha256(f"{seed}\0{key.data}\0{key.tweet}".encode()).digest()
-    return int.from_bytes(digest[:8]) / 2**64
+    return draw(f"{seed}\0{key.data}\0{key.tweet}")
+
+
+def draw(text: str) -> float:
+    """A number from 0 to 1 that a text always has, and like texts have far apart."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8]) / 2**64
 
 
 def _check_apart(train: Sequence[Tweet], valid: Sequence[Tweet], test: Sequence[Tweet]) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ TAIL = 200  # lines of the log that a status holds
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 
 # Bytes for each trained weight: itself, its gradient, Adam's two moments, the running average, the best epoch's.
-STATES = 6 * 4
+BYTES_PER_WEIGHT = 6 * 4
 BASE_MEMORY = 700 * 2**20  # bytes of a process that has loaded torch, transformers and a few hundred pictures' regions
 NODES = Path("/dev")  # where Linux shows devices: a GPU of NVIDIA's is nvidia0, nvidia1, ...
 SPARE_DISK = 200 * 2**20  # bytes that are to stay free
@@ -282,8 +282,8 @@ def _prepare(request: JobRequest) -> _Prepared:
     if corrections is not None:
         corrections |= composition.corrections()
     notes = composition.notes
-    read_before, *_ = read = [_read_before(each.manifest, composition) for each in (info, *teachers)]
-    for each, of in zip((info, *teachers), read, strict=True):
+    trained_on = [_read_before(each.manifest, composition) for each in (info, *teachers)]
+    for each, of in zip((info, *teachers), trained_on, strict=True):
         if of:
             line = f"{each.name} has learned from {', '.join(of)}: what is held out of that flatters it, and what "
             notes += (f"{line}it teaches; it chooses the epoch badly: choose by other tweets (--valid).",)
@@ -303,7 +303,7 @@ def _prepare(request: JobRequest) -> _Prepared:
         disk=disk,
         notes=notes,
         teachers=tuple(teacher.name for teacher in teachers),
-        read_before=bool(read_before),
+        read_before=bool(trained_on[0]),
     )
     check_room(memory, disk)
     return _Prepared(info, settings, composition, found)
@@ -328,8 +328,8 @@ def _base(name: str) -> CheckpointInfo:
 def room(base: Manifest) -> tuple[int, int]:
     """Bytes of memory and of disk that a run from a checkpoint needs at most."""
     trained, frozen = _weights(base)
-    state = trained * (STATES - 4)  # all but the gradients
-    return BASE_MEMORY + 4 * frozen + STATES * trained, 2 * state + 4 * trained
+    state = trained * (BYTES_PER_WEIGHT - 4)  # all but the gradients
+    return BASE_MEMORY + 4 * frozen + BYTES_PER_WEIGHT * trained, 2 * state + 4 * trained
 
 
 def _weights(of: Manifest) -> tuple[int, int]:

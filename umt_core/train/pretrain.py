@@ -6,7 +6,6 @@ encoder's package alone: all else of the encoder is in its checkpoint. Can be br
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -40,6 +39,7 @@ from umt_core.manifest import file_sum
 from umt_core.model.mlm import MaskedWordsHead, hide_subwords
 from umt_core.schema import Example
 from umt_core.tagging import TweetSet
+from umt_core.train.compose import draw
 from umt_core.train.loop import linear_rate, shuffled_batches
 from umt_core.train.reading import letters
 from umt_core.train.watcher import Watcher
@@ -217,7 +217,7 @@ def _read(job: PretrainJob, tokenizer: SubwordTokenizer) -> tuple[TweetSet, Twee
         for example in read_examples(path):
             tweets.setdefault(letters(example.tokens), example)
     tweets.pop("", None)
-    held = {key for key in tweets if _draw(key) < job.settings.held_out}
+    held = {key for key in tweets if draw(key) < job.settings.held_out}
     if not tweets or not held or len(held) == len(tweets):
         raise DataError(f"{job.inputs[0]}: wanted tweets to learn from and to hold out, got {len(tweets)} of them")
 
@@ -229,11 +229,6 @@ def _read(job: PretrainJob, tokenizer: SubwordTokenizer) -> tuple[TweetSet, Twee
         tweet_set([example for key, example in tweets.items() if key not in held]),
         tweet_set([example for key, example in tweets.items() if key in held]),
     )
-
-
-def _draw(key: str) -> float:
-    """A number from 0 to 1 that a tweet always has."""
-    return int.from_bytes(hashlib.sha256(key.encode("utf-8", "replace")).digest()[:8]) / 2**64
 
 
 def _steps(tweets: int, settings: PretrainSettings) -> int:

@@ -18,8 +18,9 @@ from umt_core.encoders.vision import VisionEncoder
 from umt_core.errors import ConfigError, DataError
 from umt_core.manifest import file_sum
 from umt_core.schema import Example
+from umt_core.train.compose import TEST, UNLABELLED, VALID
 
-TRAIN, VALID, TEST, ALSO, UNLABELLED = "train", "valid", "test", "also", "unlabelled"
+ALSO = "also"  # the split of more labelled tweets, beside those of ``compose``
 
 
 @dataclass(frozen=True, slots=True)

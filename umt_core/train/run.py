@@ -29,25 +29,13 @@ from umt_core.registry import find_checkpoint, same_weights
 from umt_core.systems import Tagger, build_system, system_class
 from umt_core.systems.base import embedding_names
 from umt_core.tagging import TweetSet, make_tweet_set
-from umt_core.train.compose import correct_file
+from umt_core.train.compose import TEST, TRAIN, UNLABELLED, VALID, correct_file
 from umt_core.train.distillation import TeacherInput, teacher_marginals, teachers_of
 from umt_core.train.log import Log, read_events
 from umt_core.train.loop import Epoch, Trainer, evaluate
 from umt_core.train.pretrain import put_pretrained
 from umt_core.train.processes import Work, train_together
-from umt_core.train.reading import (
-    ALSO,
-    TEST,
-    TRAIN,
-    UNLABELLED,
-    VALID,
-    Split,
-    find_regions,
-    read_also,
-    read_labelled,
-    read_unlabelled,
-    regions_of,
-)
+from umt_core.train.reading import ALSO, Split, find_regions, read_also, read_labelled, read_unlabelled, regions_of
 from umt_core.train.sharing import Team
 from umt_core.train.state import go_on, read_state, save_state
 from umt_core.train.watcher import Watcher
