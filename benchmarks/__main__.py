@@ -5,7 +5,9 @@ With names after it (``python -m benchmarks warm_inspect``) it runs those alone 
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -58,7 +60,16 @@ BY_NAME = {
 }
 
 
-def main(names: list[str]) -> int:
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    usual, others = ", ".join(BENCHMARKS), ", ".join(BY_NAME)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{usual} (by default all of these), {others}")
+    return parser.parse_args(words)
+
+
+def main(names: Sequence[str]) -> int:
     """Exit code: 0, 1 where an aim is missed, 2 where a benchmark could not run."""
     # A pipe has no width of its own.
     console, errors = Console(width=None if sys.stdout.isatty() else 120), Console(stderr=True)
@@ -82,4 +93,4 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(arguments().names))

@@ -9,8 +9,8 @@ they hardly change where a neighbour takes a core. Not among those that run when
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -39,6 +39,7 @@ from umt_core.systems import Tagger
 from umt_core.tagging import TweetSet, make_tweet_set, run, word_tags
 
 CHECKPOINTS = {"text": "twitter2017/bert-crf", "umt": "twitter2017/umt-bert-crf"}
+VISION = "vision"
 TWEETS, REPEATS, ALONE = 300, 2, 30
 PICTURES, BATCHES, VISION_REPEATS = 20, (1, 4, 20), 7
 CPU = torch.device("cpu")
@@ -197,9 +198,24 @@ def _f1(tweets: TweetSet, tags: Sequence[list[str]]) -> float:
     return 100 * score_spans(gold, [tags_to_spans(row) for row in tags]).overall.f1
 
 
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.inference_modes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", choices=[*CHECKPOINTS, VISION], help="a tagger, or the vision encoder")
+    parser.add_argument("ways", nargs="*", metavar="WAY", help="packed, eager, bfloat16, int8, ...; by default all")
+    return parser.parse_args(words)
+
+
 if __name__ == "__main__":
+    given = arguments()
     torch.set_num_threads(cores())
-    what, wanted = sys.argv[1], sys.argv[2:]
-    measures = _measure_vision(wanted) if what == "vision" else _measure(what, CHECKPOINTS[what], wanted)
+    measures = (
+        _measure_vision(given.ways)
+        if given.what == VISION
+        else _measure(given.what, CHECKPOINTS[given.what], given.ways)
+    )
     for found in measures:
         print(f"{found.name:<36}{found.value:9.4f} {found.baseline:9.4f}  {found.unit}", flush=True)
