@@ -223,7 +223,7 @@ def _trained(job: Job) -> Manifest | None:
 
 def _of_manifest(manifest: Manifest) -> Values:
     return {
-        "f1": round(manifest.scores["valid"]["f1"], 5),
+        "f1": manifest.scores["valid"]["f1"],
         "epoch": manifest.epoch,
         "epochs": [row["dev_f1"] for row in manifest.history],
         "seconds": manifest.seconds,
@@ -240,7 +240,7 @@ def _reproduced(setup: Setup, job: Job, seed: int) -> Values | None:
     if not is_of(job, model, train, row["data"]):
         return None
     return {
-        "f1": round(row["dev"]["f1"], 5),
+        "f1": row["dev"]["f1"],
         "epoch": row["epoch"],
         "epochs": [epoch["dev_f1"] for epoch in row["history"]],
         "seconds": row["seconds"],
