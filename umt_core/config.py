@@ -102,12 +102,12 @@ class TrainSettings(Settings):
     weight_decay: float = 0.01  # AdamW, not on biases, norms and CRFs
     clip_norm: float = 1.0  # largest gradient norm
     average_decay: float = 0.0  # of a running average of the weights, which is what is kept; 0: none
-    image_dropout: float = 0.0  # share of training tweets whose picture is withheld, so that none is known too
+    image_dropout: float = 0.0  # share of training pictures withheld, so that the tagger also learns to do without one
     word_dropout: float = 0.0  # share of training words hidden as unknown, so that context and shape must do
     train_embeddings: bool = True  # False: word, position and segment embeddings stay as published
     precision: str = "auto"  # of products in training: "float32", or "auto": 16 bits where the device is faster so
     consistency: float = 0.0  # weight of what two passes with other dropout disagree in; 0: one pass
-    restyle: bool = True  # tweets of --also and --unlabelled are split, and rid of URLs, as our data set's are
+    restyle: bool = True  # tweets of ``also`` and ``unlabelled`` are split, and rid of URLs, as our data set's are
     teacher_weight: float = 0.0  # of the distillation loss, beside that of the gold labels; 0: there is no teacher
     train_layers: int | None = None  # of the encoder, from the top; those below stay as they began; None: all
     seed: int = 0

@@ -165,13 +165,15 @@ def test_when_one_process_ends_the_other_does_with_a_line_and_the_same_command_g
     assert code == 2
     assert line == (
         "error: process 1 of 2 (counted from 0) is gone: it was ended by signal 9, perhaps for want of memory; "
-        "the same command goes on from the last whole epoch"
+        "started again, the run goes on from the last whole epoch"
     )
     process, helper = _launch(world, tmp_path)
     process.kill()
     code, line = _end(process)
     assert code == -signal.SIGKILL
-    assert line == ("error: process 0 of 2 is gone, process 1 ends; the same command goes on from the last whole epoch")
+    assert line == (
+        "error: process 0 of 2 is gone, process 1 ends; started again, the run goes on from the last whole epoch"
+    )
     process, helper = _launch(world, tmp_path)
     for one in (process.pid, helper):  # as a terminal has it
         os.kill(one, signal.SIGINT)

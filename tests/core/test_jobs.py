@@ -463,8 +463,8 @@ def test_tweets_that_the_base_has_learned_from_are_told_of_where_they_choose_the
     manifest.write_text(json.dumps(values))
     apart, held_out = (jobs.status(jobs.submit(home.request(valid=valid))) for valid in (Part("twitter0/valid"), None))
     assert (apart.plan.read_before, held_out.plan.read_before) == (False, True)
-    assert not [note for note in apart.plan.notes if "has learned from" in note]
-    (note,) = (note for note in held_out.plan.notes if "has learned from" in note)
+    assert not [note for note in apart.plan.notes if "has been trained on" in note]
+    (note,) = (note for note in held_out.plan.notes if "has been trained on" in note)
     assert "twitter0/train" in note
     row = {"epoch": 1, "dev_f1": 0.5}
     worse = [

@@ -285,8 +285,8 @@ def _prepare(request: JobRequest) -> _Prepared:
     trained_on = [_read_before(each.manifest, composition) for each in (info, *teachers)]
     for each, of in zip((info, *teachers), trained_on, strict=True):
         if of:
-            line = f"{each.name} has learned from {', '.join(of)}: what is held out of that flatters it, and what "
-            notes += (f"{line}it teaches; it chooses the epoch badly: choose by other tweets (--valid).",)
+            line = f"{each.name} has been trained on {', '.join(of)}: its scores on these tweets, and those of taggers "
+            notes += (f"{line}that learn from it, are too good; choose the epoch on other tweets.",)
     counts = composition.counts()
     memory, disk = room(info.manifest)
     check_devices(request, settings.batch_size)

@@ -294,7 +294,7 @@ AT_THE_BOTTOM = ("word_shape.", "word_spelling.", "other_set")  # what is added 
 
 
 def freeze_lower_layers(tagger: Tagger, trained: int | None) -> dict[str, nn.Parameter]:
-    """Freezes everything below the encoder's ``trained`` top layers; returns the parameters it froze.
+    """Freezes everything below the encoder's top layers, ``trained`` of them; returns the parameters it froze.
 
     Backpropagation then ends at these layers, which is what makes a step quick: what is added to the embeddings
     (word shapes, spelling, the other set's mark), and so enters at the bottom, is frozen too.

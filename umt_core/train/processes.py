@@ -38,7 +38,7 @@ from umt_core.train.sharing import Team
 from umt_core.train.state import go_on, read_state
 
 GRACE = 10.0  # seconds in which a process that has lost another is to end by itself
-GOES_ON = "the same command goes on from the last whole epoch"
+GOES_ON = "started again, the run goes on from the last whole epoch"
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,7 +275,7 @@ def _check_kept(row: Row, job: Job, setup: Setup) -> None:
         if (shared / SET).exists() and PredictionSet.open(shared).info.key != found.info.key:
             raise DataError(
                 f"{shared}: wanted predictions for these tweets and pictures, got those for others: "
-                "give another --output, or move this one away"
+                "choose another folder for the results, or move this one away"
             )
 
 

@@ -166,7 +166,7 @@ class _Trained:
 def _check_ready(job: Job, fresh: bool) -> None:
     """Raises where the output folder is taken (``CheckpointError``) or an encoder is not here (``BackboneError``)."""
     if (job.output / MANIFEST).exists() and not fresh:
-        raise CheckpointError(f"{job.output}: holds a finished checkpoint: wanted another folder, or --fresh")
+        raise CheckpointError(f"{job.output}: holds a finished checkpoint: remove it, or train into another folder")
     if line := lacking(job.model, sees=system_class(job.system).uses_image):
         raise BackboneError(line)
 
@@ -304,7 +304,7 @@ def _read(
     """All splits, and where the system uses images the regions of their pictures and what made them."""
     uses_image = system_class(job.system).uses_image
     if uses_image and job.images is None:
-        raise ConfigError(f"{job.system} uses images: wanted --images, got none")
+        raise ConfigError(f"{job.system} uses images: wanted the pictures of the tweets, got none")
     looked_at = uses_image or bool(job.teachers)
 
     def index(images: Path | None) -> ImageIndex | None:
@@ -434,7 +434,7 @@ def _start_from(tagger: Tagger, init: str, parent: Mapping[str, str] | None, *, 
     if moved := [n for n in fitting if n in frozen and not torch.equal(own[n].half().cpu(), weights[n].half().cpu())]:
         raise CheckpointError(
             f"{info.folder}: has trained {moved[0]} and {len(moved) - 1} more that this run freezes as they were "
-            "published; train them too (--set train_embeddings=true, --set adapter_rank=0)"
+            "published; train them too, with the settings train_embeddings=true and adapter_rank=0"
         )
     with torch.no_grad():
         for name in fitting:
@@ -451,9 +451,7 @@ def _resume(
         return [], 0.0
     state = read_state(path, trainer.device)
     if completed(state.get("job"), identity) != identity:
-        raise CheckpointError(
-            f"{path}: is of a run with other settings or data: use them, or remove it (train: --fresh)"
-        )
+        raise CheckpointError(f"{path}: is of a run with other settings or data: use those, or remove it to begin anew")
     go_on(trainer, state)
     watcher.note(f"resumed after epoch {trainer.epoch}")
     return list(state["history"]), float(state["spent"])

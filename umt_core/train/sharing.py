@@ -20,7 +20,7 @@ T = TypeVar("T")
 class Team:
     """The processes of a run, of which this is number ``rank``; their group must have been joined.
 
-    Everything here is said by all of them in the same order: who calls less often than the others keeps them waiting.
+    Every method that talks to the others is collective: all processes call it, in the same order, or the others block.
     """
 
     def __init__(self, rank: int, size: int) -> None:

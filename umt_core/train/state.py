@@ -35,7 +35,7 @@ def read_state(path: Path, device: torch.device) -> dict[str, Any]:
         check_archive(path)
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # truncated, damaged or foreign: torch raises many classes
-        raise CheckpointError(f"{path}: wanted the state of a run, got an unreadable file: use --fresh") from error
+        raise CheckpointError(f"{path}: wanted the state of a run, got an unreadable file: remove it") from error
     return state
 
 
