@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import shlex
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -33,10 +35,16 @@ def plain(text: str) -> str:
 def command(*words: str) -> str:
     """The line that does the same in a shell, whatever stands in its words.
 
-    >>> print(command("checkpoints", "promote", "it's/here"))
-    python -m umt_core checkpoints promote 'it'"'"'s/here'
+    >>> print(command("checkpoints", "promote", "it's/here").partition(" ")[2])
+    -m umt_core checkpoints promote 'it'"'"'s/here'
     """
-    return shlex.join(["python", "-m", "umt_core", *words])
+    return shlex.join([python(), "-m", "umt_core", *words])
+
+
+def python() -> str:
+    """The Python that runs, as it can be typed where the app was started: not everywhere is one called ``python``."""
+    runs, here = Path(sys.executable or "python"), Path.cwd()
+    return str(runs.relative_to(here) if runs.is_relative_to(here) else runs)
 
 
 def legend(names: Mapping[str, str]) -> str:

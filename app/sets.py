@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 SAMPLES = f"{SAMPLE_DATA}/tweets"
 GONE = "The picture is not here: its folder has moved or gone."
-_SAMPLE_PICTURES = '"$(python -c "from umt_core.data.samples import *; print(sample_images_folder())")"'
+_SAMPLE_PICTURES = '"$({} -c "from umt_core.data.samples import *; print(sample_images_folder())")"'
 PART = 100  # tweets that are kept at a time while a set is built: what a stop costs at most
 
 
@@ -350,7 +350,7 @@ def command(source: Source, checkpoints: Sequence[str]) -> str:
     parts = [p for name in checkpoints for p in ("--checkpoint", name)]
     line = markup.command("sets", "run", *parts, "--data", short(source.data))
     if source.name == SAMPLES:
-        return f"{line} --images {_SAMPLE_PICTURES}"
+        return f"{line} --images {_SAMPLE_PICTURES.format(shlex.quote(markup.python()))}"
     images = source.of.listed_images
     return line if images is None else f"{line} --images {shlex.quote(short(images))}"
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from app import tables
+from app import markup, tables
 from app.outcomes import RANDOMISATION, Cells, cell, errors_behind, p_value, pair_cells
 from umt_core.analysis.benchmark import UMT, Cost, Count, Results, Standing, made_by, only
 from umt_core.analysis.benchmark_pairs import BASELINE, Against, Moved
@@ -131,8 +130,8 @@ def missing_commands(results: Results, found: Iterable[Standing], data: str) -> 
     missing = dict.fromkeys((s.dataset, s.system) for s in found if len(s.seeds) < s.wanted)
     if not missing:
         return []
-    words = [made_by(results, data, on_base=on_base) for on_base in (False, True)]
-    return [shlex.join([*words[dataset.endswith(BASE)], *only(dataset, system)]) for dataset, system in missing]
+    words = [made_by(results, data, on_base=on_base)[3:] for on_base in (False, True)]
+    return [markup.command(*words[dataset.endswith(BASE)], *only(dataset, system)) for dataset, system in missing]
 
 
 # --- what holds up, figures 3 and 4, and chance -----------------------------------------------------------------

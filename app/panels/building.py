@@ -104,7 +104,7 @@ def _able(missing: list[CheckpointInfo]) -> list[CheckpointInfo]:
             st.info(markup.plain(line))
     able = [info for info in missing if not lacking(info.manifest.model)]
     if not missing:
-        st.info("No tagger is here. Train one: `python -m umt_core train --help`.")
+        st.info(f"No tagger is here. Train one: `{markup.command('train', '--help')}`.")
     elif not able:
         st.info("The taggers left need packages that are not installed (see above).")
     return able

@@ -15,9 +15,7 @@ from umt_core.analysis.sets import PredictionSet
 from umt_core.explain.kept import about_kept
 from umt_core.explain.router import KIND
 
-TRAIN = (
-    "python -m umt_core relevance train --data TRAIN.txt --images PICTURES --valid VALID.txt --valid-images PICTURES"
-)
+TRAIN = "relevance train --data TRAIN.txt --images PICTURES --valid VALID.txt --valid-images PICTURES"
 WHY = (
     "Relevance: the share of other tweets' pictures that fit the words less well than the tweet's own. Learned without "
     "labels, from which picture came with which tweet."
@@ -53,7 +51,7 @@ def _kept(found: PredictionSet) -> pa.Table | None:
     if kept is None and info is None:
         st.markdown(f"{WHY} {NO_PROOF}")
         st.info("Nobody has trained that score here yet. A few thousand tweets with pictures take some minutes:")
-        st.code(TRAIN, language="bash", wrap_lines=True)
+        st.code(markup.command(*TRAIN.split()), language="bash", wrap_lines=True)
         return None
     recipe = keeping.Recipe(
         KIND,

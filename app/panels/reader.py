@@ -12,7 +12,7 @@ from app.panels import sidebar
 from umt_core.errors import UmtError
 from umt_core.registry import CheckpointInfo
 
-NONE_CHOSEN = "Choose a tagger in the sidebar. If there is none, train one: `python -m umt_core train --help`."
+NONE_CHOSEN = f"Choose a tagger in the sidebar. If there is none, train one: `{markup.command('train', '--help')}`."
 NONE_CAN_RUN = (
     "None of the chosen taggers can run here: install what the sidebar names, or choose another checkpoint set."
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import streamlit as st
 
 from app import benchmark, markup, models, sets, tables
@@ -44,4 +42,4 @@ def show() -> None:
         f" with UMT_RESULTS={OWN_RUNS}; here that row is done, without its checkpoint" if str(OWN_RUNS) in row else ""
     )
     st.caption(f"Or as a row of the reproduction, with predictions that the Benchmark page shows{where}:")
-    st.code(shlex.join(row), language="bash", wrap_lines=True)
+    st.code(markup.command(*row[3:]), language="bash", wrap_lines=True)

@@ -36,7 +36,7 @@ def show(others: Sequence[Status]) -> None:
     """The form. ``others`` are the jobs that are there."""
     bases = jobs.bases()
     if not bases:
-        st.info("There is no checkpoint to start from. Train one: `python -m umt_core train --help`.")
+        st.info(f"There is no checkpoint to start from. Train one: `{markup.command('train', '--help')}`.")
         return
     with st.container(border=True):
         st.subheader("Train the next version", anchor=False)

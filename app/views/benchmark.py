@@ -23,7 +23,7 @@ choices = {"data": benchmark_data(), "split": list(standings.SPLIT_TITLES), "cos
 complaints = state.follow_benchmark_link(choices)
 st.caption(
     "The paper's comparison, run again: every system and every part left out, ours beside the paper's. In a shell: "
-    "`python -m umt_core reproduce --show`."
+    f"`{markup.command('reproduce', '--show')}`."
 )
 for complaint in complaints:
     st.warning(markup.plain(f"The link: {complaint}"))

@@ -66,7 +66,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
                 disabled=bool(why_not),
                 help=why_not or None,
             )
-            st.code(f"python -m umt_core data remove {own}", language="bash")
+            st.code(markup.command("data", "remove", own), language="bash")
 state.keep_data_address(chosen)
 
 st.subheader("Add tweets of your own", anchor=False)

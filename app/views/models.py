@@ -16,7 +16,7 @@ for line in complaints():
     st.warning(markup.plain(line))
 found = models.lines()
 if not found:
-    st.info("No tagger is here. Train one: `python -m umt_core train --help`.")
+    st.info(f"No tagger is here. Train one: `{markup.command('train', '--help')}`.")
     st.stop()
 by_name = {line.found.name: line.found for line in found}
 newest = max(found, key=lambda line: "" if isinstance(line.found, Damaged) else line.found.manifest.created)

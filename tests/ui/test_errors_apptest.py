@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import sets
+from app import markup, sets
 from tests.ui import reading
 from tests.ui.reading import address, button, cards, component_data, said, wait_until
 from tests.ui.tiny_set import HOSTILE, TWEETS, write_run, write_set
@@ -316,7 +316,7 @@ def test_a_checkpoint_that_has_changed_and_other_data_are_said(made, data):
 def test_without_predictions_a_button_makes_them(data):
     page = opened()
     assert "No predictions for TINY test yet" in said(page)
-    assert "python -m umt_core sets run" in page.code[0].value
+    assert page.code[0].value.startswith(markup.command("sets", "run"))
     assert str(data) in page.code[0].value
     button(page, "Run the taggers").click().run()
     wait_until(lambda: not sets.job("tiny/test").running)

@@ -1,6 +1,7 @@
 """The pure part of the pages: escaped text, tables, figures, links."""
 
 import html
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +30,13 @@ def test_markdown_has_no_sign_left_that_means_something():
     signs = "*_`[]()<>#$:!|~"
     assert all(escaped[i - 1] == "\\" for i, c in enumerate(escaped) if c in signs)
     assert "\n" not in escaped
+
+
+def test_a_command_begins_with_the_python_that_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for runs, typed in ((f"{tmp_path}/.venv/bin/python", ".venv/bin/python"), ("/opt/bin/python3", "/opt/bin/python3")):
+        monkeypatch.setattr(sys, "executable", runs)
+        assert markup.command("train", "--help") == f"{typed} -m umt_core train --help"
 
 
 @pytest.mark.parametrize("token", ["\u200b", "\u202e", "\ufe0f", "\x00", "\u3164", ""])

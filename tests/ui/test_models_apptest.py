@@ -249,7 +249,7 @@ def test_where_nothing_was_served_before_no_command_goes_back_to_it(world):
     assert not [code.value for code in page.code if "checkpoints rollback" in code.value]
     promote(f"{FAMILY}@v2", "Ann")
     page = opened(model=f"{FAMILY}@v2")
-    assert f"python -m umt_core checkpoints rollback {FAMILY}" in [code.value for code in page.code]
+    assert markup.command("checkpoints", "rollback", FAMILY) in [code.value for code in page.code]
 
 
 def test_a_family_s_name_is_text_and_no_markup(world):
@@ -299,12 +299,12 @@ def test_each_data_sets_versions_are_compared_on_their_own_test_split(world, tmp
 def test_what_is_missing_comes_with_commands_for_the_folders_and_pictures_that_are_meant(world, tmp_path, monkeypatch):
     monkeypatch.setenv("UMT_RESULTS", str(tmp_path / "results"))
     write_row(tmp_path / "results", Row("twitter2017", "mt-bert-crf", 0))
-    page = opened()
+    page, reproduce = opened(), markup.command("reproduce")
     train, row = [code.value for code in page.code if "bilstm-crf" in code.value]
-    assert train.startswith("python -m umt_core train --system bilstm-crf --train twitter2017/train.txt --valid ")
+    assert train.startswith(markup.command(*"train --system bilstm-crf --train twitter2017/train.txt --valid ".split()))
     assert train.endswith(f" --test twitter2017/test.txt --output {checkpoints_folder()}/twitter2017/bilstm-crf")
     as_the_other = f"--data {tmp_path}/data --output {tmp_path}/results --set epochs=2"
-    assert row == f"python -m umt_core reproduce {as_the_other} --only twitter2017/bilstm-crf"
+    assert row == f"{reproduce} {as_the_other} --only twitter2017/bilstm-crf"
     # Nobody but the reader knows what the reader's pictures are; and a row that is done is not run twice.
     (system,) = [box for box in page.selectbox if box.key.startswith("models_system")]
     system.set_value("mt-bert-crf").run()
@@ -312,7 +312,7 @@ def test_what_is_missing_comes_with_commands_for_the_folders_and_pictures_that_a
     about = "--about-images 'what your pictures are'"
     assert f" --images IMAGES {about} --output " in train
     as_the_other = f"--data {tmp_path}/data --output runs/own {about} --set epochs=2"
-    assert row == f"python -m umt_core reproduce {as_the_other} --only twitter2017/mt-bert-crf"
+    assert row == f"{reproduce} {as_the_other} --only twitter2017/mt-bert-crf"
     assert "with UMT_RESULTS=runs/own; here that row is done" in said(page)
     Row("twitter2017", "mt-bert-crf", 0).file(tmp_path / "results").write_text("{")
     assert "seed-0.json: wanted results in JSON" in said(opened())

@@ -323,4 +323,4 @@ def test_without_any_checkpoint_the_page_says_how_to_make_one(home):
     shutil.rmtree(home.root / "checkpoints")
     page = opened()
     assert not page.exception
-    assert "python -m umt_core train --help" in said(page)
+    assert markup.command("train", "--help") in said(page)
