@@ -156,6 +156,7 @@ function skip(ed) {
 
 function comment(ed, open) {
   ed.mode = open ? "comment" : "";
+  if (open) ed.parts.note.value = ed.notes.get(tweetKey(ed, item(ed).id)) ?? "";  // of this tweet, and not saved
   draw(ed);
   (open ? ed.parts.note : ed.parts.text).focus({ preventScroll: true });
 }
@@ -163,7 +164,7 @@ function comment(ed, open) {
 function saveComment(ed) {
   const text = ed.parts.note.value.trim();
   if (text && !edit(ed, "comment", draft(ed).spans, { text })) return draw(ed);
-  ed.parts.note.value = "";
+  ed.notes.delete(tweetKey(ed, item(ed).id));
   if (text) say(ed, "The comment is in the tweet's history.");
   comment(ed, false);
 }
@@ -178,6 +179,12 @@ function keyOf(event) {
   return event.key.length === 1 ? event.key.toLowerCase() : event.key;
 }
 
+function stepOf(event) {  // undo, redo, or nothing of the kind
+  const key = keyOf(event), typed = event.getModifierState?.("AltGraph");
+  if (!typed && (event.ctrlKey || event.metaKey)) return key === "y" || (key === "z" && event.shiftKey) ? "redo" : key === "z" ? "undo" : "";
+  return event.altKey ? "" : { u: "undo", y: "redo" }[key] ?? "";
+}
+
 function press(ed, event) {  // whether the key was ours
   const typed = event.getModifierState?.("AltGraph");  // brackets are typed so on many keyboards
   const key = keyOf(event), control = !typed && (event.ctrlKey || event.metaKey);
@@ -186,10 +193,15 @@ function press(ed, event) {  // whether the key was ours
     return !control;
   }
   if (control && key !== "z" && key !== "y") return false;
-  const steps = (control && (key === "z" || key === "y")) || (!control && !event.altKey && (key === "u" || key === "y"));
-  if (steps || ed.stepping || !item(ed)) {
+  if (key === "Escape" && ed.keys.length) {
+    forget(ed);
+    return true;
+  }
+  if (stepOf(event) || ed.keys.length || stepping(ed) || !item(ed)) {
     if (event.key === "Shift" || event.key === "Control" || event.key === "Tab") return false;
-    ed.keys.push(event);  // done in their order when what was done before is stored
+    // Done in their order when what was done before is stored. Of steps that cannot be taken yet one is enough: nobody
+    // sees what a second one would be of.
+    if (!(stepOf(event) && unstored(ed) && ed.keys.some(stepOf))) ed.keys.push(event);
     replay(ed);
     return true;
   }
@@ -200,15 +212,22 @@ function press(ed, event) {  // whether the key was ours
 }
 
 function replay(ed) {
-  while (ed.keys.length && !ed.stepping && item(ed)) {
-    const event = ed.keys[0], key = keyOf(event), control = event.ctrlKey || event.metaKey;
-    const undo = (control && key === "z" && !event.shiftKey) || (!control && key === "u");
-    const redo = (control && (key === "y" || (key === "z" && event.shiftKey))) || (!control && key === "y");
-    if ((undo || redo) && unanswered(ed)) return;
-    ed.keys.shift();
-    if (undo || redo) step(ed, undo ? "undo" : "redo");
-    else plain(ed, event, key);
+  while (ed.keys.length && !stepping(ed) && item(ed)) {
+    const kind = stepOf(ed.keys[0]), before = kind && unstored(ed);
+    if (before) {
+      const line = `${kind === "undo" ? "Undo" : "Redo"} waits until what you did to tweet ${before.tweet} is stored; Esc lets it be.`;
+      if (ed.line !== line) say(ed, line);
+      return;
+    }
+    const event = ed.keys.shift();
+    if (kind) step(ed, kind);
+    else plain(ed, event, keyOf(event));
   }
+}
+
+function forget(ed) {  // the keys that wait
+  ed.keys = [];
+  say(ed, "");
 }
 
 function plain(ed, event, key) {
@@ -262,7 +281,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   let ed = editors.get(parentElement);
   const first = !ed;
   if (first) {
-    ed = { data: null, place: 0, items: new Map(), drafts: new Map(), outbox: restored(), conflicts: new Map(),
+    ed = { data: null, place: 0, items: new Map(), drafts: new Map(), notes: new Map(), ...openBox(), conflicts: new Map(),
            cursor: 0, anchor: 0, keys: [], mode: "", line: "", failure: "", away: [], giving: false, refused: "", number: data.heard, more: false, asked: 0, sent: 0, saved: 0, parts: {}, fresh: true };
     editors.set(parentElement, ed);
     // Keys count wherever the focus is nowhere: after a click beside the words, or when the page has just come.

@@ -2,7 +2,7 @@
 // in the browser too, so that a reload, a closed tab or a server that is away loses nothing.
 const pictures = new Map();  // data set and tweet → data URI; outlives the editor, not the page
 const KEPT_PICTURES = 24, PATIENCE = 1500, RETRY = 4000, LATE = 6000, ORPHANED = 30000;  // all but the first in ms
-const OUTBOX = "mner-outbox:", PLACE = "mner-place";
+const OUTBOX = "mner-outbox:", TAB = "mner-tab", PLACE = "mner-place";
 const loaded = performance.getEntriesByType("navigation")[0];
 // Here: who reloads another page and is led here by a link asks for the link's tweet.
 const reloaded = loaded?.type === "reload" && new URL(loaded.name).pathname === location.pathname;
@@ -18,24 +18,25 @@ function keep(area, name, text) {
   try { if (text) area.setItem(name, text); else area.removeItem(name); } catch { /* a browser that keeps nothing */ }
 }
 
-function tab() {
-  let name = stored(sessionStorage, "mner-tab");
-  if (!name) keep(sessionStorage, "mner-tab", name = nonce());
-  return name;
-}
-
 function nonce() {
   return [...crypto.getRandomValues(new Uint8Array(12))].map(b => b.toString(16).padStart(2, "0")).join("");
 }
 
-function restored() {
+// Every editor has a box of its own: a tab that is duplicated begins with the session storage of the other.
+function openBox() {
+  const former = OUTBOX + stored(sessionStorage, TAB), name = nonce();
+  keep(sessionStorage, TAB, name);
+  return { box: OUTBOX + name, outbox: restored(former) };
+}
+
+function restored(former) {
   // This tab's, and what tabs left that are gone. The nonce keeps an action that two tabs send from being done twice.
-  const found = [], mine = OUTBOX + tab();
+  const found = [];
   try {
     for (const name of Object.keys(localStorage).filter(key => key.startsWith(OUTBOX))) {
       const box = JSON.parse(localStorage.getItem(name));
-      if (name !== mine && Date.now() - box.at < ORPHANED) continue;
-      found.push(...box.actions);
+      if (name !== former && Date.now() - box.at < ORPHANED) continue;
+      found.push(...box.actions.filter(a => !found.some(b => b.nonce === a.nonce)));
       localStorage.removeItem(name);
     }
   } catch { /* a browser that keeps nothing, or not ours */ }
@@ -52,7 +53,7 @@ function placeBefore(data) {
 
 function keepOutbox(ed) {
   const actions = ed.outbox.filter(a => a.after);  // a step is about what was there when the key was pressed
-  keep(localStorage, OUTBOX + tab(), actions.length ? JSON.stringify({ at: Date.now(), actions }) : "");
+  keep(localStorage, ed.box, actions.length ? JSON.stringify({ at: Date.now(), actions }) : "");
 }
 
 // --- out and in ---
@@ -89,7 +90,7 @@ function giveUp(ed) {  // the person's own word, twice: nothing is dropped other
 
 const told = a => `${a.kind === "set" || a.kind === "accept" ? "labels" : a.kind} of tweet ${a.tweet} of ${a.data}`;
 
-const pictureKey = (ed, id) => `${ed.data.data}\n${id}`;  // as Python has it
+const tweetKey = (ed, id) => `${ed.data.data}\n${id}`;  // as Python calls its picture
 
 function act(ed, kind, fields) {
   const now = item(ed), mine = draft(ed);
@@ -122,16 +123,15 @@ function step(ed, kind, keepTheirs = false) {
   if (ed.data.readOnly) return say(ed, `Nothing can be changed: ${ed.data.readOnly}`, true);
   if (!known) return say(ed, kind === "undo" ? "There is nothing of yours to undo." : "There is nothing to do again.");
   act(ed, kind, { before: [], after: undefined, number: known.number, keep: keepTheirs });
-  ed.stepping = true;
   say(ed, kind === "undo" ? "Undoing …" : "Doing it again …");
 }
 
 function take(ed, data) {
-  const before = ed.data;
+  const before = ed.data, id = item(ed)?.id;
   ed.data = data;
   if (data.queue !== before?.queue) ed.drafts.clear();  // the ids of another data set may be the same
   for (const [id, uri] of Object.entries(data.pictures)) {
-    const key = pictureKey(ed, id);
+    const key = tweetKey(ed, id);
     pictures.delete(key);
     pictures.set(key, uri);
     if (uri) new Image().src = uri;  // read now, so that it is there when it is wanted
@@ -143,8 +143,9 @@ function take(ed, data) {
   ed.giving &&= ed.away.length > 0;
   keepOutbox(ed);
   ed.items = new Map(data.items.map(one => [one.place, one]));
-  // Of a server that was started again (another desk, the same queue) the editor knows better where it is.
-  if (data.queue !== before?.queue || (data.desk === before.desk && data.jump !== before.jump)) move(ed, data.place);
+  if (data.queue !== before?.queue) move(ed, data.place);
+  else if (data.desk !== before.desk) stay(ed, id);
+  else if (data.jump !== before.jump) move(ed, data.place);
   for (const one of data.items) {
     const waiting = pending(ed, one.id), known = ed.drafts.get(one.id);
     if (waiting.length && known) continue;
@@ -155,9 +156,18 @@ function take(ed, data) {
   }
   clearTimeout(ed.timer);
   if (ed.failure) ed.timer = setTimeout(() => send(ed), RETRY);
-  if (!unanswered(ed)) ed.stepping = false;
   ed.parts.text?.toggleAttribute("data-unheard", data.heard !== ed.number);
   if (ed.more && data.heard === ed.number) send(ed);
+}
+
+// The server was started again, or the data set grew: another desk, the same queue. The editor knows better which tweet
+// it is at, but not at which place: what is done may have left the queue. Keys for a tweet that never came are for none.
+function stay(ed, id) {
+  const found = ed.data.items.find(one => one.id === id);
+  if (found) return void (ed.place = found.place);
+  if (ed.keys.length) forget(ed);
+  move(ed, ed.data.place);
+  if (id) visit(ed, id);
 }
 
 function pending(ed, id, { data, track } = ed.data) {
@@ -167,6 +177,12 @@ function pending(ed, id, { data, track } = ed.data) {
 const inView = (ed, a) => a.tweet === item(ed)?.id && a.data === ed.data.data && a.track === ed.data.track;
 
 const unanswered = ed => ed.outbox.some(a => !ed.conflicts.has(a.nonce));
+
+const stepping = ed => ed.outbox.some(a => !a.after);
+
+// What a step waits for. Not for what is another's in this browser, nor for what waits for a choice or a data set.
+const unstored = ed => ed.outbox.find(a =>
+  a.after && a.author === ed.data.author && !ed.conflicts.has(a.nonce) && !ed.away.includes(a));
 
 function answer(ed, action, said) {
   if (!said) return;
@@ -190,6 +206,8 @@ function answer(ed, action, said) {
 }
 
 function putBack(ed, action) {  // a comment that is refused is not lost
-  if (inView(ed, action) && ed.mode !== "comment") Object.assign(ed, { mode: "comment", refused: action.text });
-  else ed.line += ` Your comment on tweet ${action.tweet}: ${action.text}`;
+  if (inView(ed, action) && ed.mode !== "comment") {
+    ed.notes.set(tweetKey(ed, action.tweet), action.text);
+    Object.assign(ed, { mode: "comment", refused: action.text });
+  } else ed.line += ` Your comment on tweet ${action.tweet}: ${action.text}`;
 }

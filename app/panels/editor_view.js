@@ -91,7 +91,7 @@ function drawSystems(ed) {
 }
 
 function drawPicture(ed) {
-  const id = pictureKey(ed, item(ed).id), uri = pictures.get(id), holder = ed.parts.picture;
+  const id = tweetKey(ed, item(ed).id), uri = pictures.get(id), holder = ed.parts.picture;
   if (holder.dataset.id === id && holder.dataset.state === String(uri === undefined)) return;
   Object.assign(holder.dataset, { id, state: String(uri === undefined) });
   holder.className = uri ? "picture" : "picture none muted";
@@ -237,7 +237,11 @@ function draw(ed) {
 
 // The link in the sidebar that was followed to come here keeps the focus, and would take the first keys.
 const onLinkHere = () => document.activeElement?.closest("a[href]")?.pathname === location.pathname;
-const nowhere = () => !document.activeElement || document.activeElement === document.body;
+// A click beside the words gives the focus to Streamlit's page as a whole.
+const nowhere = () => {
+  const focus = document.activeElement;
+  return !focus || focus === document.body || focus.dataset.testid === "stMain";
+};
 
 function after(ed, what) {  // of a button: do it, and back to the words
   what();
@@ -280,6 +284,7 @@ function build(ed, root) {
   p.note.maxLength = ed.data.longest;
   p.note.placeholder = "A comment on this tweet, for its history";
   p.note.setAttribute("aria-label", "Comment");
+  p.note.oninput = () => ed.notes.set(tweetKey(ed, item(ed).id), p.note.value);
   p.note.onkeydown = event => {
     event.stopPropagation();
     if (event.key === "Escape") { event.preventDefault(); comment(ed, false); }

@@ -45,7 +45,7 @@ def wanted(i: int) -> tuple[Span, ...]:
 
 
 SETS = ("keys", "undo", "both", "notes", "reload", "mouse", "paused", "killed", "rules", "hard", "blind", "elsewhere")
-SETS += ("arrived", "held")
+SETS += ("arrived", "held", "left", "returned", "copied", "waits", "drafts")
 
 
 @pytest.fixture(scope="module")
@@ -355,6 +355,39 @@ def test_a_comment_is_as_long_as_can_be_stored_and_one_that_is_refused_comes_bac
     assert not store.history(TweetKey("notes/test", "notes-5"))
 
 
+def test_a_comment_that_is_not_saved_stays_with_its_tweet(page, store):
+    go(page, "/correct?data=drafts/test")
+    note = page.get_by_role("textbox", name="Comment")
+    press(page, "/")
+    page.keyboard.type("of the first")
+    press(page, "Escape", "n", "/")
+    place(page, 2)
+    assert note.input_value() == ""
+    page.keyboard.type("of the second")
+    press(page, "Enter")
+    shows(page, "saved ✓ event")
+    press(page, "/")
+    assert note.input_value() == ""
+    press(page, "Escape", "b", "/")
+    place(page, 1)
+    assert note.input_value() == "of the first"
+    press(page, "Enter")
+    page.locator(".line").get_by_text("The comment is in the tweet's history.").wait_for()
+    heard(page)
+    said = [(event.key.tweet, event.reason) for event in store.events(data="drafts/test")]
+    assert said == [("drafts-1", "of the second"), ("drafts-0", "of the first")]
+
+
+def test_after_a_click_beside_the_words_the_keys_still_count(page, store):
+    go(page, "/correct?data=drafts/test&tweet=drafts-3")
+    box = page.get_by_test_id("stMain").bounding_box()
+    page.mouse.click(box["x"] + box["width"] - 30, box["y"] + box["height"] - 10)
+    assert page.evaluate("document.activeElement.dataset.testid") == "stMain"
+    press(page, "ArrowRight", "1")
+    shows(page, "saved ✓ event")
+    assert labels(store, "drafts")["drafts-3"] == (Span(1, 2, "PER"),)
+
+
 def test_a_tweet_is_shown_with_its_own_picture_where_another_data_set_has_its_id(page):
     picture, pictures = page.locator(".picture img"), []
     go(page, "/correct?data=tiny/test&tweet=broken")
@@ -408,6 +441,35 @@ def test_what_was_marked_as_saved_is_there_after_kill_9_and_what_was_not_is_sent
     assert len(list(store.events(data="killed/test"))) == 2
 
 
+@pytest.mark.parametrize(("name", "back"), [("left", 0), ("returned", 2)])
+def test_after_kill_9_the_tweet_in_view_stays_though_the_queue_is_another(browser, folder, store, name, back):
+    with serving(environment(folder)) as (url, process):
+        page = browser.new_page(base_url=url)
+        page.set_default_timeout(2 * WAIT)
+        go(page, f"/correct?data={name}/test")
+        page.get_by_test_id("stSidebar").get_by_role("radio", name="Open", exact=True).click()
+        page.get_by_role("status", name="Running").wait_for(state="detached")
+        page.locator(".text").click()
+        for _ in range(3):
+            press(page, "Home", "ArrowRight", "1", "Enter")
+        shows(page, "saved ✓ event")
+        at(page, f"{name}-3")
+        process.kill()
+        process.wait()
+        press(page, "Home", "ArrowRight", "2", "Enter", *"b" * back)
+        place(page, 5 - back)
+        press(page, "End", "2")  # what is done is not in the new queue, and the tweet after it is at another place
+        with serving(environment(folder), port=int(url.rpartition(":")[2])):
+            shows(page, "saved ✓ event")
+            place(page, 2, 19 + bool(back))
+            page.wait_for_timeout(1500)  # long enough to be led elsewhere
+            assert page.locator(".text .word").nth(1).inner_text() == f"Ann{4 - back}"
+            page.close()
+    expected = {f"{name}-{i}": (Span(1, 2, "PER"),) for i in range(3)} | {f"{name}-3": (Span(1, 2, "LOC"),)}
+    again = f"{name}-{4 - back}"
+    assert labels(store, name) == expected | {again: (*expected.get(again, ()), Span(5, 6, "LOC"))}
+
+
 def test_a_write_that_fails_is_told_and_the_edit_stays_until_it_is_stored(browser, folder):
     file = folder / "failing.sqlite"
     with serving(environment(folder) | {"UMT_STORE": f"sqlite:///{file}"}) as (url, _):
@@ -431,6 +493,108 @@ def test_a_write_that_fails_is_told_and_the_edit_stays_until_it_is_stored(browse
         page.close()
         with Store(f"sqlite:///{file}") as store:
             assert labels(store, "rules") == {"rules-0": (Span(1, 2, "LOC"),), "rules-1": (Span(1, 2, "MISC"),)}
+
+
+@pytest.fixture
+def failing(
+    browser: Browser, tmp_path: Path, folder: Path
+) -> Iterator[tuple[BrowserContext, Store, Callable[[str], None]]]:
+    """A browser, a store of its own, and what makes it refuse the events that an SQL condition picks; "": none."""
+    file = tmp_path / "failing.sqlite"
+    url = f"sqlite:///{file}"
+
+    def refuse(which: str) -> None:
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("DROP TRIGGER IF EXISTS full")
+            if which:
+                full = f"CREATE TRIGGER full BEFORE INSERT ON events WHEN {which} BEGIN"
+                connection.execute(f"{full} SELECT RAISE(ABORT, 'disk is full'); END")
+
+    with Store(url) as store, serving(environment(folder) | {"UMT_STORE": url}) as (address, _):
+        context = browser.new_context(base_url=address)
+        context.set_default_timeout(WAIT)
+        yield context, store, refuse
+        context.close()
+
+
+def test_an_undo_waits_for_what_is_not_stored_and_says_so_and_one_waits_at_most(failing):
+    context, store, refuse = failing
+    page = context.new_page()
+    go(page, "/correct?data=waits/test")
+    press(page, "ArrowRight", "1")
+    shows(page, "saved ✓ event")
+    refuse("1")
+    press(page, "2")
+    shows(page, "Not stored")
+    waits = page.locator(".line").get_by_text(
+        "Undo waits until what you did to tweet waits-0 is stored; Esc lets it be."
+    )
+    press(page, "u", "u", "u", "3")  # and the type comes after the undo
+    waits.wait_for()
+    press(page, "Escape")
+    waits.wait_for(state="detached")
+    press(page, "4", "u", "u", "u", "3")
+    waits.wait_for()
+    assert page.locator(".text .span").inner_text() == "Ann0MISC"
+    refuse("")
+    page.locator(".text .span", has_text="ORG").wait_for()
+    shows(page, "saved ✓ event")
+    assert [event.action for event in store.events()] == ["set", "set", "set", "undo", "set"]
+    assert labels(store, "waits") == {"waits-0": (Span(0, 1, "ORG"), Span(1, 2, "LOC"))}  # an undo leads to its start
+
+
+def test_an_undo_waits_neither_for_another_persons_leftovers_nor_for_a_data_set_that_is_away(failing):
+    context, store, refuse = failing
+    page = context.new_page()
+    go(page, "/correct?data=waits/test")
+    press(page, "ArrowRight", "1")
+    shows(page, "saved ✓ event")
+    left = {"nonce": "1" * 24, "kind": "set", "data": "waits/test", "tweet": "waits-7", "track": "", "author": "Ben"}
+    left |= {"before": [], "after": [[0, 1, "PER"]], "revision": 0, "base": "gold"}
+    away = left | {"nonce": "2" * 24, "data": "gone/test", "author": "Ann"}
+    box = {"at": 0, "actions": [left, away]}
+    page.evaluate("box => localStorage.setItem('mner-outbox:gone', JSON.stringify(box))", box)
+    refuse("NEW.author = 'Ben'")
+    page.reload()
+    shows(page, "Not stored")
+    press(page, "u", "y", "2")
+    while len(actions := [event.action for event in store.events()]) < 4:
+        page.wait_for_timeout(100)
+    assert actions == ["set", "undo", "redo", "set"]
+    assert labels(store, "waits") == {"waits-0": (Span(0, 1, "LOC"), Span(1, 2, "PER"))}
+
+
+def test_a_tab_that_is_duplicated_keeps_its_edits_beside_those_of_the_first(failing):
+    context, store, refuse = failing
+    first = context.new_page()
+    go(first, "/correct?data=copied/test")
+    refuse("1")
+    press(first, "ArrowRight", "1")
+    shows(first, "Not stored")
+    with context.expect_page() as opened:
+        first.evaluate("void window.open(location.href)")  # as a duplicate, it begins with a copy of the tab's storage
+    second = opened.value
+    shows(second, "Not stored")
+    press(second, "n")
+    place(second, 2)
+    press(second, "ArrowRight", "2")
+    first.bring_to_front()
+    press(first, "n", "n", "ArrowRight", "3")
+    first.locator(".text .span", has_text="ORG").wait_for()
+    second.close()
+    first.close()
+    refuse("")
+    third = context.new_page()
+    third.add_init_script("Date.now = (now => () => now() + 40000)(Date.now)")  # the tabs are long gone
+    go(third, "/correct?data=copied/test")
+    shows(third, "saved ✓ event")
+    while store.count() < 3:
+        third.wait_for_timeout(100)
+    assert labels(store, "copied") == {
+        "copied-0": (Span(1, 2, "PER"),),
+        "copied-1": (Span(1, 2, "LOC"),),
+        "copied-2": (Span(1, 2, "ORG"),),
+    }
 
 
 def test_what_waits_for_a_data_set_that_never_comes_back_can_be_given_up(page):
