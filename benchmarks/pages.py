@@ -366,6 +366,10 @@ def _correct(clock: Clock) -> None:
 def _train(clock: Clock) -> None:
     page = clock.page
     _go(clock, "Train")
+    runs = clock.app.runs
+    _option(page, "Train on", "BENCH train").click()
+    page.keyboard.press("Escape")  # it stays open, and hides all else from roles
+    clock.app.settle(runs)
     _radios(clock, ("Train", "another mode"), page, ["Full", "Quick", "Full"])
 
 
