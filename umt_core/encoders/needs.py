@@ -51,9 +51,7 @@ def lacking(model: ModelSettings, *, sees: bool = False) -> str:
     unpacked = backbone is not None and bool(backbone.pieces) and (cache_dir() / backbone.name).is_dir()
     held = {module for module, _ in backbone.packages} if backbone and unpacked else set()
     wanted = packages(model, sees=sees).items()
-    missing = {
-        module: name for module, name in wanted if module not in held and not importlib.util.find_spec(module)
-    }
+    missing = {module: name for module, name in wanted if module not in held and not importlib.util.find_spec(module)}
     if not missing:
         return ""
     return f"{_told(model, missing)}: not installed here; to install it: {pip_install([*missing.values()])}"
