@@ -23,9 +23,7 @@ samples = services.samples()
 texts = {i: services.sample_text(sample) for i, sample in samples.items()}
 state.start(texts, services.opening_sample(), explaining.find, state.EXPLAIN_LINK)
 
-st.caption(
-    "Where each entity comes from and what would have changed it, always with a check of how far to believe it."
-)
+st.caption("Where each entity comes from and what would have changed it, always with a check of how far to believe it.")
 if complaint := state.complaint():
     st.warning(markup.plain(complaint))
 chosen = sidebar.choose()
