@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from umt_core.data.files import Stamp, home_dir, locked, stamp_of
+from umt_core.data.moving import sync
 from umt_core.errors import CheckpointError, DataError
 
 ORIGINAL = "original"  # the version that was not retrained here: what comes with the project, or lies beside it
@@ -117,18 +118,9 @@ def append(record: Record) -> None:
             except OSError:
                 log.truncate(whole)
                 raise
-        sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise CheckpointError(f"{path}: wanted to note what is served, got: {error.strerror}") from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Has the disk hold what names a folder has."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _whole(log: Any) -> int:

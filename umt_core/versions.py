@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from umt_core.data.files import utc_now
-from umt_core.data.moving import move
+from umt_core.data.moving import move, sync
 from umt_core.errors import CheckpointError
 from umt_core.manifest import WEIGHTS, file_sum
 from umt_core.promotions import (
@@ -25,7 +25,6 @@ from umt_core.promotions import (
     changing,
     pile,
     retrained_folder,
-    sync_folder,
 )
 from umt_core.registry import (
     CheckpointInfo,
@@ -137,7 +136,7 @@ def _move(folder: Path, place: Path) -> None:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         move(folder, place)
-        sync_folder(place.parent)
+        sync(place.parent)
     except OSError as error:
         raise CheckpointError(f"{folder}: cannot be moved to {place}: {error.strerror}") from error
 

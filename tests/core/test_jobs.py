@@ -254,7 +254,7 @@ def test_wherever_it_is_killed_a_resumed_job_ends_with_the_weights_of_an_unbroke
         assert sorted(path.name for path in served.iterdir()) == ["README.md", "manifest.json", "weights.safetensors"]
 
 
-@pytest.mark.parametrize("kill", [None, (moving, "_copy"), (moving, "_sync"), (moving, "discard"), (moving, "_remove")])
+@pytest.mark.parametrize("kill", [None, (moving, "_copy"), (moving, "sync"), (moving, "discard"), (moving, "_remove")])
 def test_a_version_goes_to_a_disk_of_its_own_once_whatever_kills_its_job(home, monkeypatch, tmp_path, kill):
     disk = make_disk(tmp_path / "disk", monkeypatch)
     versions_folder(BASE).parent.mkdir(parents=True)

@@ -83,7 +83,7 @@ def test_a_kill_at_any_step_leaves_it_whole_and_the_next_try_moves_it(tmp_path, 
         return call
 
     with monkeypatch.context() as patch:
-        for where, name in ((moving, "_sync"), (moving, "_remove"), (Path, "rename"), (shutil, "copytree")):
+        for where, name in ((moving, "sync"), (moving, "_remove"), (Path, "rename"), (shutil, "copytree")):
             patch.setattr(where, name, dying(getattr(where, name)))
         try:
             move(tmp_path / "folder", disk / "folder")

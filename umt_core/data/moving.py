@@ -34,6 +34,15 @@ def discard(path: Path) -> None:
     _remove(gone)
 
 
+def sync(path: Path) -> None:
+    """Has the disk hold what a file has, or what names a folder has (``OSError``: it cannot)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _copy(path: Path, target: Path) -> None:
     part = _hidden(target, "moving")
     _remove(part)  # of a kill
@@ -46,9 +55,9 @@ def _copy(path: Path, target: Path) -> None:
             shutil.copy2(path, part)
         for copied in (part, *part.rglob("*")):
             if not copied.is_symlink():
-                _sync(copied)
+                sync(copied)
         part.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     except shutil.Error as error:  # which lists all files of a folder that failed
         raise OSError(errno.EIO, error.args[0][0][2]) from error
     finally:
@@ -65,11 +74,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

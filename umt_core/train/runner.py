@@ -18,10 +18,10 @@ from typing import Any, TextIO
 
 from umt_core.config import ModelSettings, TrainSettings
 from umt_core.data.files import locked, write_text
-from umt_core.data.moving import discard, move
+from umt_core.data.moving import discard, move, sync
 from umt_core.errors import UmtError, class_and_line
 from umt_core.manifest import MANIFEST, read_manifest
-from umt_core.promotions import changing, sync_folder
+from umt_core.promotions import changing
 from umt_core.registry import versions_folder
 from umt_core.train import jobs
 from umt_core.train.compose import PICTURES, TEST, TRAIN, UNLABELLED, VALID
@@ -152,7 +152,7 @@ def _publish(folder: Path, values: dict[str, Any]) -> tuple[str, str]:
         write_text(folder / jobs.PUBLISHING, json.dumps({"name": name, "folder": str(place / version)}) + "\n")
         place.mkdir(parents=True, exist_ok=True)
         move(out, place / version)  # versions may lie on another disk
-        sync_folder(place)
+        sync(place)
     return name, weights
 
 
