@@ -90,6 +90,8 @@ def test_the_seed_draws_the_pictures(found):
 
 def test_work_that_was_stopped_goes_on_where_it_was(found, predictor, monkeypatch):
     def stop(what: str, done: int, total: int) -> None:
+        if what == "regions of pictures":
+            return
         assert (what, total) == (UMT, 3)
         if done == 2:
             raise KeyboardInterrupt

@@ -32,7 +32,7 @@ def test_each_wording_is_held_against_the_tweet(page):
     assert lower["Words"] == "kevin durant is here"
     assert lower["UMT"].startswith("lost: Kevin")  # the fake sees entities in capitals alone
     assert any("Kevin" in name and "→" in name for name in table["Wording"])
-    assert "held against what the tagger says of the tweet as it is, not against gold labels" in said(page)
+    assert "compared with the tagger's answer for the original wording, not with gold labels" in said(page)
 
 
 def test_ones_own_wording_comes_first_and_stays_out_of_the_address(page):

@@ -34,7 +34,7 @@ def test_markdown_has_no_sign_left_that_means_something():
 
 def test_a_command_begins_with_the_python_that_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for runs, typed in ((f"{tmp_path}/.venv/bin/python", ".venv/bin/python"), ("/opt/bin/python3", "/opt/bin/python3")):
+    for runs, typed in ((f"{tmp_path}/.venv/bin/python", ".venv/bin/python"), ("/usr/bin/python3", "/usr/bin/python3")):
         monkeypatch.setattr(sys, "executable", runs)
         assert markup.command("train", "--help") == f"{typed} -m umt_core train --help"
 
