@@ -100,12 +100,6 @@ def matrix_table(matrix: np.ndarray, scoring: Scoring) -> pd.DataFrame:
     return pd.DataFrame(matrix, index=pd.Index(scoring.esd_tags, name="ESD tag"), columns=list(scoring.tags))
 
 
-def spread_of(matrix: np.ndarray, scoring: Scoring) -> float:
-    """The most that a matrix gives to one type over another for an ESD tag; 0: it favours none."""
-    kinds = [[i for i, tag in enumerate(scoring.tags) if tag.startswith(f"{p}-")] for p in "BI"]
-    return float(max(np.ptp(matrix[:, columns], axis=1).max() for columns in kinds))
-
-
 # --- a whole set ----------------------------------------------------------------------------------
 
 

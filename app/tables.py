@@ -21,6 +21,7 @@ from umt_core.schema import GRID, Inspection, ScoredSpan, Span
 from umt_core.showing import shown_words, visible
 from umt_core.upload import Outcome
 
+UNIFORM_WITHIN = 1e-3  # of a matrix: half precision rounds its entries by less
 SYSTEM_TITLES = {
     "mt-bert-crf": "MT",
     "umt-bert-crf": "UMT",
@@ -241,12 +242,14 @@ def esd(inspection: Inspection) -> list[tuple[str, float]]:
     return [(t, float(inspection.esd_marginals[i, column[t]])) for i, t in enumerate(inspection.esd_decoded)]
 
 
-def type_spread(inspection: Inspection) -> float:
-    """The most that the conversion matrix gives to one type over another for an ESD tag; 0: it is uniform."""
-    if inspection.conversion is None:
-        return 0.0
-    kinds = [[i for i, tag in enumerate(inspection.tags) if tag.startswith(f"{p}-")] for p in "BI"]
-    return float(max(np.ptp(inspection.conversion[:, columns], axis=1).max() for columns in kinds))
+def type_spread(conversion: np.ndarray, tags: Sequence[str]) -> float:
+    """The most that a conversion matrix gives to one type over another for an ESD tag; 0: it favours none.
+
+    Args:
+        conversion: (ESD tags, tags).
+    """
+    kinds = [[i for i, tag in enumerate(tags) if tag.startswith(f"{p}-")] for p in "BI"]
+    return float(max(np.ptp(conversion[:, columns], axis=1).max() for columns in kinds))
 
 
 def run_facts(infos: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import markup, provenance_tables, state
+from app import markup, provenance_tables, state, tables
 from app.explaining import Case
 from app.panels import tracks, what_if_set
 from umt_core.analysis.agreement import differences
@@ -29,7 +29,6 @@ from umt_core.spans import tags_to_spans
 
 MATRICES = {"trained": "As trained", "uniform": "Uniform", "estimated": "Estimated from train"}
 FILE = "conversion.csv"
-UNIFORM_WITHIN = 1e-6
 UNIFORM = (
     "This matrix treats all four types alike, so ESD can move an entity's boundaries, add it or remove it, but never "
     "choose its type."
@@ -97,8 +96,8 @@ def _matrix(checkpoint: str, scoring: Scoring, name: str) -> tuple[np.ndarray | 
     if not np.isfinite(values).all():
         st.warning("A cell of the matrix holds no number: this is the matrix before it was edited.")
         values = shown
-    spread = provenance_tables.spread_of(values, scoring)
-    st.caption(UNIFORM if spread < UNIFORM_WITHIN else FAVOURS.format(spread))
+    spread = tables.type_spread(values, scoring.tags)
+    st.caption(UNIFORM if spread < tables.UNIFORM_WITHIN else FAVOURS.format(spread))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Cells can be edited: each is what one point of an ESD tag's score adds to a tag's.")
         st.download_button("Matrix as CSV", conversion_csv(values, scoring), FILE, "text/csv", type="tertiary")

@@ -11,8 +11,6 @@ from app.panels.findings import View
 from umt_core.explain import attention as maps
 from umt_core.schema import GRID, Inspection
 
-UNIFORM_WITHIN = 1e-3  # half precision rounds the matrix's entries by less
-
 NOT_PROOF = "Attention shows where a layer looked, not why the tagger decided: it is a hint to check, no proof."
 ESD_MOVES_BOUNDARIES = (
     "The conversion matrix is uniform: it gives B to all four types alike, and I likewise. "
@@ -164,8 +162,9 @@ def contributions(view: View) -> None:
             alt="Scores of each tag by part; the table has the numbers",
         )
         st.markdown(_esd_line(inspection, view.word))
-        spread = tables.type_spread(inspection)
-        st.caption(ESD_FAVOURS_TYPES.format(spread) if spread > UNIFORM_WITHIN else ESD_MOVES_BOUNDARIES)
+        matrix = inspection.conversion
+        spread = 0.0 if matrix is None else tables.type_spread(matrix, inspection.tags)
+        st.caption(ESD_MOVES_BOUNDARIES if spread < tables.UNIFORM_WITHIN else ESD_FAVOURS_TYPES.format(spread))
     with right:
         number = st.column_config.NumberColumn(format="%.2f")
         st.dataframe(
