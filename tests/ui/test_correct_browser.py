@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.serving import waiting
 from tests.ui.conftest import WAIT, serving
+from tests.ui.reading import wait_until
 from tests.ui.tiny_set import write_data, write_set
 from umt_core.corrections.events import TweetKey
 from umt_core.corrections.second_opinion import cases
@@ -558,9 +559,8 @@ def test_an_undo_waits_neither_for_another_persons_leftovers_nor_for_a_data_set_
     page.reload()
     shows(page, "Not stored")
     press(page, "u", "y", "2")
-    while len(actions := [event.action for event in store.events()]) < 4:
-        page.wait_for_timeout(100)
-    assert actions == ["set", "undo", "redo", "set"]
+    wait_until(lambda: store.count() == 4)
+    assert [event.action for event in store.events()] == ["set", "undo", "redo", "set"]
     assert labels(store, "waits") == {"waits-0": (Span(0, 1, "LOC"), Span(1, 2, "PER"))}
 
 
@@ -588,8 +588,6 @@ def test_a_tab_that_is_duplicated_keeps_its_edits_beside_those_of_the_first(fail
     third.add_init_script("Date.now = (now => () => now() + 40000)(Date.now)")  # the tabs are long gone
     go(third, "/correct?data=copied/test")
     shows(third, "saved ✓ event")
-    while store.count() < 3:
-        third.wait_for_timeout(100)
     assert labels(store, "copied") == {
         "copied-0": (Span(1, 2, "PER"),),
         "copied-1": (Span(1, 2, "LOC"),),
