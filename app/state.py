@@ -664,10 +664,10 @@ def keep_data_address(data: str, against: str | None = None, key: Key = Key.SCOR
     ``key`` is where the page keeps what it wrote last. One that has nothing to show of a data set writes this too:
     else the link to it would be followed again and again, and nobody could choose another.
     """
-    _write_address(key, {"data": data} | ({"against": against} if against else {}))
+    write_address(key, {"data": data} | ({"against": against} if against else {}))
 
 
-def _write_address(key: Key, wanted: dict[str, str]) -> None:
+def write_address(key: Key, wanted: dict[str, str]) -> None:
     """Writes an address, and notes that it is ours: any other is a link to follow."""
     st.session_state[key] = wanted
     if st.query_params.to_dict() != wanted:
@@ -706,7 +706,7 @@ def benchmark_view() -> tuple[str, str, str]:
 def keep_benchmark_address() -> None:
     """Writes what the Benchmark page shows into the address."""
     wanted = dict(zip(BENCHMARK_LINK, benchmark_view(), strict=True))
-    _write_address(Key.BENCHMARK_ADDRESS, wanted)
+    write_address(Key.BENCHMARK_ADDRESS, wanted)
 
 
 # Of Patterns' sections too: a number comes as a float, all else as text. A section checks what is at its key before it
@@ -741,7 +741,7 @@ def keep_patterns_address(data: str) -> None:
     """Writes what the Patterns page shows into the address."""
     chosen = {name: st.session_state.get(key) for name, key in PATTERNS_LINK.items()}
     wanted = {"data": data} | {name: str(value) for name, value in chosen.items() if value is not None}
-    _write_address(Key.PATTERNS_ADDRESS, wanted)
+    write_address(Key.PATTERNS_ADDRESS, wanted)
 
 
 def parse_query(params: Mapping[str, str]) -> tuple[Query, list[str]]:
@@ -893,4 +893,4 @@ def keep_address(query: Query) -> None:
     wanted |= {"tweet": identity} if (identity := tweet()) else {}
     wanted |= {"share": "1"} if st.session_state.get(Key.SHARE) else {}
     wanted |= {"by_type": "1"} if st.session_state.get(Key.BY_TYPE) else {}
-    _write_address(Key.ADDRESS, wanted)
+    write_address(Key.ADDRESS, wanted)

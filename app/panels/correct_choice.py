@@ -57,9 +57,7 @@ def keep_address(desk: Desk, chosen: Chosen) -> None:
     wanted = {"data": chosen.source.name, "queue": chosen.queue}
     wanted |= {"tweet": desk.tweet} if desk.ids else {}
     wanted |= query_params() if chosen.queue == BROWSER else {}
-    st.session_state[state.Key.CORRECT_ADDRESS] = wanted
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+    state.write_address(state.Key.CORRECT_ADDRESS, wanted)
 
 
 def query_params() -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +11,7 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Row, Select, Table
 
 from umt_core.corrections.events import BLIND, Event, Labels, TweetKey
 from umt_core.corrections.fold import Entry, Track, tops
+from umt_core.data.files import utc_now
 from umt_core.schema import Span
 
 _METADATA = MetaData()  # as the newest version of the database has them
@@ -28,7 +28,7 @@ DATA_SUMS = Table("data_sums", _METADATA, *(Column(name, Text) for name in ("dat
 
 
 def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_now("milliseconds").replace("+00:00", "Z")
 
 
 # --- rows ----------------------------------------------------------------------------------------

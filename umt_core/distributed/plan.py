@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 import umt_core
-from umt_core.data.files import write_text
+from umt_core.data.files import write_json, write_text
 from umt_core.distributed.reading import identity, raw_tweets, suffix_of
 from umt_core.errors import DataError
 from umt_core.manifest import file_sum
@@ -126,7 +126,7 @@ def make_plan(
     named, chunks = find_chunks(plan.input, chunk, output)
     plan = dataclasses.replace(plan, named=named)
     write_text(output / PLAN, json.dumps({"named": named, "chunks": [dataclasses.astuple(chunk) for chunk in chunks]}))
-    write_text(begun, json.dumps(plan.to_manifest(), indent=2, ensure_ascii=False) + "\n")  # last: now it has begun
+    write_json(begun, plan.to_manifest())  # last: now it has begun
     return plan, chunks
 
 

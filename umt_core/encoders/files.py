@@ -70,13 +70,13 @@ class Sums:
             self._reader = None
         rows = [(path, *row) for path, row in self._new.items()]
         self._new = {}
-        with contextlib.suppress(OSError, sqlite3.OperationalError):  # no place, no right, or somebody writes for long
-            try:
-                self._write(rows)
-            except sqlite3.OperationalError:
-                raise
-            except sqlite3.DatabaseError:
-                self.file.unlink()  # damaged, and no more than a memory
+        try:
+            self._write(rows)
+        except (OSError, sqlite3.OperationalError):
+            pass  # no place, no right, or somebody writes for long
+        except sqlite3.DatabaseError:  # a damaged file, and no more than a memory
+            with contextlib.suppress(OSError, sqlite3.OperationalError):
+                self.file.unlink()
                 self._write(rows)
 
     def _known(self, path: Path) -> tuple[int, int, int, str] | None:

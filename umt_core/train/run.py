@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ import torch
 import umt_core
 from umt_core.checkpoint import put_weights, read_weights, save_manifest, save_weights
 from umt_core.config import ModelSettings, TrainSettings
-from umt_core.data.files import locked
+from umt_core.data.files import locked, utc_now
 from umt_core.data.images import ImageIndex, images_sum
 from umt_core.data.jsonl import read_examples
 from umt_core.devices import PRECISIONS, pick_devices, quick_answers
@@ -221,7 +220,7 @@ def _manifest(
         epoch=trained.trainer.best_epoch,
         seconds=round(trained.seconds, 1),
         code=umt_core.__version__,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created=utc_now(),
         init=job.init,
         parent=job.parent,
         set_name=job.set_name,
